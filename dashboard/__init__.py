@@ -1,0 +1,1 @@
+"""What people see, and the only REST server. Writes rows, decides nothing."""

@@ -1,0 +1,1 @@
+"""Equipment to samples, durable: the process that reads sources, spools and ships."""

@@ -1,0 +1,1 @@
+"""The one command: starts and watches the processes, the embedded database and broker."""

@@ -1,0 +1,210 @@
+"""What ``site.toml`` may say, as types: unknown keys are refused, each error names its key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from plant.equipment import SEGMENT, SEGMENT_RULE
+from plant.signals import DataType, StoreRule
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _segment(value: str) -> str:
+    if not SEGMENT.match(value):
+        raise ValueError(f"'{value}' {SEGMENT_RULE}")
+    return value
+
+
+class SiteSettings(_Strict):
+    """The factory itself."""
+
+    enterprise: Annotated[str, Field(description="first segment of every equipment path")]
+    id: Annotated[str, Field(description="second segment of every equipment path")]
+    name: str = ""
+    time_zone: Annotated[str, Field(description="IANA name of the plant's time zone, for display and shifts only")] = "UTC"
+
+    _segments = field_validator("enterprise", "id")(_segment)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"'{value}' is no time zone; write an IANA name such as 'Europe/Berlin'") from error
+        return value
+
+
+class EquipmentSettings(_Strict):
+    """One node, or many by ``{1..20}`` ranges in the path."""
+
+    path: Annotated[str, Field(description="path below the site: area/work-center/work-unit, with {1..20} or {a,b} for many")]
+    name: Annotated[str, Field(description="shown name; {path} and {unit} are replaced")] = ""
+    kind: Annotated[str, Field(description="what it is, e.g. welding_robot")] = ""
+
+
+class RangeSettings(_Strict):
+    """A closed interval."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RangeSettings:
+        if not self.low < self.high:
+            raise ValueError(f"low ({self.low:g}) must be below high ({self.high:g})")
+        return self
+
+
+class LimitSettings(_Strict):
+    """Where a value stops being normal; must rise from low_low to high_high."""
+
+    low_low: float | None = None
+    low: float | None = None
+    high: float | None = None
+    high_high: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> LimitSettings:
+        given = [v for v in (self.low_low, self.low, self.high, self.high_high) if v is not None]
+        if given != sorted(set(given)):
+            raise ValueError("limits must rise: low_low < low < high < high_high")
+        return self
+
+
+class SignalSettings(_Strict):
+    """One rule that gives signals to all equipment that fits its glob."""
+
+    equipment: Annotated[str, Field(description="glob over equipment paths below the site; * stays within a segment, ** does not")]
+    name: Annotated[str, Field(description="signal name, with {1..6} or {x,y,z} for many")]
+    source: Annotated[str, Field(description="id of the source that is read")]
+    address: Annotated[str, Field(description="how the source names it; {equipment}, {unit}, {signal}, {site}, {enterprise} are replaced")]
+    data_type: DataType = DataType.DOUBLE
+    unit: Annotated[str, Field(description="UCUM code, empty for counts and text")] = ""
+    range: RangeSettings | None = None
+    limits: LimitSettings = LimitSettings()
+    sampling_interval_ms: Annotated[float | None, Field(gt=0, le=86_400_000, description="the source's interval where not given")] = None
+    store: StoreRule = StoreRule.NEW_SOURCE_TIME
+    description: str = ""
+
+
+class OpcUaSecurity(_Strict):
+    """How an OPC UA connection is protected. The default signs and encrypts; nothing weaker is taken in silence."""
+
+    policy: Literal["Aes256_Sha256_RsaPss", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "None"] = "Basic256Sha256"
+    mode: Literal["SignAndEncrypt", "Sign", "None"] = "SignAndEncrypt"
+    server_certificate: Annotated[str | None, Field(description="file of the one certificate trusted; else the trust folder is used")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> OpcUaSecurity:
+        if (self.policy == "None") != (self.mode == "None"):
+            raise ValueError("policy and mode must both be 'None', or neither")
+        return self
+
+
+class OpcUaSourceSettings(_Strict):
+    """An OPC UA server that is read cyclically."""
+
+    protocol: Literal["opcua"]
+    id: str
+    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    interval_ms: Annotated[float, Field(gt=0, le=3_600_000, description="one batched Read of all signals each so many milliseconds")] = 30.0
+    security: OpcUaSecurity = OpcUaSecurity()
+    allow_insecure: Annotated[bool, Field(description="must be true for security policy None; shown on the dashboard")] = False
+    username: str | None = None
+    password_file: Annotated[str | None, Field(description="file that holds the password, readable by its owner only")] = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 4.0
+    max_nodes_per_read: Annotated[
+        int | None, Field(ge=1, description="below the server's own limit, for servers that promise too much")
+    ] = None
+
+    _id = field_validator("id")(_segment)
+
+    @model_validator(mode="after")
+    def _insecure_by_name(self) -> OpcUaSourceSettings:
+        if self.security.policy == "None" and not self.allow_insecure:
+            raise ValueError("security policy None needs 'allow_insecure = true'")
+        if self.security.policy == "None" and self.username is not None:
+            raise ValueError("a password is not sent over security policy None: give the connection a policy, or take out 'username'")
+        return self
+
+
+class MqttTopicSettings(_Strict):
+    """Which topics to subscribe to, and what their payloads look like.
+
+    ``value``: one number or text a message; the signal's address is the topic. ``object``: a JSON object; the address is
+    ``topic#key`` (nested keys by dots). ``samples``: a JSON array of objects with name, time and value; the address is
+    ``topic#name``. ``float32``: little-endian float32 numbers; the address is ``topic#position``.
+    """
+
+    filter: Annotated[str, Field(description="MQTT topic filter, + and # allowed")]
+    payload: Literal["value", "object", "samples", "float32"] = "value"
+    qos: Literal[0, 1] = 1
+    time_key: Annotated[str, Field(description="key of the time: ISO 8601, or a number since 1970 by time_unit")] = "time"
+    time_unit: Literal["s", "ms", "us", "ns"] = "ms"
+    value_key: str = "value"
+    name_key: str = "name"
+    sequence_key: Annotated[str, Field(description="key of a number that rises by one a message; makes loss and doubles countable")] = "seq"
+
+    @field_validator("filter")
+    @classmethod
+    def _legal_filter(cls, value: str) -> str:
+        parts = value.split("/")
+        if (
+            not value
+            or "\0" in value
+            or any(("+" in p and p != "+") or ("#" in p and (p != "#" or i != len(parts) - 1)) for i, p in enumerate(parts))
+        ):
+            raise ValueError(f"'{value}' is no MQTT topic filter: '+' stands alone in a level, '#' alone in the last one")
+        return value
+
+
+class MqttSourceSettings(_Strict):
+    """An MQTT broker that is subscribed to."""
+
+    protocol: Literal["mqtt"]
+    id: str
+    url: Annotated[str, Field(pattern=r"^mqtts?://", description="mqtt://host:port, or mqtts:// with TLS")]
+    version: Literal["5", "3.1.1"] = "5"
+    topics: Annotated[tuple[MqttTopicSettings, ...], Field(min_length=1)]
+    client_id: Annotated[
+        str | None, Field(description="fixed, so that the broker keeps the session; made from site and source where not given")
+    ] = None
+    username: str | None = None
+    password_file: str | None = None
+    allow_anonymous: Annotated[bool, Field(description="must be true to connect without a user; shown on the dashboard")] = False
+    ca_file: Annotated[str | None, Field(description="certificate authority of the broker, for mqtts://")] = None
+    keepalive_seconds: Annotated[int, Field(ge=2, le=600)] = 5
+    max_payload_bytes: Annotated[int, Field(ge=1024, le=256_000_000)] = 1_000_000
+    interval_ms: Annotated[
+        float | None, Field(gt=0, description="how often values are wanted, for display; MQTT sources send by themselves")
+    ] = None
+
+    _id = field_validator("id")(_segment)
+
+    @model_validator(mode="after")
+    def _anonymous_by_name(self) -> MqttSourceSettings:
+        if self.username is None and not self.allow_anonymous:
+            raise ValueError("give 'username' and 'password_file', or say 'allow_anonymous = true'")
+        return self
+
+
+SourceSettings = Annotated[OpcUaSourceSettings | MqttSourceSettings, Field(discriminator="protocol")]
+
+
+class SiteFile(_Strict):
+    """All that one settings file may hold; included files hold the same, without ``site``."""
+
+    include: Annotated[tuple[str, ...], Field(description="globs of further files, relative to this one")] = ()
+    site: SiteSettings | None = None
+    equipment: tuple[EquipmentSettings, ...] = ()
+    sources: tuple[SourceSettings, ...] = ()
+    signals: tuple[SignalSettings, ...] = ()

@@ -1,0 +1,288 @@
+"""A factory as its settings describe it, read whole and checked before anything connects."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from plant import patterns
+from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
+from plant.errors import SettingsError
+from plant.settings import EquipmentSettings, OpcUaSourceSettings, SignalSettings, SiteFile, SiteSettings, SourceSettings
+from plant.signals import Limits, Range, Signal, SignalPath, SourceId
+
+T = TypeVar("T")
+_TEMPLATE_WORDS = ("equipment", "unit", "signal", "site", "enterprise")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One factory: its equipment (parents before children), its sources and its signals."""
+
+    path: EquipmentId
+    """``enterprise/site``."""
+    name: str
+    time_zone: str
+    equipment: tuple[Equipment, ...]
+    sources: tuple[SourceSettings, ...]
+    signals: tuple[Signal, ...]
+
+    def source(self, source: SourceId) -> SourceSettings:
+        """Return the settings of one source; KeyError where there is none."""
+        for settings in self.sources:
+            if settings.id == source:
+                return settings
+        raise KeyError(source)
+
+    def signals_of(self, source: SourceId) -> tuple[Signal, ...]:
+        """Return the signals that one source gives, in the order of the settings."""
+        return tuple(signal for signal in self.signals if signal.source == source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed(Generic[T]):
+    """A piece of settings and where it stands, for error texts."""
+
+    value: T
+    place: str
+
+
+def site_schema() -> dict[str, Any]:
+    """Return the JSON schema of a settings file."""
+    return SiteFile.model_json_schema()
+
+
+def load_site(path: Path) -> Site:
+    """Return the factory that ``path`` and the files it includes describe.
+
+    Raises SettingsError that names, for each thing wrong, the file, the key path and what is expected.
+    """
+    problems: list[str] = []
+    files = _read_all(path, problems)
+    if problems:
+        raise SettingsError(problems)
+    return _assemble(path, files, problems)
+
+
+def site_of(file: SiteFile, place: str = "settings") -> Site:
+    """Return the factory that settings made in memory describe. Raises SettingsError as ``load_site`` does."""
+    return _assemble(Path(place), [_Placed(file, place)], [])
+
+
+def _read_all(path: Path, problems: list[str]) -> list[_Placed[SiteFile]]:
+    files: list[_Placed[SiteFile]] = []
+    waiting, seen = [path], set[Path]()
+    while waiting:
+        current = waiting.pop(0)
+        if current.resolve() in seen:
+            continue
+        seen.add(current.resolve())
+        file = _read(current, problems)
+        if file is None:
+            continue
+        if file.site is not None and current != path:
+            problems.append(f"{current}: site: only the first file ({path}) may hold [site]")
+        files.append(_Placed(file, str(current)))
+        for pattern in file.include:
+            found = sorted(current.parent.glob(pattern))
+            if not found:
+                problems.append(f"{current}: include: '{pattern}' finds no file below {current.parent}")
+            waiting.extend(found)
+    return files
+
+
+def _read(path: Path, problems: list[str]) -> SiteFile | None:
+    try:
+        content = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        problems.append(f"{path}: there is no such file")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: cannot be read: {error}")
+    else:
+        try:
+            return SiteFile.model_validate(tomllib.loads(content))
+        except tomllib.TOMLDecodeError as error:
+            problems.append(f"{path}: not TOML: {error}")
+        except ValidationError as error:
+            problems.extend(f"{path}: {_key_path(e['loc'])}: {_what(e)}" for e in error.errors(include_url=False))
+    return None
+
+
+def _key_path(location: tuple[int | str, ...]) -> str:
+    words = ""
+    for step in location:
+        if isinstance(step, int):
+            words += f"[{step + 1}]"
+        elif step not in ("opcua", "mqtt"):
+            words += f".{step}" if words else step
+    return words or "the file"
+
+
+def _what(error: Any) -> str:
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return "unknown key; 'leadhand schema' lists the known ones"
+    if error["type"] == "missing":
+        return "is missing"
+    given = error.get("input")
+    return (
+        message
+        if isinstance(given, dict | list | tuple) or error["type"] == "value_error"
+        else f"{message}, not {json.dumps(given, default=str)}"
+    )
+
+
+def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -> Site:
+    head = next((f.value.site for f in files if f.value.site is not None), None)
+    if head is None:
+        problems.append(f"{path}: site: is missing; write [site] with 'enterprise' and 'id'")
+        raise SettingsError(problems)
+    root = EquipmentId(f"{head.enterprise}/{head.id}")
+    equipment = _equipment(root, head, _placed(files, "equipment"), problems)
+    sources = _sources(_placed(files, "sources"), problems)
+    signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
+    if problems:
+        raise SettingsError(problems)
+    return Site(root, head.name or head.id, head.time_zone, tuple(equipment.values()), tuple(sources.values()), tuple(signals))
+
+
+def _placed(files: list[_Placed[SiteFile]], key: str) -> Iterator[_Placed[Any]]:
+    for file in files:
+        for number, value in enumerate(getattr(file.value, key), 1):
+            yield _Placed(value, f"{file.place}: {key}[{number}]")
+
+
+def _equipment(
+    root: EquipmentId, head: SiteSettings, entries: Iterator[_Placed[EquipmentSettings]], problems: list[str]
+) -> dict[EquipmentId, Equipment]:
+    named: dict[EquipmentId, Equipment] = {}
+    places: dict[EquipmentId, str] = {}
+    for entry in entries:
+        try:
+            paths = patterns.expand(entry.value.path)
+        except ValueError as error:
+            problems.append(f"{entry.place}.path: {error}")
+            continue
+        for below in paths:
+            wrong = [s for s in below.split("/") if not SEGMENT.match(s)]
+            if wrong:
+                problems.append(f"{entry.place}.path: '{wrong[0]}' in '{below}' {SEGMENT_RULE}")
+                break
+            full = EquipmentId(f"{root}/{below}")
+            if full in named:
+                problems.append(f"{entry.place}.path: '{below}' stands in {places[full]} already")
+                break
+            unit = below.rpartition("/")[2]
+            name = entry.value.name.replace("{path}", below).replace("{unit}", unit)
+            named[full] = Equipment(full, name or unit, entry.value.kind)
+            places[full] = entry.place
+    whole: dict[EquipmentId, Equipment] = {
+        EquipmentId(head.enterprise): Equipment(EquipmentId(head.enterprise), head.enterprise),
+        root: Equipment(root, head.name or head.id),
+    }
+    for full, node in named.items():
+        for above in ancestors(full):
+            whole.setdefault(above, named.get(above) or Equipment(above, above.rpartition("/")[2]))
+        whole[full] = node
+    return whole
+
+
+def _sources(entries: Iterator[_Placed[SourceSettings]], problems: list[str]) -> dict[SourceId, SourceSettings]:
+    found: dict[SourceId, SourceSettings] = {}
+    for entry in entries:
+        source = SourceId(entry.value.id)
+        if source in found:
+            problems.append(f"{entry.place}.id: there is a source '{source}' already")
+        found[source] = entry.value
+    return found
+
+
+def _signals(
+    root: EquipmentId,
+    equipment: dict[EquipmentId, Equipment],
+    sources: dict[SourceId, SourceSettings],
+    rules: Iterator[_Placed[SignalSettings]],
+    problems: list[str],
+) -> list[Signal]:
+    below = {node.removeprefix(root + "/"): node for node in equipment if node.startswith(root + "/")}
+    signals: dict[SignalPath, tuple[Signal, str]] = {}
+    addresses: dict[tuple[str, str], SignalPath] = {}
+    for rule in rules:
+        source = sources.get(SourceId(rule.value.source))
+        if source is None:
+            known = ", ".join(sorted(sources)) or "none"
+            problems.append(f"{rule.place}.source: unknown source '{rule.value.source}'; the file names: {known}")
+            continue
+        fitting = [path for path in below if patterns.matches(rule.value.equipment, path)]
+        if not fitting:
+            problems.append(
+                f"{rule.place}.equipment: no equipment fits '{rule.value.equipment}'; there is e.g. '{next(iter(below), 'none')}'"
+            )
+            continue
+        for signal in _of_rule(root, rule, source, fitting, below, problems):
+            if signal.path in signals:
+                problems.append(f"{rule.place}: gives '{signal.path}' again; {signals[signal.path][1]} gives it already")
+                break
+            other = addresses.setdefault((signal.source, signal.address), signal.path)
+            if other != signal.path:
+                problems.append(
+                    f"{rule.place}.address: '{signal.address}' of source '{signal.source}' "
+                    f"is read as '{other}' already; each address may be read once"
+                )
+                break
+            signals[signal.path] = (signal, rule.place)
+    return [signal for signal, _ in signals.values()]
+
+
+def _of_rule(
+    root: EquipmentId,
+    rule: _Placed[SignalSettings],
+    source: SourceSettings,
+    fitting: list[str],
+    below: dict[str, EquipmentId],
+    problems: list[str],
+) -> Iterator[Signal]:
+    settings = rule.value
+    try:
+        names = patterns.expand(settings.name)
+    except ValueError as error:
+        problems.append(f"{rule.place}.name: {error}")
+        return
+    wrong = [name for name in names if not SEGMENT.match(name)]
+    if wrong:
+        problems.append(f"{rule.place}.name: '{wrong[0]}' {SEGMENT_RULE}")
+        return
+    interval_ms = settings.sampling_interval_ms or source.interval_ms or 0.0
+    if isinstance(source, OpcUaSourceSettings) and interval_ms != source.interval_ms:
+        problems.append(
+            f"{rule.place}.sampling_interval_ms: source '{source.id}' reads all its signals each {source.interval_ms:g} ms; "
+            "give these signals a source of their own for another interval"
+        )
+        return
+    enterprise, _, site = root.partition("/")
+    for path in fitting:
+        for name in names:
+            words = dict(zip(_TEMPLATE_WORDS, (path, path.rpartition("/")[2], name, site, enterprise), strict=True))
+            address = settings.address
+            for word, value in words.items():
+                address = address.replace("{" + word + "}", value)
+            yield Signal(
+                SignalPath(f"{below[path]}/{name}"),
+                below[path],
+                name,
+                settings.data_type,
+                settings.unit,
+                SourceId(source.id),
+                address,
+                round(interval_ms * 1000),
+                settings.store,
+                None if settings.range is None else Range(settings.range.low, settings.range.high),
+                Limits(settings.limits.low_low, settings.limits.low, settings.limits.high, settings.limits.high_high),
+                settings.description,
+            )

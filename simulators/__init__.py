@@ -1,0 +1,1 @@
+"""A factory that speaks the real protocols, as strict as a device."""

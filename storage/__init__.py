@@ -1,0 +1,1 @@
+"""What is remembered. The only SQL and the only importer of psycopg."""

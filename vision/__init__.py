@@ -1,0 +1,1 @@
+"""Camera frame to verdict. The room stands; its process comes with the vision capability."""
