@@ -1,6 +1,6 @@
 """The process that outlives a killed leadhand just long enough to stop what it started.
 
-Run as a script with a pipe as standard input. ``+123`` puts a process group in its care, ``-123`` takes it out. The end of the
+Run as a script, with the grace in seconds as argument and a pipe as standard input. ``+123`` puts a process group in its care, ``-123`` takes it out. The end of the
 pipe means that leadhand is gone: then all groups left are told to end, and killed where they do not. Only the standard library,
 no site packages: it must be small, and it must start before anything else does.
 """
@@ -12,8 +12,7 @@ import os
 import signal
 import sys
 import time
-
-GRACE_SECONDS = 10.0
+from pathlib import Path
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     for line in sys.stdin:
         change, group = line[0], int(line[1:])
         (groups.add if change == "+" else groups.discard)(group)
-    clear(groups, GRACE_SECONDS)
+    clear(groups, float(sys.argv[1]))
 
 
 def clear(groups: set[int], grace_seconds: float) -> None:
@@ -33,7 +32,7 @@ def clear(groups: set[int], grace_seconds: float) -> None:
     for group in groups:
         send(group, signal.SIGTERM)
     while groups and time.monotonic() < end:
-        groups = {group for group in groups if lives(group)}
+        groups &= living_groups()
         time.sleep(0.05)
     for group in groups:
         send(group, signal.SIGKILL)
@@ -45,13 +44,16 @@ def send(group: int, number: signal.Signals) -> None:
         os.killpg(group, number)
 
 
-def lives(group: int) -> bool:
-    """Return whether a process group has a member left."""
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+def living_groups() -> set[int]:
+    """Return the process groups that have a member which runs; one that has ended but that nobody has waited for does not count."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                state, _parent, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if state not in "ZX":
+                    found.add(int(group))
+    return found
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from leadhand import guard
 class Guard:
     """A small process that stops what we started when we cannot do it any more. It holds the home's lock until then."""
 
-    def __init__(self, lock: int) -> None:
+    def __init__(self, lock: int, grace_seconds: float) -> None:
+        self._grace_seconds = grace_seconds
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__],
+            [sys.executable, "-I", "-S", guard.__file__, str(grace_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             pass_fds=(lock,),
@@ -30,7 +31,7 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
-        self._process.wait(timeout=guard.GRACE_SECONDS + 5)
+        self._process.wait(timeout=self._grace_seconds + 5)
 
     @property
     def pid(self) -> int:

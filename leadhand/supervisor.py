@@ -88,6 +88,7 @@ class Supervisor:
                 elif child.state is not State.STARTING:
                     self._failed(child)
         self._console.waiting(None)
+        self._tell_status()
         return [child.facts for child in children]
 
     def watch(self, until: Callable[[], bool], seconds: float | None = None) -> bool:
