@@ -1,0 +1,147 @@
+"""Equipment detail: what it is doing now against what is normal, and its trend, live or as far back as there is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dash import Dash, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.charts import shown_span, trend_plan
+from dashboard.context import PageContext
+from dashboard.pages.parts import NONE_SHOWN, also, notice, state
+from dashboard.services import Services
+from dashboard.texts import Texts, texts_of
+from dashboard.views import EquipmentView, SignalView
+
+_MOST_SIGNALS = 60
+"""More than this on one page is read by nobody; the rest is found one level below."""
+
+
+def title(services: Services, place: str) -> str:
+    """Return the name of the equipment, its path where there is none."""
+    node = _node(services, place)
+    return node.name if node is not None else place
+
+
+def layout(context: PageContext, services: Services, place: str) -> Component:
+    """Return header, current values and trends of one equipment; for a node above, what stands below it."""
+    t = texts_of(context.language)
+    node = _node(services, place)
+    if node is None:
+        return html.Div([html.H1(t("No such equipment")), html.P(place, className="wrap"), dcc.Link(t("To the plant overview"), href="/")])
+    below = [other for other in services.plant.equipment() if other.parent == place]
+    signals = sorted((s for s in services.plant.signals() if s.equipment == place and not s.retired), key=lambda s: s.id)
+    content: list[Component] = [_header(node)]
+    if below:
+        content.append(_below(below, t))
+    if signals:
+        shown = signals[:_MOST_SIGNALS]
+        if len(signals) > len(shown):
+            content.append(notice(t("{n} of {m} signals are shown.", n=len(shown), m=len(signals))))
+        content += [_values(shown, t), _trends(shown, context, t)]
+    elif not below:
+        content.append(notice(t("This equipment has no signals.")))
+    return html.Div(content)
+
+
+def register(app: Dash, services: Services) -> None:
+    """Nothing to register: values come by the stream, trends are fetched by the script of this page."""
+
+
+def _node(services: Services, place: str) -> EquipmentView | None:
+    return next((node for node in services.plant.equipment() if node.id == place), None)
+
+
+def _header(node: EquipmentView) -> Component:
+    words = [node.kind.replace("_", " "), node.id] if node.kind else [node.id]
+    return html.Header([html.H1(node.name), html.Div(" · ".join(words), className="small quiet wrap")])
+
+
+def _below(nodes: list[EquipmentView], t: Texts) -> Component:
+    links = [
+        html.Div(
+            dcc.Link(
+                [html.Div(node.name, className="name"), html.Div(t("{m} signals", m=node.signals), className="small quiet")],
+                href=f"/equipment/{node.id}",
+            ),
+            className="card",
+        )
+        for node in nodes
+    ]
+    return html.Section([html.H2(t("Belongs to it")), html.Div(links, className="cards")])
+
+
+def _values(signals: list[SignalView], t: Texts) -> Component:
+    rows = [_value_row(signal, t) for signal in signals]
+    return html.Section([html.H2(t("Now")), html.Div(rows, className="panel values live")])
+
+
+def _value_row(signal: SignalView, t: Texts) -> Component:
+    span = shown_span(signal)
+    told: dict[str, Any] = {"id": signal.id, "type": signal.data_type, "range": span}
+    about = " · ".join(part for part in (signal.description, signal.path, signal.source, signal.address) if part)
+    figure: list[Component] = [html.Span(NONE_SHOWN, **also(data_part="figure"))]
+    if signal.unit:
+        figure.append(html.Span(signal.unit, className="unit"))
+    word = state("waiting", t("no value yet"))
+    setattr(word, "data-part", "state")
+    return html.Div(
+        className="value",
+        **also(data_value=json.dumps(told)),
+        children=[
+            html.Div(signal.name, className="wrap", title=about),
+            _bar(signal, span, t) if span is not None else html.Div(),
+            html.Div(figure, className="figure"),
+            html.Div(word, title="", **also(data_part="status")),
+            html.Div(NONE_SHOWN, className="number quiet small", title=t("Age of this value"), **also(data_part="age")),
+        ],
+    )
+
+
+def _bar(signal: SignalView, span: tuple[float, float], t: Texts) -> Component:
+    """Return the analogue-in-range bar: the normal span, an edge at each limit, and a pointer that the script moves."""
+    low, high = span
+
+    def at(value: float) -> float:
+        return min(100.0, max(0.0, 100 * (value - low) / (high - low)))
+
+    limits = [limit for limit in (signal.low_low, signal.low, signal.high, signal.high_high) if limit is not None]
+    start = at(signal.low if signal.low is not None else signal.low_low if signal.low_low is not None else low)
+    end = at(signal.high if signal.high is not None else signal.high_high if signal.high_high is not None else high)
+    words = t("{low} to {high} {unit}", low=f"{low:g}", high=f"{high:g}", unit=signal.unit)
+    return html.Div(
+        className="bar",
+        title=words,
+        children=[
+            html.Div(className="normal-span", style={"left": f"{start:.2f}%", "width": f"{max(0.0, end - start):.2f}%"}),
+            *[html.Div(className="edge", style={"left": f"{at(limit):.2f}%"}) for limit in limits],
+            html.Div(className="pointer", style={"display": "none"}, **also(data_part="pointer")),
+        ],
+    )
+
+
+def _trends(signals: list[SignalView], context: PageContext, t: Texts) -> Component:
+    plan = {"zone": context.time_zone, "signals": [trend_plan(signal) for signal in signals]}
+    return html.Section(
+        [
+            html.H2(t("Trend")),
+            html.Div(
+                className="panel",
+                children=[
+                    html.Div(className="trend", **also(data_trend=json.dumps(plan))),
+                    html.Div(
+                        className="legend",
+                        children=[
+                            html.Span([html.I(className="envelope"), t("smallest to largest within one step")]),
+                            html.Span([html.I(className="gapped"), t("gap: no good sample")]),
+                            html.Span([html.I(className="limit"), t("low and high limit")]),
+                            html.Span([html.I(className="limit2"), t("low low and high high limit")]),
+                            html.Span(t("Drag to zoom, Shift and drag or arrow keys to move, double-click to go back.")),
+                        ],
+                    ),
+                ],
+            ),
+        ]
+    )

@@ -1,0 +1,171 @@
+"""People and tokens: who may log in as what, which programs may ask, and what was changed by whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
+from dash.development.base_component import Component
+from pydantic import SecretStr, ValidationError
+
+from dashboard.context import PageContext, current_context
+from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
+from dashboard.pages.parts import NONE_SHOWN, moment, notice, problems_of, state, table
+from dashboard.services import Services
+from dashboard.texts import Texts, texts_of
+from dashboard.views import AccountView, AuditView, TokenView
+from plant.errors import Rejected, Unavailable
+from storage.people import Role, Scope
+
+_REFUSED = (Rejected, Unavailable, ValidationError, PermissionError, ValueError)
+
+
+def layout(context: PageContext, services: Services) -> Component:
+    """Return accounts, tokens and the audit to an admin, a sentence to others."""
+    t = texts_of(context.language)
+    head = html.H1(t("People and tokens"))
+    if not context.may(Role.ADMIN):
+        return html.Div([head, notice(t("This page needs the role admin."))])
+    return html.Div(
+        [
+            head,
+            html.Div(id="people-result"),
+            html.H2(t("Accounts")),
+            html.Div(_accounts(services, context, t), id="people-accounts", className="panel"),
+            html.H2(t("New account")),
+            html.Div(
+                className="panel field-row",
+                children=[
+                    dmc.TextInput(id="account-name", label=t("Name")),
+                    dmc.TextInput(id="account-full-name", label=t("Full name")),
+                    dmc.Select(
+                        id="account-role",
+                        label=t("Role"),
+                        value=Role.VIEWER.value,
+                        allowDeselect=False,
+                        data=[{"value": role.value, "label": t(role.value)} for role in Role],
+                    ),
+                    dmc.PasswordInput(id="account-password", label=t("First password")),
+                    dmc.Button(t("Add account"), id="account-add", color="gray"),
+                ],
+            ),
+            html.H2(t("Tokens for controllers and programs")),
+            html.Div(_tokens(services, context, t), id="people-tokens", className="panel"),
+            html.H2(t("New token")),
+            html.Div(
+                className="panel field-row",
+                children=[
+                    dmc.TextInput(id="token-name", label=t("For what")),
+                    dmc.MultiSelect(id="token-scopes", label=t("Rights"), data=[scope.value for scope in Scope], value=[]),
+                    dmc.NumberInput(id="token-days", label=t("Valid for days"), value=365, min=1, max=3660),
+                    dmc.Button(t("Make token"), id="token-add", color="gray"),
+                ],
+            ),
+            html.H2(t("Changes")),
+            html.Div(_audit(services, context, t), id="people-audit", className="panel"),
+        ]
+    )
+
+
+def register(app: Dash, services: Services) -> None:
+    """Add, change and take away when asked; each is checked and written down by the service."""
+
+    @app.callback(
+        Output("people-result", "children"),
+        Output("people-accounts", "children"),
+        Output("people-tokens", "children"),
+        Output("people-audit", "children"),
+        Input("account-add", "n_clicks"),
+        Input("token-add", "n_clicks"),
+        Input({"part": "account-switch", "name": ALL}, "n_clicks"),
+        Input({"part": "token-revoke", "id": ALL}, "n_clicks"),
+        {
+            "name": State("account-name", "value"),
+            "full_name": State("account-full-name", "value"),
+            "role": State("account-role", "value"),
+            "password": State("account-password", "value"),
+        },
+        {"name": State("token-name", "value"), "scopes": State("token-scopes", "value"), "days": State("token-days", "value")},
+        prevent_initial_call=True,
+    )
+    def change(_add: int, _token: int, _switch: list[int], _revoke: list[int], account: dict[str, Any], token: dict[str, Any]) -> Any:
+        if not ctx.triggered or not ctx.triggered[0]["value"]:
+            return no_update, no_update, no_update, no_update
+        context = current_context()
+        t = texts_of(context.language)
+        try:
+            said = _do(services, context, t, ctx.triggered_id, account, token)
+        except _REFUSED as error:
+            return notice(problems_of(error), wrong=True), no_update, no_update, no_update
+        return said, _accounts(services, context, t), _tokens(services, context, t), _audit(services, context, t)
+
+
+def _do(services: Services, context: PageContext, t: Texts, asked: Any, account: dict[str, Any], token: dict[str, Any]) -> Component:
+    who, people = context.person, services.people
+    if asked == "account-add":
+        password = SecretStr(account["password"] or "")
+        draft = AccountDraft(
+            name=account["name"] or "", full_name=account["full_name"] or "", role=Role(account["role"]), password=password
+        )
+        made = people.add_account(who, draft)
+        return notice(t("Account {name} is made.", name=made.name))
+    if asked == "token-add":
+        scopes = tuple(Scope(scope) for scope in token["scopes"] or ())
+        new = people.issue_token(who, TokenDraft(name=token["name"] or "", scopes=scopes, valid_days=float(token["days"] or 0)))
+        words = t("The token for {name}. It is shown this once; keep it now.", name=new.token.name)
+        return html.Div([words, html.Pre(new.secret, className="shown")], className="notice", role="status")
+    if asked["part"] == "account-switch":
+        now = next(each for each in people.accounts(who) if each.name == asked["name"])
+        change = AccountChange(full_name=now.full_name, role=Role(now.role), disabled=not now.disabled)
+        after = people.change_account(who, now.name, change)
+        return notice(
+            t("Account {name} is locked out.", name=after.name) if after.disabled else t("Account {name} may log in.", name=after.name)
+        )
+    gone = people.revoke_token(who, int(asked["id"]))
+    return notice(t("The token for {name} is revoked.", name=gone.name))
+
+
+def _accounts(services: Services, context: PageContext, t: Texts) -> Component:
+    heads = [(t("Name"), False), (t("Full name"), False), (t("Role"), False), (t("State"), False), (t("Since"), False), ("", False)]
+    rows = [_account_row(each, context, t) for each in services.people.accounts(context.person)]
+    return table(heads, rows, caption=t("Accounts"))
+
+
+def _account_row(account: AccountView, context: PageContext, t: Texts) -> list[Any]:
+    looks = ("stale", t("locked out")) if account.disabled or account.locked else ("normal", t("may log in"))
+    words = t("Let in") if account.disabled else t("Lock out")
+    button = dmc.Button(words, id={"part": "account-switch", "name": account.name}, variant="default", size="sm")
+    own = account.name == context.person.name
+    return [
+        account.name,
+        account.full_name or NONE_SHOWN,
+        t(account.role),
+        state(*looks),
+        moment(account.created_us, context.time_zone),
+        "" if own else button,
+    ]
+
+
+def _tokens(services: Services, context: PageContext, t: Texts) -> Component:
+    heads = [(t("For what"), False), (t("Rights"), False), (t("Made by"), False), (t("Until"), False), (t("State"), False), ("", False)]
+    rows = [_token_row(each, context, t) for each in services.people.tokens(context.person)]
+    return table(heads, rows, caption=t("Tokens for controllers and programs"), nothing=t("No tokens."))
+
+
+def _token_row(token: TokenView, context: PageContext, t: Texts) -> list[Any]:
+    revoked = token.revoked_us is not None
+    button = dmc.Button(t("Revoke"), id={"part": "token-revoke", "id": token.id}, variant="default", size="sm")
+    shown = state("stale", t("revoked")) if revoked else state("normal", t("valid"))
+    until = moment(token.expires_us, context.time_zone, seconds=False)
+    return [token.name, ", ".join(token.scopes), token.created_by, until, shown, "" if revoked else button]
+
+
+def _audit(services: Services, context: PageContext, t: Texts) -> Component:
+    heads = [(t("Time"), False), (t("Who"), False), (t("What"), False), (t("Of what"), False), (t("From address"), False)]
+    entries: list[AuditView] = services.people.audit(context.person, 50)
+    rows = [
+        [moment(e.time_us, context.time_zone), e.actor, e.act, html.Span(e.subject, className="wrap"), e.address or NONE_SHOWN]
+        for e in entries
+    ]
+    return table(heads, rows, caption=t("Changes"), nothing=t("Nothing was changed yet."))

@@ -1,0 +1,208 @@
+"""The frame around every page: navigation, top bar with place, age of data, language, theme and person; and which page an address means."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+from urllib.parse import unquote
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.context import PageContext, current_context
+from dashboard.pages import account, equipment, health, overview, people, sources
+from dashboard.pages.parts import also, icon
+from dashboard.services import Services
+from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
+from plant.errors import Rejected, Unavailable
+from storage.people import Role
+
+_ENTRIES = (
+    ("/", "layout-dashboard", "Plant overview"),
+    ("/sources", "plug-connected", "Sources"),
+    ("/health", "heartbeat", "System health"),
+)
+_ADMIN_ENTRY = ("/people", "users", "People and tokens")
+
+
+def build_shell(app: Dash, services: Services) -> None:
+    """Give the app its frame, its pages and their callbacks. ``app.layout`` and the index page need ``current_context`` set by the gate."""
+
+    def interpolate(**parts: str) -> str:
+        return _index(current_context(), parts)
+
+    app.title = "Leadhand"
+    app.interpolate_index = interpolate  # type: ignore[method-assign, assignment]  # made for each person's language and theme
+    app.layout = lambda: frame(current_context())
+    app.callback(
+        Output("page", "children"),
+        Output("crumbs", "children"),
+        Output("nav-entries", "children"),
+        Output("page-title", "data"),
+        Input("address", "pathname"),
+    )(lambda pathname: _show(services, pathname or "/"))
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        "function(title) { if (title) document.title = title; return window.dash_clientside.no_update; }",
+        Output("page-title", "modified_timestamp"),
+        Input("page-title", "data"),
+    )
+    for page in (overview, equipment, sources, health, account, people):
+        page.register(app, services)
+
+
+def frame(context: PageContext) -> Component:
+    """Return the frame with an empty page in it, for one person, language and theme."""
+    t = texts_of(context.language)
+    provider: Component = dmc.MantineProvider(
+        forceColorScheme=context.theme,
+        theme={"primaryColor": "gray", "fontFamily": "inherit", "cursorType": "pointer", "respectReducedMotion": True},
+        children=html.Div(
+            className="frame",
+            children=[
+                html.A(t("Skip to the content"), href="#page", className="skip"),
+                dcc.Location(id="address", refresh="callback-nav"),
+                dcc.Store(id="page-title"),
+                html.Nav(
+                    className="nav",
+                    **also(aria_label=t("Pages")),
+                    children=[
+                        dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
+                        html.Div(id="nav-entries", children=_entries(context, t, "")),
+                        html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
+                    ],
+                ),
+                _top_bar(context, t),
+                html.Main(id="page", className="page", tabIndex="-1", children=html.Div(t("Loading…"), className="loading")),
+                html.Div(className="stale-curtain", role="alert", children=[icon("wifi-off"), html.Span(id="stale-words")]),
+            ],
+        ),
+    )
+    return provider
+
+
+def _entries(context: PageContext, t: Texts, pathname: str) -> list[Component]:
+    entries = [*_ENTRIES, _ADMIN_ENTRY] if context.may(Role.ADMIN) else list(_ENTRIES)
+    here = "/" if pathname.startswith("/equipment") else pathname
+    return [
+        dcc.Link([icon(image), html.Span(t(words))], href=href, className="item here" if href == here else "item")
+        for href, image, words in entries
+    ]
+
+
+def _top_bar(context: PageContext, t: Texts) -> Component:
+    other_theme = "light" if context.theme == "dark" else "dark"
+    theme_words = t("Light theme") if other_theme == "light" else t("Dark theme")
+    languages = [
+        html.Button(
+            "EN" if language == "en" else LANGUAGE_NAMES[language],
+            className="tool",
+            lang=language,
+            title=LANGUAGE_NAMES[language],
+            **also(data_language=language, aria_pressed="true" if language == context.language else "false"),
+        )
+        for language in LANGUAGES
+    ]
+    return html.Header(
+        className="top",
+        children=[
+            html.Nav(id="crumbs", className="crumbs", **also(aria_label=t("Place"))),
+            html.Span(
+                className="age",
+                title=t("Age of the newest value shown"),
+                children=[
+                    icon("clock"),
+                    html.Span(t("Data age")),
+                    html.Span("…", id="data-age"),
+                    html.Span("", id="plant-clock"),
+                ],
+            ),
+            html.Div(languages, role="group", **also(aria_label=t("Language"))),
+            html.Button(
+                icon("sun" if other_theme == "light" else "moon"),
+                className="tool",
+                title=theme_words,
+                **also(data_theme=other_theme, aria_label=theme_words),
+            ),
+            dcc.Link([icon("user"), html.Span(context.person.full_name or context.person.name)], href="/account", className="tool"),
+            html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", **also(data_logout="1")),
+        ],
+    )
+
+
+def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
+    """Return the page, the breadcrumb, the navigation and the title that an address means."""
+    context = current_context()
+    t = texts_of(context.language)
+    path = unquote(pathname).rstrip("/") or "/"
+    place = ""
+    try:
+        if path == "/":
+            title, content = t("Plant overview"), overview.layout(context, services)
+        elif path.startswith("/equipment/"):
+            place = path.removeprefix("/equipment/")
+            title, content = equipment.title(services, place), equipment.layout(context, services, place)
+        elif path == "/sources":
+            title, content = t("Sources"), sources.layout(context, services)
+        elif path == "/health":
+            title, content = t("System health"), health.layout(context, services)
+        elif path == "/account":
+            title, content = t("Your account"), account.layout(context)
+        elif path == "/people":
+            title, content = t("People and tokens"), people.layout(context, services)
+        else:
+            title, content = t("No such page"), _nothing(t, pathname)
+    except (Unavailable, Rejected) as error:
+        title, content = t("Not available"), html.Div([html.H1(t("Not available")), html.P(str(error), className="notice wrong")])
+    return content, _crumbs(services, t, place, title), _entries(context, t, path), f"{title} · Leadhand"
+
+
+def _crumbs(services: Services, t: Texts, place: str, title: str) -> list[Component]:
+    """Return Enterprise / Site / Area / Line / Unit, each a link; for other pages the site and the page."""
+    site = services.plant.site()
+    names = {node.id: node.name for node in services.plant.equipment()}
+    whole = place or site.path
+    parts = whole.split("/")
+    paths = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+    crumbs: list[Component] = []
+    for depth, path in enumerate(paths):
+        if depth:
+            crumbs.append(icon("chevron-right"))
+        href = "/" if depth < 2 else f"/equipment/{path}"
+        words = names.get(path, path.rpartition("/")[2])
+        here = path == place
+        crumbs.append(html.Span(words, className="crumb", **also(aria_current="page")) if here else dcc.Link(words, href=href))
+    if not place and title != t("Plant overview"):
+        crumbs += [icon("chevron-right"), html.Span(title, className="crumb", **also(aria_current="page"))]
+    return crumbs
+
+
+def _nothing(t: Texts, pathname: str) -> Component:
+    return html.Div(
+        [
+            html.H1(t("No such page")),
+            html.P(t("There is no page at {address}.", address=pathname), className="wrap"),
+            dcc.Link(t("To the plant overview"), href="/"),
+        ]
+    )
+
+
+def _index(context: PageContext, parts: dict[str, str]) -> str:
+    """Return the HTML around the app, in the right language and theme before any script runs."""
+    language = "zh" if context.language == "zh" else "en"
+    loading = escape(texts_of(context.language)("Loading…"))
+    return f"""<!DOCTYPE html>
+<html lang="{language}" data-mantine-color-scheme="{context.theme}" data-zone="{escape(context.time_zone)}">
+<head>
+<meta charset="utf-8">{parts["metas"]}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(parts["title"])}</title>
+<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
+{parts["css"]}
+</head>
+<body>
+<div id="react-entry-point"><div class="loading">{loading}</div></div>
+<script type="application/json" id="leadhand-texts">{texts_of(context.language).for_browser()}</script>
+<footer>{parts["config"]}{parts["scripts"]}{parts["renderer"]}</footer>
+</body>
+</html>"""
