@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 import psycopg
@@ -20,7 +21,22 @@ Connection: TypeAlias = psycopg.Connection[Any]
 PG_EPOCH_US = 946_684_800_000_000
 """2000-01-01 UTC, where PostgreSQL counts its binary times from, in microseconds since 1970."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _CONNECT_SECONDS = 10
+
+
+def moment(time_us: int) -> datetime:
+    """Return a time as the driver takes it, exact to the microsecond; raises Rejected outside the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=int(time_us))
+    except OverflowError as error:
+        raise Rejected(f"{time_us} microseconds since 1970 is no time that the database takes") from error
+
+
+def micros(time: datetime) -> int:
+    """Return the microseconds since 1970 of a time from the driver, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
 
 
 def connect(url: str, *, application: str, read_only: bool = False, statement_seconds: float | None = None) -> Connection:

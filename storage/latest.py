@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storage.database import Connection
+from storage.database import Connection, translate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +25,20 @@ class Latest:
 
 def read_latest(connection: Connection) -> Latest:
     """Return the newest sample of every signal."""
-    raise NotImplementedError
+    with translate_errors():
+        rows = connection.cursor(binary=True).execute(
+            "SELECT signal_id, (extract(epoch FROM time) * 1000000)::int8, (extract(epoch FROM received_time) * 1000000)::int8, "
+            "coalesce(value, 'NaN'), value IS NOT NULL, status, text FROM latest ORDER BY signal_id"
+        )
+        columns = list(zip(*rows.fetchall(), strict=True)) or [()] * 7
+    text = np.empty(len(columns[6]), np.object_)
+    text[:] = columns[6]
+    return Latest(
+        np.array(columns[0], np.int32),
+        np.array(columns[1], np.int64),
+        np.array(columns[2], np.int64),
+        np.array(columns[3], np.float64),
+        np.array(columns[4], np.bool_),
+        np.array(columns[5], np.int32).view(np.uint32),
+        text,
+    )

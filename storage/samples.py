@@ -2,18 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
+import numpy as np
+import numpy.typing as npt
+import psycopg
+
+from plant.clock import Clock, SystemClock
+from plant.errors import Rejected, Unavailable
+from plant.samples import FLAG_HISTORICAL, SampleBatch
 from plant.shipment import Shipment
-from storage.database import Connection
+from storage import ledger
+from storage.copy_rows import COPY_SAMPLES, sample_rows
+from storage.database import Connection, deadline, is_timescale, micros, moment, translate_errors
+from storage.partitions import RAW, SECOND_US, Partition, make_partitions, read_partitions, uncovered
+
+_DAY_US = 86_400 * SECOND_US
+_MINUTE_US = 60 * SECOND_US
+_OLDEST_US = 946_684_800 * SECOND_US
+_CELL_US = RAW.widths_us[0]
+_MOST_CELLS = 3000
+_LATEST = """
+INSERT INTO latest AS l (signal_id, time, received_time, value, status, flags, text)
+SELECT s, timestamptz 'epoch' + t * interval '1 microsecond', timestamptz 'epoch' + r * interval '1 microsecond', v, q, f, x
+FROM unnest(%b::int4[], %b::int8[], %b::int8[], %b::float8[], %b::int4[], %b::int2[], %b::text[]) AS n (s, t, r, v, q, f, x)
+ON CONFLICT (signal_id) DO UPDATE SET
+    time = excluded.time, received_time = excluded.received_time, value = excluded.value,
+    status = excluded.status, flags = excluded.flags, text = excluded.text
+WHERE excluded.time >= l.time
+"""
+_DUE = """
+INSERT INTO rollup_due (tier, from_time, to_time)
+SELECT '1s', a, b FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS n (a, b)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A shipment's samples, ready for the wire."""
+
+    rows: list[bytes]
+    cells_us: list[int]
+    """Starts of the ten-minute cells touched."""
+    due_us: list[tuple[int, int]]
+    """Spans of whole seconds, one a minute touched, whose rollups become stale."""
+    latest: tuple[list[object], ...] | None
 
 
 class SampleWriter:
     """What stores shipments over one connection of its own; keeps the numbers of signals it has met."""
 
-    def __init__(self, connection: Connection, *, deadline_seconds: float = 60.0) -> None:
+    def __init__(self, connection: Connection, *, deadline_seconds: float = 60.0, clock: Clock | None = None) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
+        self._clock = clock or SystemClock()
+        self._signals: dict[str, int] = {}
+        self._sources: dict[str, int] = {}
+        self._partitions: list[Partition] | None = None
+        self._timescale: bool | None = None
 
     def ship(self, shipment: Shipment) -> bool:
         """Store a shipment in one transaction; return False where it was stored before.
@@ -22,14 +69,142 @@ class SampleWriter:
         database cannot hold: nothing of it is stored then. Raises Unavailable where the database is away: whether it was
         stored is then unknown, the connection is closed, and the same shipment is to be sent again over a new one.
         """
-        raise NotImplementedError
+        if not 1 <= shipment.first <= shipment.last:
+            raise Rejected(f"a shipment of the records {shipment.first} to {shipment.last} is none")
+        try:
+            with translate_errors(), deadline(self._connection, self._deadline_seconds):
+                prepared = self._prepare(shipment.samples)
+                try:
+                    return self._store(shipment, prepared)
+                except psycopg.errors.CheckViolation:
+                    # A partition was dropped since it was listed, which is the only check there is.
+                    self._partitions = None
+                    return self._store(shipment, prepared)
+        except Unavailable:
+            self._connection.close()
+            raise
+
+    def _prepare(self, batch: SampleBatch) -> _Prepared | None:
+        if self._timescale is None:
+            self._timescale = is_timescale(self._connection)
+        if not len(batch):
+            return None
+        used = np.unique(batch.signal)
+        numbers = np.zeros(len(batch.paths), np.int32)
+        numbers[used] = self._numbers("signal", [batch.paths[n] for n in used], self._signals)
+        signal_id = numbers[batch.signal]
+        order = np.lexsort((batch.time_us, signal_id))
+        moment(int(batch.time_us.min()))
+        moment(int(batch.time_us.max()))
+        cells = np.unique(batch.time_us // _CELL_US) * _CELL_US
+        if len(cells) > _MOST_CELLS:
+            raise Rejected(f"one shipment with samples in {len(cells)} different ten-minute spans: its times cannot be right")
+        return _Prepared(sample_rows(batch, signal_id, order), cells.tolist(), _due(batch.time_us), _latest_of(batch, signal_id, order))
+
+    def _numbers(self, table: str, names: list[str], known: dict[str, int]) -> list[int]:
+        if not all(name in known for name in names):
+            column = "path" if table == "signal" else "name"
+            rows = self._connection.execute(f"SELECT {column}, id FROM {table}").fetchall()  # noqa: S608  # two words of ours
+            known.clear()
+            known.update(rows)
+            missing = [name for name in names if name not in known]
+            if missing:
+                raise Rejected(f"{len(missing)} {table}s are not registered, e.g. '{missing[0]}': register the site first")
+        return [known[name] for name in names]
+
+    def _store(self, shipment: Shipment, prepared: _Prepared | None) -> bool:
+        connection = self._connection
+        if prepared is not None and not self._timescale:
+            self._ensure_partitions(prepared.cells_us)
+        gap_signals = self._numbers("signal", [g.signal for g in shipment.gaps if g.signal is not None], self._signals)
+        sources = self._numbers(
+            "source", [*(line.source for line in shipment.ledger), *(gap.source for gap in shipment.gaps)], self._sources
+        )
+        with connection.transaction(), connection.cursor() as cursor:
+            if not _advance(cursor, shipment):
+                return False
+            if prepared is not None:
+                with cursor.copy(COPY_SAMPLES) as copy:
+                    for piece in prepared.rows:
+                        copy.write(piece)
+                if not self._timescale:
+                    spans = [(moment(a), moment(b)) for a, b in prepared.due_us]
+                    cursor.execute(_DUE, [[a for a, _ in spans], [b for _, b in spans]])
+                if prepared.latest is not None:
+                    cursor.execute(_LATEST, prepared.latest)
+            ledger.add_lines(cursor, shipment.ledger, sources[: len(shipment.ledger)])
+            ledger.add_gaps(cursor, shipment.gaps, sources[len(shipment.ledger) :], gap_signals)
+        return True
+
+    def _ensure_partitions(self, cells_us: list[int]) -> None:
+        if self._partitions is None:
+            self._partitions = read_partitions(self._connection, RAW)
+        missing = uncovered(self._partitions, cells_us)
+        if not missing:
+            return
+        old = [cell for cell in missing if cell < self._clock.now_us() - 2 * _DAY_US]
+        if old:
+            make_partitions(self._connection, RAW, old, _DAY_US)
+        newest = self._partitions[-1] if self._partitions else None
+        width = newest.to_us - newest.from_us if newest is not None and newest.to_us > self._clock.now_us() - _DAY_US else _CELL_US
+        self._partitions = make_partitions(self._connection, RAW, missing, width)
 
 
 def spool_watermark(connection: Connection, spool: UUID) -> int:
     """Return the last record of a spool that is stored; 0 where none is."""
-    raise NotImplementedError
+    with translate_errors():
+        row = connection.execute("SELECT watermark FROM spool WHERE spool = %s", [spool]).fetchone()
+    return 0 if row is None else int(row[0])
 
 
-def accepted_span(connection: Connection) -> tuple[int, int]:
+def accepted_span(connection: Connection, clock: Clock | None = None) -> tuple[int, int]:
     """Return (from_us, to_us), the times that samples may have: within what raw storage keeps, at most a day ahead."""
-    raise NotImplementedError
+    with translate_errors():
+        row = connection.execute("SELECT kept_from FROM tier_state WHERE tier = 'raw'").fetchone()
+    kept_us = _OLDEST_US if row is None else micros(row[0])
+    return max(_OLDEST_US, kept_us), (clock or SystemClock()).now_us() + _DAY_US
+
+
+def _advance(cursor: psycopg.Cursor[tuple[int, ...]], shipment: Shipment) -> bool:
+    """Move the spool's watermark, holding its row until the end; False where the shipment lies below it."""
+    cursor.execute("INSERT INTO spool (spool) VALUES (%s) ON CONFLICT DO NOTHING", [shipment.spool])
+    row = cursor.execute("SELECT watermark FROM spool WHERE spool = %s FOR UPDATE", [shipment.spool]).fetchone()
+    watermark = 0 if row is None else row[0]
+    if shipment.last <= watermark:
+        return False
+    if shipment.first <= watermark:
+        raise Rejected(
+            f"the records {shipment.first} to {shipment.last} of spool {shipment.spool} overlap what is stored, which ends at {watermark}: "
+            f"continue from {watermark + 1}"
+        )
+    cursor.execute("UPDATE spool SET watermark = %s, updated_at = now() WHERE spool = %s", [shipment.last, shipment.spool])
+    cursor.execute(
+        "INSERT INTO batch (spool, last, first, samples) VALUES (%s, %s, %s, %s)",
+        [shipment.spool, shipment.last, shipment.first, len(shipment.samples)],
+    )
+    return True
+
+
+def _due(time_us: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """From the first to behind the last second, in each minute: a late sample makes its own second stale, not all between."""
+    seconds = np.unique(time_us // SECOND_US) * SECOND_US
+    starts = np.flatnonzero(np.diff(seconds // _MINUTE_US, prepend=-1))
+    ends = np.append(starts[1:], len(seconds)) - 1
+    return [(int(a), int(b) + SECOND_US) for a, b in zip(seconds[starts], seconds[ends], strict=True)]
+
+
+def _latest_of(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> tuple[list[object], ...] | None:
+    live = order[(batch.flags[order] & FLAG_HISTORICAL) == 0]
+    if not len(live):
+        return None
+    newest = live[np.flatnonzero(np.diff(signal_id[live], append=-1))]
+    values = [v if has else None for v, has in zip(batch.value[newest].tolist(), batch.has_value[newest].tolist(), strict=True)]
+    return (
+        signal_id[newest].tolist(),
+        batch.time_us[newest].tolist(),
+        batch.received_time_us[newest].tolist(),
+        values,
+        batch.status[newest].view(np.int32).tolist(),
+        batch.flags[newest].tolist(),
+        [None] * len(newest) if batch.text is None else batch.text[newest].tolist(),
+    )

@@ -1,0 +1,54 @@
+"""Real parts that tests of several packages share: a database, and Node with what the tests need of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from plant.clock import SystemClock
+from storage.migrations import migrate
+from storage.postgres import EmbeddedPostgres
+from tests.databases import database_of, fresh_database
+from tests.node_parts import Node, prepare_node
+
+_TEMPLATE = "leadhand_template"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an embedded PostgreSQL for the whole session."""
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), clock=SystemClock(), settings={"max_connections": "100"})
+    url = server.start()
+    yield url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_server: str) -> str:
+    """The name of a migrated database, to make others from."""
+    with psycopg.connect(database_of(postgres_server, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {_TEMPLATE}")
+    migrate(database_of(postgres_server, _TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: str) -> Iterator[str]:
+    """The URL of a fresh database without any table."""
+    with fresh_database(postgres_server, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_server: str, migrated_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database."""
+    with fresh_database(postgres_server, migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def node() -> Node:
+    """The pinned Node, with the packages of tests/node installed."""
+    return prepare_node()
