@@ -17,6 +17,7 @@ from pathlib import Path
 
 from leadhand.home import Home
 from leadhand.processes import is_running
+from leadhand.programs import BROKER_USER, broker_password
 from plant.clock import SystemClock
 from plant.errors import Rejected, SettingsError, Unavailable
 
@@ -56,7 +57,8 @@ def _database(home: Home, asked: threading.Event) -> int:
 def _broker(home: Home, port: int, asked: threading.Event) -> int:
     from protocols.mqtt_broker import EmbeddedBroker
 
-    server = EmbeddedBroker(home.path / "broker", host="127.0.0.1", port=port)
+    users = {BROKER_USER: broker_password(home)}
+    server = EmbeddedBroker(home.path / "broker", host="127.0.0.1", port=port, users=users)
     bound = server.start()
     pid = server.pid
     return _serve({"port": bound, "server_pid": pid}, lambda: pid is None or is_running(pid), server.stop, asked)

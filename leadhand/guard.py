@@ -1,8 +1,8 @@
 """The process that outlives a killed leadhand just long enough to stop what it started.
 
-Run as a script, with the grace in seconds as argument and a pipe as standard input. ``+123`` puts a process group in its care, ``-123`` takes it out. The end of the
-pipe means that leadhand is gone: then all groups left are told to end, and killed where they do not. Only the standard library,
-no site packages: it must be small, and it must start before anything else does.
+Run as a script, with the grace in seconds as argument and a pipe as standard input. ``+123`` puts a process group in its care,
+``-123`` takes it out. The end of the pipe means that leadhand is gone: then all groups left are told to end, and killed where they
+do not. Only the standard library, no site packages: it must be small, and it must start before anything else does.
 """
 
 from __future__ import annotations

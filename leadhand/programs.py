@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from leadhand.child import Program
 from leadhand.home import Home
 
+BROKER_USER = "leadhand"
 _DATABASE_STOP_SECONDS = 45.0
 _FIRST_START_SECONDS = 120.0
 """A first start makes a database; on a busy machine that takes its time."""
@@ -23,9 +29,41 @@ def database(home: Home) -> Program:
     )
 
 
-def broker(home: Home, port: int) -> Program:
-    """Return the embedded MQTT broker on a port of 127.0.0.1."""
-    return Program("broker", ("-m", "leadhand.embedded", "broker", "--home", str(home.path), "--port", str(port)))
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The MQTT broker that simulators use."""
+
+    url: str
+    """Without user and password."""
+    environment: Mapping[str, str]
+    """User and password, where a command line cannot show them."""
+    programs: tuple[Program, ...] = ()
+    """What must run for it to be there."""
+
+
+def embedded_broker(home: Home, port: int) -> Broker:
+    """Return the embedded MQTT broker on a port of 127.0.0.1; only user 'leadhand' is let in, with a random password of this home."""
+    arguments = ("-m", "leadhand.embedded", "broker", "--home", str(home.path), "--port", str(port))
+    environment = {"LEADHAND_MQTT_USER": BROKER_USER, "LEADHAND_MQTT_PASSWORD": broker_password(home)}
+    return Broker(f"mqtt://127.0.0.1:{port}", environment, (Program("broker", arguments),))
+
+
+def broker_at(url: str) -> Broker:
+    """Return the broker that a URL with or without user and password names."""
+    parts = urlsplit(url)
+    environment = {} if parts.username is None else {"LEADHAND_MQTT_USER": unquote(parts.username)}
+    if parts.password is not None:
+        environment["LEADHAND_MQTT_PASSWORD"] = unquote(parts.password)
+    return Broker(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", environment)
+
+
+def broker_password(home: Home) -> str:
+    """Return the password of the embedded broker's user, made at random at the first call."""
+    file = home.path / "secrets" / "mqtt-password"
+    if not file.exists():
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+            made.write(secrets.token_hex(16) + "\n")
+    return file.read_text().strip()
 
 
 def upkeep(database_url: str, budget_gb: float) -> Program:
@@ -45,11 +83,28 @@ def dashboard(home: Home, site: Path, database_url: str, host: str, port: int) -
     return Program("dashboard", arguments, _database(database_url), ready_seconds=90.0)
 
 
-def plant_simulator(site_out: Path, *, seed: int, opcua_port: int, mqtt_url: str, units: int | None) -> Program:
+def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | None) -> Program:
     """Return a simulated plant that writes its own site file."""
-    arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(opcua_port), "--mqtt-url", mqtt_url]
+    arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(free_ports(2)), "--mqtt-url", broker.url]
     arguments += [] if units is None else ["--units", str(units)]
-    return Program("simulator", (*arguments, "--site-out", str(site_out)), ready_seconds=60.0)
+    return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
+
+
+def replay_simulator(site_out: Path, *, file: Path, via: str, broker: Broker | None, speed: float, once: bool) -> Program:
+    """Return a recording that is played as a device; it writes its own site file."""
+    arguments = ["-m", "simulators", "replay", str(file), "--via", via, "--speed", f"{speed:g}", "--site-out", str(site_out)]
+    arguments += ["--port", str(free_ports(1))] if broker is None else ["--mqtt-url", broker.url]
+    arguments += ["--once"] if once else []
+    environment = {} if broker is None else broker.environment
+    return Program("simulator", tuple(arguments), environment, ready_seconds=60.0, ends=once)
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> int:
+    """Return the first of so many ports in a row that nobody listens on now."""
+    while True:
+        first = free_port(host)
+        if first + count <= 65536 and all(is_free(host, first + further) for further in range(count)):
+            return first
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -1,0 +1,167 @@
+"""``leadhand demo``: a whole factory on this machine, everything embedded."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, fields, replace
+
+from leadhand import programs
+from leadhand.accounting import Account, account_of, minus, table
+from leadhand.console import Console
+from leadhand.databases import connected
+from leadhand.draining import drain
+from leadhand.home import Home
+from leadhand.processes import Usage, usage_of
+from leadhand.session import supervised
+from leadhand.settings import load_settings
+from leadhand.starting import broker_for, dashboard_port, reported, start_database
+from leadhand.supervisor import Supervisor
+from plant.clock import Clock
+from plant.ledger import LedgerLine
+from plant.signals import SourceId
+from storage.counting import count_rows
+from storage.health import read_sources
+from storage.ledger import read_totals
+from storage.people import ensure_first_admin, issue_login_link
+
+_LINK_SECONDS = 3600
+_ALWAYS = (0, 1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What a person chose."""
+
+    port: int | None = None
+    seed: int = 1
+    units: int | None = None
+    headless: bool = False
+    seconds: float | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The database at one moment."""
+
+    totals: dict[SourceId, LedgerLine]
+    rows: dict[SourceId, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What running cost."""
+
+    seconds: float
+    cpu_share: float
+    """Of all cores, 0 to 1."""
+    memory_bytes: int
+    processes: int
+
+
+def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -> int:
+    """Run the demo until it is stopped, or for the seconds given; returns the exit code."""
+    home.create()
+    settings = load_settings(home.settings)
+    port = dashboard_port(settings.dashboard.host, options.port or settings.dashboard.port, must=options.port is not None, console=console)
+    begin = clock.monotonic()
+    results: dict[str, object] | None = None
+    with supervised(home, "demo", console, clock) as supervisor:
+        broker = broker_for(settings, home)
+        url = start_database(supervisor, home, settings, broker.programs)
+        with reported(supervisor, url, clock):
+            before = _look(url) if options.headless else None
+            simulator = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)
+            supervisor.start([simulator, programs.upkeep(url, settings.storage.budget_gb)])
+            supervisor.start(
+                [programs.ingest(home, home.site, url), programs.dashboard(home, home.site, url, settings.dashboard.host, port)]
+            )
+            _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
+            cost = _watch(supervisor, options.seconds, clock)
+            if before is not None:
+                achieved = _achieved(url)
+                drain(supervisor, url, console, clock)
+                results = _results(before, _look(url), url, achieved, cost)
+    if results is None:
+        return 0
+    _print(results, as_json=options.as_json)
+    return 0 if results["ok"] else 1
+
+
+def _welcome(supervisor: Supervisor, url: str, address: str, seconds: float, console: Console, clock: Clock) -> None:
+    supervisor.facts["address"] = address
+    with connected(url) as connection:
+        first = ensure_first_admin(connection, clock)
+        link = issue_login_link(connection, "admin", _LINK_SECONDS, clock)
+    console.good(f"the factory runs after {seconds:.1f} s")
+    console.said("")
+    console.said(f"  Dashboard   {address}")
+    console.said(f"  Log in by   {address}/login?link={link}   (once, within {_LINK_SECONDS // 60} min)")
+    if first is not None:
+        console.said(f"  or as       {first.name} with password {first.password}   (shown this once)")
+    console.said("  Stop with   Ctrl-C")
+    console.said("")
+
+
+def _watch(supervisor: Supervisor, seconds: float | None, clock: Clock) -> Cost:
+    roots = [os.getpid(), *(child.server_pid for child in supervisor.children.values() if child.server_pid is not None)]
+    begin, first = clock.monotonic(), usage_of(roots)
+    supervisor.watch(lambda: False, seconds)
+    last: Usage = usage_of(roots)
+    elapsed = max(clock.monotonic() - begin, 1e-9)
+    share = (last.cpu_seconds - first.cpu_seconds) / elapsed / (os.cpu_count() or 1)
+    return Cost(elapsed, share, last.memory_bytes, last.processes)
+
+
+def _look(url: str) -> _Look:
+    with connected(url, read_only=True) as connection:
+        return _Look(read_totals(connection, *_ALWAYS), count_rows(connection))
+
+
+def _achieved(url: str) -> dict[SourceId, int | None]:
+    with connected(url, read_only=True) as connection:
+        return {report.source: report.achieved_us for report in read_sources(connection)}
+
+
+def _results(before: _Look, after: _Look, url: str, achieved: dict[SourceId, int | None], cost: Cost) -> dict[str, object]:
+    with connected(url, read_only=True) as connection:
+        reports = {report.source: report for report in read_sources(connection)}
+    sources, ok = [], True
+    for source, line in sorted(after.totals.items()):
+        earlier = before.totals.get(source)
+        counts = line.counts if earlier is None else minus(line.counts, earlier.counts)
+        lateness = line.lateness if earlier is None else line.lateness - earlier.lateness
+        account = account_of(source, replace(line, counts=counts, lateness=lateness), reports.get(source))
+        account = replace(account, achieved_us=achieved.get(source))
+        rows = after.rows.get(source, 0) - before.rows.get(source, 0)
+        ok = ok and account.unexplained == 0 and rows == account.stored
+        sources.append({**account.as_json(), "rows_in_database": rows})
+    return {
+        "ok": ok and bool(sources),
+        "seconds": round(cost.seconds, 3),
+        "unexplained": sum(int(str(source["unexplained"])) for source in sources),
+        "rows_beside_the_ledger": sum(int(str(source["rows_in_database"])) - int(str(source["stored"])) for source in sources),
+        "cpu_share": round(cost.cpu_share, 4),
+        "cores": os.cpu_count(),
+        "memory_bytes": cost.memory_bytes,
+        "processes": cost.processes,
+        "sources": sources,
+    }
+
+
+def _print(results: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(results, indent=1) + "\n")
+        return
+    known = {field.name for field in fields(Account)}
+    entries = results["sources"]
+    assert isinstance(entries, list)  # noqa: S101 - made above
+    accounts = [Account(**{name: value for name, value in entry.items() if name in known}) for entry in entries]
+    sys.stdout.write(table(accounts) + "\n")
+    sys.stdout.write(
+        f"it {'adds up' if results['ok'] else 'DOES NOT ADD UP'}: {results['unexplained']} unexplained, "
+        f"{results['rows_beside_the_ledger']} rows beside the ledger; {float(str(results['cpu_share'])):.0%} of {results['cores']} cores, "
+        f"{int(str(results['memory_bytes'])) / 1e6:,.0f} MB\n"
+    )
