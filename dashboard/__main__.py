@@ -1,0 +1,194 @@
+"""``python -m dashboard``: what people see and the only REST server, as a process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from ipaddress import ip_address
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+from urllib.parse import urlsplit
+
+import structlog
+import typer
+import uvicorn
+
+from dashboard.hub import Hub
+from dashboard.server import Server, ServerSettings, build_server
+from dashboard.shell import build_shell
+from dashboard.views import SiteView
+from plant.clock import SystemClock
+from plant.errors import SettingsError, Unavailable
+from plant.site import load_site
+from storage.database import connect
+from storage.people import SessionRules, first_password_unchanged
+
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn that says when it is ready, and lets go of live streams when asked to end."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._hub, self._ready = hub, ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._hub.stop()
+        super().handle_exit(sig, frame)
+
+
+def run(
+    home: Annotated[Path, typer.Option(help="home folder: settings, data, secrets")],
+    site: Annotated[Path, typer.Option(help="settings of the factory")],
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on; 0 takes a free one")] = 8050,
+    public_url: Annotated[
+        str | None, typer.Option(help="how people reach it, e.g. https://leadhand.example.com behind a proxy with TLS")
+    ] = None,
+    idle_minutes: Annotated[int, typer.Option(min=1, help="a session ends after so long without use")] = 15,
+    longest_hours: Annotated[int, typer.Option(min=1, help="a session ends after so long in any case")] = 12,
+    allow_first_password: Annotated[
+        bool, typer.Option(help="listen beyond this machine though the first random password still holds")
+    ] = False,
+) -> None:
+    """Serve the dashboard until SIGTERM or SIGINT."""
+    _log_as_json()
+    url = os.environ.get("LEADHAND_DATABASE_URL")
+    try:
+        if not url:
+            raise SettingsError("LEADHAND_DATABASE_URL is not set: it names the PostgreSQL to use")
+        holder = _SiteHolder(site)
+        if not _is_loopback(host) and not allow_first_password:
+            _refuse_first_password(url, host)
+        listening = _listen(host, port)
+    except SettingsError as error:
+        _end(error.problems)
+    except Unavailable as error:
+        _end([f"{error}; it must be reached once before the dashboard listens on {host}"])
+    rules = SessionRules(idle_minutes * 60, longest_hours * 3600)
+    settings = ServerSettings(url, home, site, _hosts(host, public_url), (public_url or "").startswith("https://"), rules)
+    server = build_server(settings, SystemClock(), holder.view, build_shell)
+    _serve(server, listening)
+
+
+class _SiteHolder:
+    """Name and time zone of the factory, read anew when its file changes; a file that went wrong changes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._seen = path, 0
+        self._view = self._load()
+
+    def view(self) -> SiteView:
+        """Return the factory's path, name and time zone."""
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed != self._seen:
+                self._seen = changed
+                self._view = self._load()
+        except (OSError, SettingsError):
+            pass
+        return self._view
+
+    def _load(self) -> SiteView:
+        site = load_site(self._path)
+        return SiteView(str(site.path), site.name, site.time_zone)
+
+
+def _serve(server: Server, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+
+    def ready() -> None:
+        sys.stdout.write(json.dumps({"ready": True, "host": host, "port": port, "url": f"http://{_shown(host)}:{port}/"}) + "\n")
+        sys.stdout.flush()
+
+    config = uvicorn.Config(
+        server.asgi,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=30,
+        limit_concurrency=1000,
+        server_header=False,
+        proxy_headers=False,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    _Uvicorn(config, server.hub, ready).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise SettingsError(f"{host}:{port} cannot be listened on: {error.strerror or error}; choose another --host or --port") from error
+    return listening
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _hosts(host: str, public_url: str | None) -> frozenset[str] | None:
+    """Return the names this server answers to: beyond loopback any, unless a public address is given."""
+    if public_url is None and not _is_loopback(host):
+        return None
+    public = urlsplit(public_url).hostname if public_url else None
+    return _LOOPBACK_NAMES | {host.lower()} | ({public.lower()} if public else frozenset())
+
+
+def _refuse_first_password(url: str, host: str) -> None:
+    connection = connect(url, application="leadhand dashboard start")
+    try:
+        if first_password_unchanged(connection):
+            raise SettingsError(
+                f"--host {host}: the random password of the first start was never changed; log in on this machine and change it, "
+                "or say --allow-first-password"
+            )
+    finally:
+        connection.close()
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _log_as_json() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s", "logger": "%(name)s"}')
+    logging.getLogger("dashboard").setLevel(logging.WARNING)
+
+
+def _end(problems: list[str]) -> NoReturn:
+    for problem in problems:
+        sys.stderr.write(problem + "\n")
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    typer.run(run)

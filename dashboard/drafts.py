@@ -1,0 +1,68 @@
+"""What comes in from people and programs, as types: unknown keys are refused, each error names its key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from plant.settings import EquipmentSettings, OpcUaSecurity, SignalSettings, SourceSettings
+from storage.people import Role, Scope
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DiscoverDraft(_Strict):
+    """Which OPC UA server to look into."""
+
+    url: Annotated[str, Field(pattern=r"^opc\.tcp://", max_length=500)]
+    security: OpcUaSecurity = OpcUaSecurity()
+    allow_insecure: bool = False
+    username: str | None = None
+    password: SecretStr | None = None
+    most: Annotated[int, Field(ge=1, le=20_000)] = 5_000
+
+
+class SourceDraft(_Strict):
+    """One source with its equipment and signals, as it would stand in ``sources.d/<id>.toml``."""
+
+    source: SourceSettings
+    equipment: Annotated[tuple[EquipmentSettings, ...], Field(max_length=20_000)] = ()
+    signals: Annotated[tuple[SignalSettings, ...], Field(max_length=20_000)] = ()
+    password: Annotated[SecretStr | None, Field(description="kept in a file of its own, readable by its owner only; never sent back")] = (
+        None
+    )
+
+
+class AccountDraft(_Strict):
+    """A new account."""
+
+    name: str
+    full_name: Annotated[str, Field(max_length=200)] = ""
+    role: Role
+    password: SecretStr
+
+
+class AccountChange(_Strict):
+    """What may be changed of an account."""
+
+    full_name: Annotated[str, Field(max_length=200)] = ""
+    role: Role
+    disabled: bool = False
+
+
+class PasswordDraft(_Strict):
+    """A new password. ``old`` is needed for one's own."""
+
+    new: SecretStr
+    old: SecretStr | None = None
+
+
+class TokenDraft(_Strict):
+    """A new token for a controller or program."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
+    valid_days: Annotated[float, Field(gt=0, le=3660)] = 365

@@ -1,0 +1,115 @@
+"""The one table of who may ask what. What stands not in it is refused to everybody."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.people import Role, Scope
+
+
+class Kind(StrEnum):
+    """How a route answers somebody it does not know."""
+
+    PUBLIC = "public"
+    """It serves everybody."""
+    PAGE = "page"
+    """It sends to the login page."""
+    PROGRAM = "program"
+    """It says 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path, and what is needed for it: a role, or a token's scope where programs may come too."""
+
+    method: str
+    path: str
+    """``{name}`` stands for one segment, ``{name:path}`` for any rest."""
+    role: Role | None
+    scope: Scope | None = None
+    kind: Kind = Kind.PROGRAM
+
+
+def _get(path: str, role: Role = Role.VIEWER, scope: Scope | None = Scope.READ) -> Route:
+    return Route("GET", path, role, scope)
+
+
+_PUBLIC = (
+    Route("GET", "/login", None, kind=Kind.PUBLIC),
+    Route("POST", "/login", None, kind=Kind.PUBLIC),
+    Route("GET", "/healthz", None, kind=Kind.PUBLIC),
+    Route("GET", "/readyz", None, kind=Kind.PUBLIC),
+    Route("GET", "/assets/leadhand.css", None, kind=Kind.PUBLIC),
+    Route("GET", "/assets/login.css", None, kind=Kind.PUBLIC),
+    Route("GET", "/assets/favicon.svg", None, kind=Kind.PUBLIC),
+)
+_REST = (
+    _get("/api/v1/openapi.json"),
+    _get("/api/v1/me"),
+    _get("/api/v1/site"),
+    _get("/api/v1/clock"),
+    _get("/api/v1/equipment"),
+    _get("/api/v1/signals"),
+    _get("/api/v1/signals/{signal}"),
+    _get("/api/v1/signals/{signal}/texts"),
+    _get("/api/v1/latest"),
+    _get("/api/v1/exceptions"),
+    _get("/api/v1/window"),
+    _get("/api/v1/ledger"),
+    _get("/api/v1/ledger/totals"),
+    _get("/api/v1/gaps"),
+    _get("/api/v1/processes"),
+    _get("/api/v1/storage"),
+    _get("/api/v1/sources"),
+    _get("/api/v1/sources/{source}", Role.ENGINEER, Scope.SOURCES),
+    Route("POST", "/api/v1/sources/discover", Role.ENGINEER, Scope.SOURCES),
+    Route("POST", "/api/v1/sources/check", Role.ENGINEER, Scope.SOURCES),
+    Route("PUT", "/api/v1/sources/{source}", Role.ENGINEER, Scope.SOURCES),
+    Route("DELETE", "/api/v1/sources/{source}", Role.ENGINEER, Scope.SOURCES),
+    Route("PUT", "/api/v1/me/password", Role.VIEWER),
+    _get("/api/v1/accounts", Role.ADMIN, None),
+    Route("POST", "/api/v1/accounts", Role.ADMIN),
+    Route("PUT", "/api/v1/accounts/{name}", Role.ADMIN),
+    Route("PUT", "/api/v1/accounts/{name}/password", Role.ADMIN),
+    _get("/api/v1/tokens", Role.ADMIN, None),
+    Route("POST", "/api/v1/tokens", Role.ADMIN),
+    Route("DELETE", "/api/v1/tokens/{token}", Role.ADMIN),
+    _get("/api/v1/audit", Role.ADMIN, None),
+    _get("/live"),
+    _get("/metrics", Role.VIEWER, Scope.METRICS),
+    Route("POST", "/logout", Role.VIEWER),
+)
+_PAGES = (
+    Route("GET", "/_dash-layout", Role.VIEWER),
+    Route("GET", "/_dash-dependencies", Role.VIEWER),
+    Route("GET", "/_dash-component-suites/{file:path}", Role.VIEWER),
+    Route("GET", "/_favicon.ico", Role.VIEWER),
+    Route("POST", "/_dash-update-component", Role.VIEWER),
+    Route("GET", "/assets/{file:path}", Role.VIEWER),
+    Route("GET", "/", Role.VIEWER, kind=Kind.PAGE),
+    Route("GET", "/equipment/{path:path}", Role.VIEWER, kind=Kind.PAGE),
+    Route("GET", "/{page}", Role.VIEWER, kind=Kind.PAGE),
+)
+ROUTES: tuple[Route, ...] = (*_PUBLIC, *_REST, *_PAGES)
+"""The first one that fits decides. Callbacks of pages declare their role beside this, where they are registered (``PageApp``)."""
+
+_NEVER_PAGES = re.compile(r"/(_|api\b|assets\b|live\b|metrics\b|logout\b)")
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    words = re.sub(r"\\{\w+:path\\}", ".*", re.escape(path))
+    return re.compile(re.sub(r"\\{\w+\\}", "[^/]+", words) + r"\Z", re.DOTALL)
+
+
+_COMPILED = tuple((route, _pattern(route.path)) for route in ROUTES)
+
+
+def route_of(method: str, path: str) -> Route | None:
+    """Return the entry that decides about a request, None where there is none. HEAD counts as GET."""
+    asked = "GET" if method == "HEAD" else method
+    for route, pattern in _COMPILED:
+        if route.method == asked and pattern.match(path) and not (route.kind is Kind.PAGE and _NEVER_PAGES.match(path)):
+            return route
+    return None

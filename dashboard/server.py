@@ -1,0 +1,192 @@
+"""The dashboard's one server, built from parts handed in: FastAPI with Dash on it, behind the gate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CollectorRegistry
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message
+
+from dashboard.api import history_routes, json_answer, plant_routes, source_routes
+from dashboard.api_people import people_routes
+from dashboard.context import PageContext, Person, set_context
+from dashboard.gate import Gate, content_policy
+from dashboard.hub import Hub
+from dashboard.live import live_routes
+from dashboard.login import login_routes
+from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
+from dashboard.page_app import PageApp
+from dashboard.services import Services
+from dashboard.services_health import HealthService
+from dashboard.services_history import HistoryService
+from dashboard.services_people import PeopleService
+from dashboard.services_plant import PlantService
+from dashboard.services_sources import SourceService
+from dashboard.sessions import Sessions
+from dashboard.views import SiteView
+from plant.clock import Clock
+from plant.errors import Rejected, SettingsError, Unavailable
+from storage.database import Pool
+from storage.people import Role, SessionRules
+
+_log = structlog.get_logger("dashboard")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the server is told when it is built."""
+
+    database_url: str
+    home: Path
+    site_file: Path
+    hosts: frozenset[str] | None
+    """Names the server answers to, None for any."""
+    secure: bool
+    """Whether people reach it by https: cookies are then sent over https only."""
+    rules: SessionRules
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The built server: ``asgi`` is what uvicorn serves; ``hub`` is stopped when the process ends."""
+
+    asgi: ASGIApp
+    api: FastAPI
+    pages: PageApp
+    hub: Hub
+    services: Services
+
+
+def build_server(
+    settings: ServerSettings, clock: Clock, site: Callable[[], SiteView], register_pages: Callable[[PageApp, Services], None]
+) -> Server:
+    """Return the server. ``register_pages`` gives the Dash app its layout, pages and callbacks."""
+    pool = Pool(settings.database_url, 6, "leadhand dashboard", statement_seconds=30)
+    hub = Hub(settings.database_url, clock)
+    sessions = Sessions(pool, clock, settings.rules)
+    services = Services(
+        PlantService(hub, site),
+        HistoryService(pool, hub),
+        SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
+        HealthService(hub),
+        PeopleService(pool, clock, sessions.forget_all),
+        hub,
+    )
+    registry = CollectorRegistry()
+    answers = Answers(registry)
+    registry.register(PlantCollector(hub, ever(pool), clock))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await _warm_up(app, site())
+        policy.append(content_policy(pages.csp_hashes()))
+        reader = threading.Thread(target=hub.read_forever, name="hub", daemon=True)
+        reader.start()
+        publisher = asyncio.create_task(hub.publish_forever())
+        try:
+            yield
+        finally:
+            hub.stop()
+            publisher.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await publisher
+            await asyncio.to_thread(reader.join, 5.0)
+            pool.close()
+
+    policy = [content_policy(())]
+    api = FastAPI(
+        title="Leadhand",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        redirect_slashes=False,
+    )
+    _say_errors(api)
+    for routes in (
+        plant_routes(services),
+        history_routes(services),
+        source_routes(services),
+        people_routes(services),
+        live_routes(hub, sessions, clock),
+        metric_routes(hub, registry),
+        login_routes(pool, sessions, clock, secure=settings.secure),
+    ):
+        api.include_router(routes)
+    pages = PageApp(api)
+    register_pages(pages, services)
+    api.add_middleware(GZipMiddleware, minimum_size=1000)
+    gate = Gate(api, sessions, site, policy=lambda: policy[-1], hosts=settings.hosts, secure=settings.secure, count=answers.count)
+    return Server(gate, api, pages, hub, services)
+
+
+async def _warm_up(app: ASGIApp, site: SiteView) -> None:
+    """Ask for the first page once, inside the process.
+
+    Dash 4.4.1 completes its index (scripts, inline callbacks) only while it answers ``GET /``: a first request elsewhere would get a broken page.
+    """
+    set_context(PageContext(Person("", "", Role.VIEWER), "en", "light", site.time_zone, site.name, "/"))
+    status: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            status.append(message["status"])
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+    }
+    await app(
+        {**scope, "query_string": b"", "root_path": "", "headers": [], "server": ("leadhand", 80), "client": ("leadhand", 0)}, receive, send
+    )
+    if status != [200]:
+        raise RuntimeError(f"the first page could not be made: status {status}")
+
+
+def _say_errors(api: FastAPI) -> None:
+    """Turn the errors of the house into answers that a person or program can act on."""
+
+    async def unavailable(_request: Request, error: Exception) -> Response:
+        return json_answer({"error": str(error)}, 503)
+
+    async def rejected(_request: Request, error: Exception) -> Response:
+        return json_answer({"error": str(error)}, 409)
+
+    async def forbidden(_request: Request, error: Exception) -> Response:
+        return json_answer({"error": str(error)}, 403)
+
+    async def wrong_settings(_request: Request, error: Exception) -> Response:
+        return json_answer({"error": str(error), "problems": getattr(error, "problems", [])}, 422)
+
+    async def wrong_request(_request: Request, error: Exception) -> Response:
+        found = error.errors() if isinstance(error, RequestValidationError) else []
+        problems = [f"{'.'.join(str(step) for step in e['loc'])}: {str(e['msg']).removeprefix('Value error, ')}" for e in found]
+        return json_answer({"error": "; ".join(problems), "problems": problems}, 422)
+
+    for kind, answer in (
+        (Unavailable, unavailable),
+        (Rejected, rejected),
+        (PermissionError, forbidden),
+        (SettingsError, wrong_settings),
+        (RequestValidationError, wrong_request),
+    ):
+        api.add_exception_handler(kind, answer)

@@ -1,0 +1,33 @@
+"""The one service layer: what pages and REST both call. All calls block, so they run in worker threads; none keeps state of its own.
+
+Raises only Unavailable (the database or a server is away), Rejected (refused for good) and SettingsError (a draft is wrong).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboard.hub import Hub
+from dashboard.services_health import HealthService
+from dashboard.services_history import HistoryService
+from dashboard.services_people import PeopleService
+from dashboard.services_plant import PlantService
+from dashboard.services_sources import SourceService
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a page or a route may ask for."""
+
+    plant: PlantService
+    """The hierarchy, its signals, their newest values and states: from the hub's last read, no database call."""
+    history: HistoryService
+    """Windows, texts, ledger and gaps over a span of time."""
+    sources: SourceService
+    """Sources: how they do, discover, check, save, delete."""
+    health: HealthService
+    """Processes and the database."""
+    people: PeopleService
+    """Accounts, tokens and the audit."""
+    hub: Hub
+    """The shared read each second."""

@@ -1,0 +1,79 @@
+"""Drafts of sources as TOML files and back."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from dashboard.drafts import SourceDraft
+from plant.errors import SettingsError
+from plant.settings import SiteFile
+
+INCLUDE_LINE = 'include = ["sources.d/*.toml"]\n\n'
+NOTE = """# Each source made on the dashboard stands here in a file of its own, named by its id.
+# You may edit them; the dashboard reads them anew each time. This file keeps the folder known to site.toml.
+"""
+
+
+def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
+    """Return the file of a source. Raises SettingsError where it would not say the same when read again."""
+    source = (
+        draft.source if password_file == draft.source.password_file else draft.source.model_copy(update={"password_file": password_file})
+    )
+    tables = {
+        "equipment": [_plain(e) for e in draft.equipment],
+        "sources": [{"protocol": source.protocol, **_plain(source)}],
+        "signals": [_plain(s) for s in draft.signals],
+    }
+    lines = ["# Made on the dashboard."]
+    for name, entries in tables.items():
+        for entry in entries:
+            lines += ["", f"[[{name}]]", *(f"{_key(key)} = {_value(value)}" for key, value in entry.items())]
+    content = "\n".join(lines) + "\n"
+    said = SiteFile.model_validate(tomllib.loads(content))
+    if said != SiteFile(equipment=draft.equipment, sources=(source,), signals=draft.signals):
+        raise SettingsError(f"{draft.source.id}: cannot be written as TOML without loss")
+    return content
+
+
+def read_draft(path: Path) -> SourceDraft:
+    """Return what a source's file says. Raises SettingsError where it holds anything else than one source with its signals."""
+    try:
+        file = SiteFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, ValidationError) as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if len(file.sources) != 1 or file.sources[0].id != path.stem or file.include or file.site is not None:
+        raise SettingsError(f"{path}: holds more than the one source '{path.stem}': edit it by hand")
+    return SourceDraft(source=file.sources[0], equipment=file.equipment, signals=file.signals)
+
+
+def draft_without_secrets(draft: SourceDraft) -> dict[str, Any]:
+    """Return a draft as JSON for the audit."""
+    content: dict[str, Any] = draft.model_dump(mode="json", exclude={"password"}, exclude_defaults=True)
+    return content | ({"password": "changed"} if draft.password is not None else {})
+
+
+def _plain(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
+    raise SettingsError(f"a value of type {type(value).__name__} cannot be written")
