@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leadhand.console import Console
+from leadhand.home import DEMO, open_home, used_home
+from plant.clock import SystemClock
 from plant.errors import Rejected, SettingsError, Unavailable
+
+if TYPE_CHECKING:
+    from storage.database import Connection
 
 OK, FAILED, WRONG_SETTINGS = 0, 1, 2
 
@@ -17,7 +27,7 @@ _HELP = """Leadhand sees every machine of a factory each 30 ms, remembers it, an
 
 [bold]First steps[/bold]
 
-  leadhand demo                       a whole simulated factory on this machine, nothing else needed
+  leadhand demo                       a simulated factory on this machine
 
   leadhand check site.toml            is my description of the factory right?
 
@@ -36,10 +46,52 @@ app.add_typer(export_app, name="export")
 app.add_typer(people_app, name="people")
 
 HomeOption = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option("--home", metavar="DIR", help="Folder of settings, data and logs. Else $XDG_DATA_HOME/leadhand.", show_default=False),
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Folder of settings, data, logs. Else $XDG_DATA_HOME/leadhand.", show_default=False),
+]
+PortOption = Annotated[
+    int | None, typer.Option(min=1, max=65535, help="Port of the dashboard; else by settings.toml, or 8050.", show_default=False)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+_DEMO_HOME = "Folder of the demo. Else $XDG_DATA_HOME/leadhand-demo."
+
+
+class Via(StrEnum):
+    """How a recording reaches us."""
+
+    OPCUA = "opcua"
+    MQTT = "mqtt"
+
+
+class RoleName(StrEnum):
+    """The roles, by name."""
+
+    VIEWER = "viewer"
+    INSPECTOR = "inspector"
+    ENGINEER = "engineer"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+@app.command()
+def demo(
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help=_DEMO_HOME, show_default=False)] = None,
+    port: PortOption = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same plant, faults and values.")] = 1,
+    units: Annotated[int | None, typer.Option(min=1, help="How many devices. Else the reference line.", show_default=False)] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="Run, drain, and print each source's ledger and lateness.")] = False,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so many seconds.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a whole simulated factory on this machine: database, broker, machines, ingest, dashboard.
+
+    Examples: leadhand demo          leadhand demo --headless --seconds 60 --json
+    """
+    from leadhand.demo import DemoOptions, run_demo
+
+    options = DemoOptions(port, seed, units, headless, seconds, as_json)
+    with Console() as console:
+        raise typer.Exit(run_demo(open_home(home, DEMO), options, console, SystemClock()))
 
 
 @app.command()
@@ -66,6 +118,239 @@ def schema(
     from plant.site import site_schema
 
     typer.echo(json.dumps(settings_schema() if settings else site_schema(), indent=2))
+
+
+@app.command()
+def up(
+    site: Annotated[Path, typer.Argument(metavar="SITE", help="The site.toml of your factory.")],
+    home: HomeOption = None,
+    port: PortOption = None,
+) -> None:
+    """Run everything for a real site, until Ctrl-C or SIGTERM.
+
+    Example: leadhand up site.toml --home /srv/leadhand
+    """
+    from leadhand.up import run_up
+
+    with Console() as console:
+        raise typer.Exit(run_up(open_home(home), site.absolute(), port, console, SystemClock()))
+
+
+@app.command()
+def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Tell how the processes and sources are. Exit code 1 when something needs a look.
+
+    Example: leadhand status --json
+    """
+    from leadhand.statuses import lines, read_state
+
+    clock = SystemClock()
+    state = read_state(used_home(home), clock)
+    typer.echo(json.dumps(state, indent=1) if as_json else "\n".join(lines(state, clock)))
+    raise typer.Exit(FAILED if state["trouble"] else OK)
+
+
+@app.command()
+def ledger(
+    home: HomeOption = None,
+    hours: Annotated[float, typer.Option(min=0, help="How far to look back.")] = 24.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell for each source where its samples went; exit code 1 when that does not add up.
+
+    Example: leadhand ledger --hours 8
+    """
+    from leadhand.accounting import read_accounts, table
+    from leadhand.databases import connected, open_database
+    from leadhand.settings import load_settings
+
+    clock, place = SystemClock(), used_home(home)
+    now = clock.now_us()
+    with open_database(place, load_settings(place.settings), clock) as url, connected(url, read_only=True) as connection:
+        accounts = read_accounts(connection, now - round(hours * 3_600_000_000), now + 60_000_000)
+    typer.echo(json.dumps([account.as_json() for account in accounts], indent=1) if as_json else table(accounts))
+    raise typer.Exit(FAILED if any(account.unexplained for account in accounts) else OK)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A recording: a header, then one row for each moment.")],
+    via: Annotated[Via, typer.Option(help="Through a real OPC UA server, or as MQTT messages.")],
+    speed: Annotated[float, typer.Option(min=0.001, help="Times faster than recorded.")] = 1.0,
+    once: Annotated[bool, typer.Option("--once", help="End after the last row was taken; else begin again.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="Also take it in: database and ingest run too, to the proof.")] = False,
+    home: HomeOption = None,
+    mqtt_url: Annotated[str | None, typer.Option(metavar="URL", help="A broker; with --store, else the embedded one.")] = None,
+) -> None:
+    """Play a recording as if the machine stood here; no row passes before it was taken.
+
+    Example: leadhand replay mill.csv --via opcua --speed 10 --once --store
+    """
+    from leadhand.replaying import ReplayOptions, play, play_and_store
+
+    options = ReplayOptions(file.absolute(), via.value, speed, once, mqtt_url)
+    place = open_home(home)
+    if via is Via.MQTT and mqtt_url is None and not store:
+        raise SettingsError("--via mqtt needs --mqtt-url mqtt://host:port, or --store, which brings a broker along")
+    if not store:
+        place.create()
+        raise typer.Exit(play(options, place.path / "replay.toml"))
+    with Console() as console:
+        raise typer.Exit(play_and_store(options, place, console, SystemClock()))
+
+
+@app.command()
+def discover(
+    url: Annotated[str, typer.Argument(metavar="URL", help="opc.tcp://host:port")],
+    out: Annotated[Path | None, typer.Option(metavar="SITE.toml", help="Write to a file.", show_default=False)] = None,
+    username: Annotated[str | None, typer.Option(help="User at the server.", show_default=False)] = None,
+    password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File that holds the password.", show_default=False)] = None,
+    server_certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate to trust.", show_default=False)] = None,
+    allow_insecure: Annotated[bool, typer.Option("--allow-insecure", help="Connect without signing and encryption.")] = False,
+    most: Annotated[int, typer.Option(min=1, help="How many variables at most.")] = 20_000,
+    home: HomeOption = None,
+) -> None:
+    """Ask an OPC UA server what it has, and propose a site file that reads it.
+
+    Example: leadhand discover opc.tcp://press-4:4840 --out site.toml
+    """
+    from leadhand.discovering import Access, find_variables, proposal
+
+    access = Access(url, allow_insecure, username, password_file, server_certificate)
+    found = find_variables(access, open_home(home), most)
+    if out is None:
+        typer.echo(proposal(access, found), nl=False)
+        return
+    if out.exists():
+        raise Rejected(f"{out}: exists already; name another file, or remove it first")
+    out.write_text(proposal(access, found), encoding="utf-8")
+    typer.echo(f"{len(found):,} variables found; read {out} over, name your plant in it, then: leadhand check {out}")
+
+
+@export_app.callback()
+def _export() -> None:
+    """Take data out of the database."""
+
+
+@export_app.command("samples")
+def export_samples_(
+    signals: Annotated[str, typer.Option(metavar="GLOB", help="Which signals: * stays within a part of the path, ** does not.")],
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="OUT", help="Write CSV.", show_default=False)] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", metavar="OUT", help="Write Parquet.", show_default=False)] = None,
+    from_time: Annotated[str | None, typer.Option("--from", metavar="TIME", help="ISO 8601; else UTC.", show_default=False)] = None,
+    to_time: Annotated[str | None, typer.Option("--to", metavar="TIME", help="ISO 8601, exclusive.", show_default=False)] = None,
+    home: HomeOption = None,
+) -> None:
+    """Write samples to a file, with the columns time, signal, value, text, status, by signal and time.
+
+    Example: leadhand export samples --signals '**/robot-3/current' --from 2026-11-01 --parquet out.parquet
+    """
+    from leadhand.databases import connected, open_database
+    from leadhand.exporting import write_csv, write_parquet
+    from leadhand.settings import load_settings
+    from storage.export import export_samples
+
+    if (csv is None) == (parquet is None):
+        raise SettingsError("say either --csv OUT or --parquet OUT")
+    from_us, to_us = _time_us("--from", from_time), _time_us("--to", to_time)
+    place = used_home(home)
+    with open_database(place, load_settings(place.settings), SystemClock()) as url, connected(url, read_only=True) as connection:
+        frames = export_samples(connection, signals, from_us, to_us)
+        rows = write_csv(frames, csv) if csv is not None else write_parquet(frames, parquet or Path())
+    typer.echo(f"{rows:,} samples written to {csv or parquet}", err=True)
+    if rows == 0:
+        raise Rejected(f"no sample fits: signals '{signals}', from {from_time or 'the beginning'} to {to_time or 'now'}")
+
+
+@people_app.command("add")
+def people_add(
+    name: Annotated[str, typer.Argument(help="Login name: lower-case letters, digits, '.', '_', '-'.")],
+    role: Annotated[RoleName, typer.Option(help="What the person may do.")] = RoleName.VIEWER,
+    full_name: Annotated[str, typer.Option(help="The person's name as shown.")] = "",
+    home: HomeOption = None,
+) -> None:
+    """Add an account; the password is asked for, or read from standard input.
+
+    Example: leadhand people add li.wei --role engineer --full-name 'Li Wei'
+    """
+    from leadhand import peopling
+    from storage.people import Role
+
+    password = peopling.ask_password(name)
+    with _people(home) as connection:
+        peopling.add(connection, name=name, full_name=full_name, role=Role(role.value), password=password, clock=SystemClock())
+    typer.echo(f"'{name}' may log in as {role.value}")
+
+
+@people_app.command("password")
+def people_password(name: Annotated[str, typer.Argument(help="Login name.")], home: HomeOption = None) -> None:
+    """Set a new password; it is asked for, or read from standard input.
+
+    Example: leadhand people password admin
+    """
+    from leadhand import peopling
+
+    password = peopling.ask_password(name)
+    with _people(home) as connection:
+        peopling.change_password(connection, name=name, password=password, clock=SystemClock())
+    typer.echo(f"'{name}' has a new password; all sessions of this account have ended")
+
+
+@people_app.command("link")
+def people_link(
+    name: Annotated[str, typer.Argument(help="Login name.")] = "admin",
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="How long the link is good.")] = 15,
+    home: HomeOption = None,
+) -> None:
+    """Print a link that logs a person in once, without a password.
+
+    Example: leadhand people link admin
+    """
+    from leadhand import peopling
+
+    with _people(home) as connection:
+        secret = peopling.link(connection, name=name, seconds=minutes * 60, clock=SystemClock())
+    address = (used_home(home).read_status() or {}).get("address", "http://127.0.0.1:8050")
+    typer.echo(f"{address}/login?link={secret}")
+
+
+@people_app.command("list")
+def people_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """List all accounts.
+
+    Example: leadhand people list
+    """
+    from leadhand import peopling
+
+    with _people(home) as connection:
+        accounts = peopling.listing(connection)
+    if as_json:
+        typer.echo(json.dumps(accounts, indent=1))
+        return
+    for account in accounts:
+        notes = " (disabled)" * bool(account["disabled"]) + " (password of the first start)" * bool(account["password_is_first"])
+        typer.echo(f"{account['name']:<20} {account['role']:<10} {account['full_name']}{notes}")
+
+
+@contextmanager
+def _people(home: Path | None) -> Iterator[Connection]:
+    from leadhand.databases import connected, open_database
+    from leadhand.settings import load_settings
+
+    place = used_home(home)
+    with open_database(place, load_settings(place.settings), SystemClock(), make=True) as url, connected(url) as connection:
+        yield connection
+
+
+def _time_us(option: str, given: str | None) -> int | None:
+    if given is None:
+        return None
+    try:
+        time = datetime.fromisoformat(given)
+    except ValueError as error:
+        raise SettingsError(f"{option}: '{given}' is no time; write e.g. 2026-11-01 or 2026-11-01T06:30:00+08:00") from error
+    aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    return round((aware - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
 
 
 def main() -> None:

@@ -105,7 +105,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                env={**os.environ, **_import_path(), **self.program.environment},
+                env={**os.environ, **import_path(), **self.program.environment},
                 start_new_session=True,
             )
         self._groups = {self._process.pid}
@@ -263,7 +263,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _import_path() -> dict[str, str]:
+def import_path() -> dict[str, str]:
     """Return where the children find our packages, when they run from a source tree that is not installed."""
     root = Path(__file__).resolve().parents[1]
     if root.name in {"site-packages", "dist-packages"}:

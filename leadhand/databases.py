@@ -21,7 +21,8 @@ def open_database(home: Home, settings: HomeSettings, clock: Clock, *, make: boo
     Without ``make``, a home that holds no data yet raises Rejected.
     """
     if settings.database.url is not None:
-        migrate(settings.database.url)
+        if not home.is_locked():
+            migrate(settings.database.url)
         yield settings.database.url
         return
     server = EmbeddedPostgres(home.postgres, clock=clock)

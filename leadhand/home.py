@@ -15,6 +15,7 @@ from typing import Any
 from leadhand.processes import is_running
 from plant.errors import Rejected, SettingsError
 
+DEMO = "leadhand-demo"
 _FOLDERS = ("postgres", "spool", "pki/own", "pki/trusted", "secrets", "logs", "run", "sources.d")
 
 
@@ -57,7 +58,7 @@ class Home:
     def create(self) -> None:
         """Make the folders that are missing; nobody but their owner may look into them."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in _FOLDERS:
                 (self.path / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -130,6 +131,12 @@ def default_home(name: str) -> Path:
 def open_home(path: Path | None, name: str = "leadhand") -> Home:
     """Return the home that a person named, or the default one."""
     return Home((path or default_home(name)).expanduser().absolute())
+
+
+def used_home(path: Path | None) -> Home:
+    """Return the home that a person named; else the default one, or the demo's where only that was ever used."""
+    home, demo = open_home(path), open_home(None, DEMO)
+    return demo if path is None and not home.path.exists() and demo.path.exists() else home
 
 
 def _lives(pid: str) -> bool:

@@ -59,14 +59,9 @@ def run_up(home: Home, site: Path, port: int | None, console: Console, clock: Cl
 
 
 def _broker(plan: _Plan, factory: Site) -> tuple[Program, ...]:
-    urls = [source.url for source in factory.sources]
-    if (
-        plan.settings.mqtt.url is None
-        and needs_broker(urls, plan.settings.mqtt.port)
-        and programs.is_free("127.0.0.1", plan.settings.mqtt.port)
-    ):
-        return programs.embedded_broker(plan.home, plan.settings.mqtt.port).programs
-    return ()
+    port = plan.settings.mqtt.port
+    wanted = plan.settings.mqtt.url is None and needs_broker([source.url for source in factory.sources], port)
+    return programs.embedded_broker(plan.home, port).programs if wanted and programs.is_free("127.0.0.1", port) else ()
 
 
 def _others(plan: _Plan, url: str, supervisor: Supervisor) -> list[Program]:

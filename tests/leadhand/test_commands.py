@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = """
+[site]
+enterprise = "acme"
+id = "north"
+
+[[equipment]]
+path = "welding/cell-1/robot-{1..3}"
+kind = "welding_robot"
+
+[[sources]]
+protocol = "opcua"
+id = "cell-1"
+url = "opc.tcp://127.0.0.1:4840"
+interval_ms = 30
+security = { policy = "None", mode = "None" }
+allow_insecure = true
+
+[[signals]]
+equipment = "welding/*/*"
+name = "axis-{1..2}"
+source = "cell-1"
+address = "nsu=urn:acme;s={unit}.{signal}"
+"""
+
+
+def leadhand(*words: str | Path, given: str = "", home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
+    if home is not None:
+        environment["XDG_DATA_HOME"] = str(home)
+    return subprocess.run(
+        [sys.executable, "-m", "leadhand", *map(str, words)],
+        cwd=ROOT,
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "site.toml"
+    path.write_text(SITE)
+    return path
+
+
+def test_help_names_all_commands_with_examples_and_exit_codes() -> None:
+    told = leadhand("--help")
+    assert told.returncode == 0
+    for word in ("demo", "up", "status", "check", "schema", "export", "replay", "discover", "people", "ledger", "Exit codes"):
+        assert word in told.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "up", "status", "check", "schema", "replay", "discover", "ledger", "export samples", "people add", "people password"],
+)
+def test_each_command_explains_itself_with_an_example(command: str) -> None:
+    told = leadhand(*command.split(), "--help")
+    assert told.returncode == 0
+    assert "Example" in told.stdout
+    assert f"leadhand {command}" in told.stdout
+
+
+def test_check_tells_what_it_read_of_a_right_site(site: Path) -> None:
+    told = leadhand("check", site)
+    assert told.returncode == 0, told.stderr
+    assert "acme/north" in told.stdout
+    assert "3 work units" in told.stdout
+    assert "source cell-1: opcua opc.tcp://127.0.0.1:4840, 6 signals, each 30 ms, 200 samples per second" in told.stdout
+    assert "in all: 6 signals, 200 samples per second wanted" in told.stdout
+    assert "allowed by name to connect without protection: cell-1" in told.stdout
+
+
+def test_check_tells_all_problems_at_once_with_file_and_key(site: Path) -> None:
+    site.write_text(SITE.replace("interval_ms = 30", 'interval_ms = "fast"\ncolour = "red"'))
+    told = leadhand("check", site)
+    assert told.returncode == 2
+    assert told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"{site}: sources[1].") for line in lines)
+    assert any("colour: unknown key" in line for line in lines)
+    assert any("interval_ms" in line and '"fast"' in line for line in lines)
+
+
+def test_a_missing_file_is_a_sentence_not_a_traceback(tmp_path: Path) -> None:
+    told = leadhand("check", tmp_path / "none.toml")
+    assert told.returncode == 2
+    assert told.stderr == f"{tmp_path / 'none.toml'}: there is no such file\n"
+
+
+def test_up_with_a_wrong_site_starts_nothing(site: Path, tmp_path: Path) -> None:
+    site.write_text(SITE.replace('enterprise = "acme"', ""))
+    told = leadhand("up", site, "--home", tmp_path / "home")
+    assert told.returncode == 2
+    assert "site.enterprise: is missing" in told.stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_schemas_are_json_that_names_the_keys() -> None:
+    site = json.loads(leadhand("schema").stdout)
+    assert set(site["properties"]) == {"include", "site", "equipment", "sources", "signals"}
+    settings = json.loads(leadhand("schema", "--settings").stdout)
+    assert set(settings["properties"]) == {"database", "mqtt", "dashboard", "storage"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("[storage]\nbudget_gb = 0", "storage.budget_gb: Input should be greater than 0, not 0"),
+        ("[storage]\nbudjet = 1", "storage.budjet: unknown key"),
+        ('[database]\nurl = "mysql://x"', "database.url"),
+        ("[dashboard\n", "not TOML"),
+    ],
+)
+def test_wrong_settings_of_a_home_name_file_and_key(tmp_path: Path, content: str, told: str) -> None:
+    (tmp_path / "settings.toml").write_text(content)
+    result = leadhand("ledger", "--home", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"{tmp_path / 'settings.toml'}: ")
+    assert told in result.stderr
+
+
+def test_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[database]\nurl = "postgresql://me:secret@db/plant"')
+    file.chmod(0o644)
+    result = leadhand("ledger", "--home", tmp_path)
+    assert result.returncode == 2
+    assert f"chmod 600 {file}" in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_a_database_that_is_away_is_a_sentence_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text('[database]\nurl = "postgresql://127.0.0.1:1/none"')
+    result = leadhand("ledger", "--home", tmp_path)
+    assert result.returncode == 1
+    assert result.stderr.startswith("the database is away")
+    assert "Traceback" not in result.stderr
+
+
+def test_status_says_when_nothing_runs(tmp_path: Path) -> None:
+    told = leadhand("status", home=tmp_path)
+    assert told.returncode == 1
+    assert "leadhand does not run on" in told.stdout
+    as_json = json.loads(leadhand("status", "--json", home=tmp_path).stdout)
+    assert as_json["running"] is False
+
+
+def test_without_stored_data_there_is_a_sentence_on_what_to_do(tmp_path: Path) -> None:
+    told = leadhand("export", "samples", "--signals", "**", "--csv", tmp_path / "out.csv", "--home", tmp_path / "home")
+    assert told.returncode == 1
+    assert "nothing is stored here yet" in told.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_export_wants_one_format_and_times_it_can_read(tmp_path: Path) -> None:
+    both = leadhand("export", "samples", "--signals", "**", "--csv", "a", "--parquet", "b", "--home", tmp_path)
+    assert (both.returncode, both.stderr) == (2, "say either --csv OUT or --parquet OUT\n")
+    time = leadhand("export", "samples", "--signals", "**", "--csv", "a", "--from", "yesterday", "--home", tmp_path)
+    assert time.returncode == 2
+    assert "--from: 'yesterday' is no time" in time.stderr
+
+
+def test_an_mqtt_replay_without_a_broker_says_what_is_missing(tmp_path: Path) -> None:
+    told = leadhand("replay", tmp_path / "a.csv", "--via", "mqtt", "--home", tmp_path)
+    assert told.returncode == 2
+    assert "--mqtt-url" in told.stderr
+
+
+def test_people_are_added_listed_and_let_in_by_a_link(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    weak = leadhand("people", "add", "li", "--home", home, given="short\n")
+    assert weak.returncode == 1
+    assert "at least 12 characters" in weak.stderr
+    added = leadhand("people", "add", "li", "--role", "engineer", "--full-name", "Li Wei", "--home", home, given="correct-horse-battery\n")
+    assert added.returncode == 0, added.stderr
+    people = json.loads(leadhand("people", "list", "--json", "--home", home).stdout)
+    assert [(person["name"], person["role"], person["full_name"]) for person in people] == [("li", "engineer", "Li Wei")]
+    assert leadhand("people", "password", "li", "--home", home, given="another-good-one-7\n").returncode == 0
+    link = leadhand("people", "link", "li", "--home", home)
+    assert "/login?link=" in link.stdout
+    nobody = leadhand("people", "password", "lo", "--home", home, given="another-good-one-7\n")
+    assert (nobody.returncode, nobody.stderr) == (1, "there is no account 'lo'\n")
+    assert home.stat().st_mode & 0o077 == 0
