@@ -1,88 +1,206 @@
-"""Sessions with OPC UA servers: opened with a new client object each time, secured by default, watched by our own watchdog."""
+"""Sessions with OPC UA servers: opened with a new client object each time, secured by default, watched by our own watchdog.
+
+asyncua's own reconnecting and watchdogs are not used: they lose samples without a word, and one of them ends at its first failure.
+A session here lives until ``lost``; whoever uses it then opens a new one, and all addresses are resolved anew.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import Final
 
+from asyncua import ua
+from asyncua.common.utils import ServiceError
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
+from asyncua.ua.uaerrors import UaError, UaStatusCodeError
+
+from plant.errors import Rejected, Unavailable
 from plant.signals import DataType
+from protocols import opcua_resolving, opcua_security
+from protocols.opcua_connection import SerialisedRequest, exchange
+from protocols.opcua_endpoint import OpcUaEndpoint
+from protocols.opcua_link import Link, ServerLimits, ServiceFailed, limit_of, read_request, status_name
 from protocols.opcua_reading import Reading
+from protocols.opcua_resolving import ResolvedNode, UnresolvedNode
+from protocols.opcua_values import NOT_SCALAR, ReadColumns
 
+__all__ = [
+    "NOT_SCALAR",
+    "OpcUaEndpoint",
+    "OpcUaSession",
+    "ReadColumns",
+    "Reading",
+    "ResolvedNode",
+    "UnresolvedNode",
+    "open_session",
+]
 
-@dataclass(frozen=True, slots=True)
-class OpcUaEndpoint:
-    """Where a server is and how it is spoken to; the default signs and encrypts."""
+_SERVER_STATE: Final = ua.NodeId(2259)  # type: ignore[arg-type]
+_READ_RESPONSE: Final = 634
+_LIMITS: Final = (11705, 11710, 11712)
+"""MaxNodesPerRead, MaxNodesPerBrowse, MaxNodesPerTranslateBrowsePathsToNodeIds of the server's OperationLimits."""
+_TICK_SECONDS: Final = 0.5
+_IDLE_SECONDS: Final = 0.75
+_SILENCE_SECONDS: Final = 1.7
+"""With the tick and the idle time: a server that fell silent is given up within 3 s."""
+_CLOSING_SECONDS: Final = 1.0
 
-    url: str
-    policy: str = "Basic256Sha256"
-    """``Aes256_Sha256_RsaPss``, ``Basic256Sha256``, ``Aes128_Sha256_RsaOaep`` or, by name only, ``None``."""
-    mode: str = "SignAndEncrypt"
-    """``SignAndEncrypt``, ``Sign`` or ``None``."""
-    username: str | None = None
-    password: str | None = None
-    server_certificate: Path | None = None
-    """The one certificate trusted; else the ``trust`` folder decides."""
-    trust: Path | None = None
-    """Folder of trusted certificates (.der, .pem)."""
-    own_certificate: Path | None = None
-    own_key: Path | None = None
-    timeout_seconds: float = 4.0
-    max_nodes_per_read: int | None = None
-    application_uri: str = "urn:leadhand:client"
-    channel_lifetime_seconds: float = 3600.0
-    """How long keys are used before they are renewed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedNode:
-    """An address that the server knows, with the type it is pinned to."""
-
-    address: str
-    data_type: DataType
-    node_id: Any
-    """As the server knows it in this session only; never kept beyond it."""
-    warning: str | None = None
-    """A fact a person should know, e.g. that the address names a namespace by its index."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnresolvedNode:
-    """An address that can't be read now, and why; the others can."""
-
-    address: str
-    status: int
-    """StatusCode, e.g. BAD_NODE_ID_UNKNOWN or BAD_TYPE_MISMATCH."""
-    reason: str
+_REFUSALS: Final = frozenset(
+    int(code)
+    for name, code in vars(StatusCodes).items()
+    if name.startswith(("BadCertificate", "BadIdentityToken"))
+    or name in {"BadSecurityChecksFailed", "BadUserAccessDenied", "BadSecurityPolicyRejected", "BadSecurityModeRejected"}
+    or name in {"BadUserSignatureInvalid", "BadApplicationSignatureInvalid"}
+)
+"""What a server answers to one whom it will not let in; trying again changes nothing."""
 
 
 class OpcUaSession:
     """One session with one server, good until ``lost`` is set; then open a new one."""
 
-    lost: asyncio.Event
-    """Set at once when the connection breaks, and within about 3 s when the server falls silent."""
-    lost_reason: str
-    """Why, for a person; empty while the session lives."""
-    namespaces: tuple[str, ...]
-    """The server's namespace URIs, by index, as read last."""
-    insecure: bool
-    """Whether the connection is neither signed nor encrypted."""
+    def __init__(self, link: Link, namespaces: tuple[str, ...]) -> None:
+        self.namespaces = namespaces
+        """The server's namespace URIs, by index, as read last."""
+        self.insecure = link.endpoint.policy == "None"
+        """Whether the connection is neither signed nor encrypted."""
+        self._link = link
+        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._renew_keys())]
+
+    @property
+    def lost(self) -> asyncio.Event:
+        """Set at once when the connection breaks, and within about 3 s when the server falls silent."""
+        return self._link.lost
+
+    @property
+    def lost_reason(self) -> str:
+        """Why, for a person; empty while the session lives."""
+        return self._link.lost_reason
+
+    @property
+    def link(self) -> Link:
+        """The connection, for what is built on it."""
+        return self._link
 
     async def resolve(self, addresses: Sequence[str], types: Sequence[DataType]) -> list[ResolvedNode | UnresolvedNode]:
-        """Return, in the order of the addresses, what the server knows of each. May be asked again at any time in a session."""
-        raise NotImplementedError
+        """Return, in the order of the addresses, what the server knows of each.
+
+        May be asked again at any time in a session, e.g. for nodes that were unknown; the namespaces are read anew each time.
+        Raises Unavailable.
+        """
+        self.namespaces = await opcua_resolving.read_namespaces(self._link)
+        return await opcua_resolving.resolve(self._link, self.namespaces, addresses, types)
 
     async def prepare(self, nodes: Sequence[ResolvedNode]) -> Reading:
-        """Return a cyclic read of these nodes."""
-        raise NotImplementedError
+        """Return a cyclic read of these nodes. Raises Unavailable when the session is lost."""
+        self._link.check_alive()
+        return Reading(self._link, nodes)
 
     async def close(self) -> None:
         """End the session and the connection; never raises, and may be called twice."""
-        raise NotImplementedError
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _close(self._link, "closed by us")
+
+    async def _watch(self) -> None:
+        """Give the session up when nothing is heard any more, though something was asked."""
+        link = self._link
+        socket = link.client.socket
+        silence = max(_SILENCE_SECONDS, 0.425 * link.endpoint.timeout_seconds)
+        probe = SerialisedRequest(read_request([(_SERVER_STATE, AttributeIds.Value)]), socket, silence)
+        while not link.lost.is_set():
+            await asyncio.sleep(_TICK_SECONDS)
+            if time.monotonic() - socket.heard_at < _IDLE_SECONDS:
+                continue
+            asked_at = time.monotonic()
+            try:
+                link.body_of(await exchange(socket, probe, silence), _READ_RESPONSE)
+            except ServiceFailed:
+                continue
+            except Unavailable:
+                if socket.heard_at < asked_at:
+                    link.give_up(f"the server has been silent for {time.monotonic() - socket.heard_at:.1f} s")
+
+    async def _renew_keys(self) -> None:
+        """Agree on new keys before the old ones end."""
+        link = self._link
+        while not link.lost.is_set():
+            await asyncio.sleep(max(0.1, 0.75 * link.client.secure_channel_timeout / 1000))
+            try:
+                await link.client.open_secure_channel(renew=True)
+                link.client.uaclient.revolve_security_token()
+            except Exception as error:  # noqa: BLE001 - asyncua raises what it likes here
+                link.give_up(f"the keys could not be renewed: {error!r}")
 
 
 async def open_session(endpoint: OpcUaEndpoint) -> OpcUaSession:
     """Return a new session. Raises Unavailable (try again later) or Rejected (settings or trust must change first)."""
-    raise NotImplementedError
+    opcua_security.check_endpoint(endpoint)
+    link = Link(endpoint)
+    try:
+        async with asyncio.timeout(3 * endpoint.timeout_seconds):
+            await _connect(link)
+            namespaces = await opcua_resolving.read_namespaces(link)
+            link.limits = await _read_limits(link)
+        return OpcUaSession(link, namespaces)
+    except BaseException as error:
+        await _close(link, "the session could not be opened")
+        if isinstance(error, Exception):
+            raise _said_our_way(error, endpoint) from error
+        raise
+
+
+async def _connect(link: Link) -> None:
+    client, endpoint = link.client, link.endpoint
+    client.name = client.description = "Leadhand"
+    client.application_uri = endpoint.application_uri
+    client.product_uri = "urn:leadhand"
+    client.secure_channel_timeout = int(endpoint.channel_lifetime_seconds * 1000)
+    client.session_timeout = int(endpoint.session_timeout_seconds * 1000)
+    await opcua_security.secure(client, endpoint)
+    await client.connect_socket()
+    await client.send_hello()
+    await client.open_secure_channel()
+    await client.create_session()
+    opcua_security.check_password_path(client, endpoint)
+    await client.activate_session(username=endpoint.username, password=endpoint.password)
+
+
+async def _read_limits(link: Link) -> ServerLimits:
+    """Return how many operations the server takes at once. One at a time is asked: that is within any limit."""
+    limits = []
+    for identifier in _LIMITS:
+        node = ua.NodeId(identifier)  # type: ignore[arg-type]
+        limits.append(limit_of((await link.read_attributes([(node, AttributeIds.Value)]))[0]))
+    return ServerLimits(limits[0], limits[1], limits[2])
+
+
+async def _close(link: Link, reason: str) -> None:
+    """Take leave where the server still listens, and break the connection in any case."""
+    if not link.lost.is_set() and link.client.uaclient.has_session:
+        with suppress(Exception):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await link.client.close_session()
+                await link.client.close_secure_channel()
+    link.give_up(reason)
+
+
+def _said_our_way(error: Exception, endpoint: OpcUaEndpoint) -> Exception:
+    """Return the error as one of ours."""
+    if isinstance(error, Unavailable | Rejected):
+        return error
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"{endpoint.url}: no answer in time")
+    if isinstance(error, ServiceError | UaStatusCodeError):
+        code = int(error.code)
+        text = f"{endpoint.url}: the server says {status_name(code)}"
+        if code in _REFUSALS:
+            return Rejected(f"{text}; check the user, and whether the server trusts our certificate '{endpoint.own_certificate}'")
+        return Unavailable(text)
+    if isinstance(error, UaError) and "No matching endpoints" in str(error):
+        return Rejected(f"{endpoint.url}: the server does not offer {endpoint.policy}/{endpoint.mode}")
+    return Unavailable(f"{endpoint.url}: {error or type(error).__name__}")

@@ -1,13 +1,15 @@
-"""What one cyclic read of an OPC UA server brought, as columns, and how the reply's bytes become them."""
+"""What one cyclic read of an OPC UA server brought, as columns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-NOT_SCALAR = 255
+NOT_SCALAR: Final = 255
 """In ``ReadColumns.type_id``: an array, a structure or anything else that is no single value of a built-in type."""
 
 
@@ -20,7 +22,7 @@ class ReadColumns:
     has_value: npt.NDArray[np.bool_]
     """Whether there is a number: False for null, text, arrays, and whatever has a bad status."""
     status: npt.NDArray[np.uint32]
-    """The whole StatusCode."""
+    """The whole StatusCode; BAD_DECODING_ERROR where a text is no UTF-8."""
     source_time_us: npt.NDArray[np.int64]
     """When the source took it, or NO_TIME."""
     server_time_us: npt.NDArray[np.int64]
@@ -34,3 +36,22 @@ class ReadColumns:
 
     def __len__(self) -> int:
         return len(self.value)
+
+
+def concatenate(parts: Sequence[ReadColumns]) -> ReadColumns:
+    """Return the parts of one read, asked for in several requests, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    text = None
+    if any(part.text is not None for part in parts):
+        text = np.concatenate([np.full(len(p), None, np.object_) if p.text is None else p.text for p in parts])
+    return ReadColumns(
+        np.concatenate([p.value for p in parts]),
+        np.concatenate([p.has_value for p in parts]),
+        np.concatenate([p.status for p in parts]),
+        np.concatenate([p.source_time_us for p in parts]),
+        np.concatenate([p.server_time_us for p in parts]),
+        np.concatenate([p.source_ticks for p in parts]),
+        np.concatenate([p.type_id for p in parts]),
+        text,
+    )

@@ -1,0 +1,243 @@
+"""Real OPC UA servers in processes of their own, which tests start, change, freeze and kill.
+
+Run as a module it is asyncua's server: it prints one line when ready, and does what lines on its standard input say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import IO, Any, cast
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from protocols import pki
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVER_URI = "urn:test:server"
+CLIENT_URI = "urn:test:client"
+TYPES = {
+    "boolean": True,
+    "sbyte": -5,
+    "byte": 250,
+    "int16": -30000,
+    "uint16": 60000,
+    "int32": -2_000_000_000,
+    "uint32": 4_000_000_000,
+    "int64": -9_007_199_254_740_993,
+    "uint64": 18_446_744_073_709_551_615,
+    "float": 1.5,
+    "double": 3.141592653589793,
+    "string": "Grüße 你好",
+}
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServerProcess:
+    """A server in a process of its own."""
+
+    def __init__(self, command: list[str], port: int, *, environment: dict[str, str] | None = None) -> None:
+        self.port = port
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **(environment or {})}
+        )
+        self.ready = json.loads(self._line())
+
+    def _line(self) -> str:
+        line = cast(IO[str], self.process.stdout).readline()
+        if not line:
+            raise RuntimeError(f"the server ended with {self.process.wait()}")
+        return line
+
+    @property
+    def url(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self.port}/"
+
+    def tell(self, act: str, **facts: Any) -> Any:
+        """Have the server do something and return its answer."""
+        pipe = cast(IO[str], self.process.stdin)
+        pipe.write(json.dumps({"act": act, **facts}) + "\n")
+        pipe.flush()
+        return json.loads(self._line())
+
+    def freeze(self) -> None:
+        """Make it hold still with its connections open, as a machine does whose network cable was pulled."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it without a farewell."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+@contextmanager
+def asyncua_server(*arguments: str, port: int | None = None) -> Iterator[ServerProcess]:
+    """Give asyncua's server; it is gone afterwards."""
+    chosen = free_port() if port is None else port
+    server = ServerProcess([sys.executable, "-m", "tests.protocols.opcua_servers", "--port", str(chosen), *arguments], chosen)
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def make_identity(folder: Path, uri: str, *, from_days: float = -1, to_days: float = 365) -> tuple[Path, Path]:
+    """Return the files of a new certificate and key, valid between so many days from now."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.now(UTC)
+    certificate = pki.make_certificate(key, uri, now + timedelta(days=from_days), now + timedelta(days=to_days))
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(pem)
+    (folder / "certificate.der").write_bytes(certificate.public_bytes(serialization.Encoding.DER))
+    return folder / "certificate.der", folder / "key.pem"
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    # Imported here, so that tests that only start the server do not wait for it.
+    from asyncua import ua
+    from asyncua.crypto.permission_rules import SimpleRoleRuleset
+    from asyncua.crypto.truststore import TrustStore
+    from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
+    from asyncua.server.server import Server
+    from asyncua.crypto.permission_rules import User, UserRole
+
+    class OneUser:
+        def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:
+            del iserver, certificate
+            if username is None and not options.password:
+                return User(role=UserRole.User)
+            return User(role=UserRole.User) if (username, password) == ("lead", options.password) else None
+
+    server = Server(user_manager=cast(Any, OneUser()))
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}/")
+    server.set_server_name("test server")
+    await server.set_application_uri(SERVER_URI)
+    policies = {
+        "None": ua.SecurityPolicyType.NoSecurity,
+        "Basic256Sha256": ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+        "Basic256Sha256-Sign": ua.SecurityPolicyType.Basic256Sha256_Sign,
+        "Aes256_Sha256_RsaPss": ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+        "Aes128_Sha256_RsaOaep": ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    }
+    server.set_security_policy([policies[name] for name in options.policies.split(",")], permission_ruleset=SimpleRoleRuleset())
+    if options.certificate:
+        await server.load_certificate(options.certificate)
+        await server.load_private_key(options.key)
+    if options.trusted:
+        store = TrustStore([Path(options.trusted)], [])
+        await store.load()
+        wanted = CertificateValidatorOptions.TRUSTED_VALIDATION | CertificateValidatorOptions.PEER_CLIENT
+        server.set_certificate_validator(CertificateValidator(wanted, store))
+    nodes: dict[str, Any] = {}
+    spaces = {uri: await server.register_namespace(uri) for uri in options.namespaces.split(",")}
+    for machine, value in (("press", 180.0), ("oven", 25.0)):
+        space = spaces.get(f"urn:{machine}")
+        if space is not None:
+            folder = await server.nodes.objects.add_object(ua.NodeId(1000, space), ua.QualifiedName(machine, space))
+            nodes[machine] = await folder.add_variable(ua.NodeId(1001, space), ua.QualifiedName("Temperature", space), value)
+    if "http://types.test/UA/" in spaces:
+        await _add_types(server, spaces["http://types.test/UA/"], nodes, options.many)
+    async with server:
+        print(json.dumps({"ready": True, "port": options.port}), flush=True)
+        await _obey(server, nodes)
+
+
+async def _add_types(server: Any, space: int, nodes: dict[str, Any], many: int) -> None:
+    from asyncua import ua
+
+    folder = await server.nodes.objects.add_folder(ua.NodeId("types", space), ua.QualifiedName("Types", space))
+    kinds = {**{name: name for name in TYPES}, "sbyte": "SByte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
+    for name, value in TYPES.items():
+        kind = getattr(ua.VariantType, kinds[name][0].upper() + kinds[name][1:])
+        nodes[name] = await folder.add_variable(ua.NodeId(name, space), ua.QualifiedName(name, space), ua.Variant(value, kind))
+    await folder.add_variable(ua.NodeId("array", space), ua.QualifiedName("array", space), [1.0, 2.0])
+    await folder.add_variable(ua.NodeId("date", space), ua.QualifiedName("date", space), datetime.now(UTC))
+    duration = ua.Variant(2.5, ua.VariantType.Double)
+    await folder.add_variable(ua.NodeId("duration", space), ua.QualifiedName("duration", space), duration, datatype=ua.NodeId(290))
+    state = ua.Variant(0, ua.VariantType.Int32)
+    await folder.add_variable(ua.NodeId("state", space), ua.QualifiedName("state", space), state, datatype=ua.NodeId(852))
+    anything = await folder.add_variable(ua.NodeId("any", space), ua.QualifiedName("any", space), 1.0, datatype=ua.NodeId(24))
+    nodes["any"] = anything
+    analog = await folder.add_variable(ua.NodeId("analog", space), ua.QualifiedName("a/b:c&d", space), 7.5)
+    span = ua.Range(-10.0, 90.5)
+    unit = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4408652, ua.LocalizedText("°C"), ua.LocalizedText("Celsius"))
+    await analog.add_property(ua.NodeId("analog.range", space), ua.QualifiedName("EURange", 0), span)
+    await analog.add_property(ua.NodeId("analog.unit", space), ua.QualifiedName("EngineeringUnits", 0), unit)
+    child = await analog.add_variable(ua.NodeId("below", space), ua.QualifiedName("below", space), 1.25)
+    nodes["analog"], nodes["below"] = analog, child
+    # A cycle: the variable's child leads back to the folder above.
+    await child.add_reference(folder, ua.ObjectIds.Organizes, forward=True, bidirectional=False)
+    for number in range(many):
+        node = await folder.add_variable(ua.NodeId(number + 1, space), ua.QualifiedName(f"many{number}", space), float(number))
+        nodes[f"many{number}"] = node
+
+
+async def _obey(server: Any, nodes: dict[str, Any]) -> None:
+    from asyncua import ua
+
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while line := await reader.readline():
+        wish = json.loads(line)
+        node = nodes.get(wish.get("node", ""))
+        if wish["act"] == "write":
+            kind = getattr(ua.VariantType, wish["kind"]) if "kind" in wish else None
+            at = datetime.fromisoformat(wish["at"]) if "at" in wish else datetime.now(UTC)
+            value = ua.DataValue(ua.Variant(wish["value"], kind), ua.StatusCode(wish.get("status", 0)), at)
+            await server.iserver.isession.write_attributes([node.nodeid], [value])
+        elif wish["act"] == "force":
+            # Past asyncua's check of types, as a program download to a controller goes past it.
+            data = server.iserver.aspace._nodes[node.nodeid].attributes[ua.AttributeIds.Value]
+            data.value = ua.DataValue(ua.Variant(wish["value"], getattr(ua.VariantType, wish["kind"])), SourceTimestamp=datetime.now(UTC))
+        elif wish["act"] == "remove":
+            await server.delete_nodes([node])
+        elif wish["act"] == "sleep":
+            print(json.dumps({"done": True}), flush=True)
+            time.sleep(wish["seconds"])  # noqa: ASYNC251 - holds the whole server up, as is meant
+            continue
+        print(json.dumps({"done": True}), flush=True)
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--namespaces", default="urn:press,urn:oven,http://types.test/UA/")
+    parser.add_argument("--policies", default="None")
+    parser.add_argument("--certificate")
+    parser.add_argument("--key")
+    parser.add_argument("--trusted")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--many", type=int, default=0)
+    asyncio.run(_serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
