@@ -1,0 +1,173 @@
+"""``python -m simulators replay|plant``: a simulated factory as a process."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from plant.clock import Clock, SystemClock
+from plant.errors import Rejected, SettingsError, Unavailable
+from simulators.mqtt_publisher import Broker, broker_of
+from simulators.opcua_server import Protection
+from simulators.plant import PlantSettings, run_plant
+from simulators.protection import ensure_protection, make_private, write_secret
+from simulators.recording import read_recording
+from simulators.replay import Replay, replay_mqtt, replay_opcua
+from simulators.rows import Timing
+from simulators.site_file import MqttPlace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one simulator until it is done or told to stop; return the exit code."""
+    _set_up_logging()
+    given = _parser().parse_args(arguments)
+    try:
+        if given.command == "replay":
+            _replay(given, SystemClock())
+        else:
+            _plant(given, SystemClock())
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # problems as text
+        return 2
+    except (Unavailable, Rejected) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulators", description="A factory that speaks the real protocols.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    replay = commands.add_parser("replay", help="play a CSV recording through a real OPC UA server or as MQTT messages")
+    replay.add_argument("file", type=Path, metavar="FILE.csv")
+    replay.add_argument("--via", choices=("opcua", "mqtt"), required=True)
+    replay.add_argument("--speed", type=float, default=1.0, help="times faster than recorded (default 1)")
+    replay.add_argument("--period-ms", type=float, default=100.0, help="how far the rows lie apart in the recording (default 100)")
+    replay.add_argument("--once", action="store_true", help="end after the last row was taken; else begin again")
+    replay.add_argument("--real-time", action="store_true", help="rows come and go by the clock; the default waits until each was taken")
+    replay.add_argument("--port", type=int, default=0, help="OPC UA port (default: a free one)")
+    replay.add_argument("--mqtt-url", help="broker, mqtt://host:port; user and password by LEADHAND_MQTT_USER and LEADHAND_MQTT_PASSWORD")
+    replay.add_argument("--mqtt-version", choices=("5", "3.1.1"), default="5")
+    replay.add_argument("--payload", choices=("object", "value", "samples", "float32"), default="object", help="form of the MQTT messages")
+    _add_common(replay)
+    plant = commands.add_parser(
+        "plant", help="the reference line: cutters, robots, nutrunners, machining centres, booths, AGVs, test stands"
+    )
+    plant.add_argument("--seed", type=int, default=1, help="the same seed gives the same plant, faults and values")
+    plant.add_argument(
+        "--opcua-port", type=int, default=0, help="port of the first OPC UA server, the second takes the next (default: free)"
+    )
+    plant.add_argument("--mqtt-url", help="broker, mqtt://host:port; without it nothing is sent by MQTT")
+    plant.add_argument("--mqtt-version", choices=("5", "3.1.1"), default="5")
+    plant.add_argument("--units", type=int, default=0, metavar="N", help="how many devices in all (default: the reference line)")
+    plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
+    _add_common(plant)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site-out", type=Path, required=True, metavar="SITE.toml", help="where the matching site settings are written")
+    parser.add_argument("--host", default="127.0.0.1", help="address the OPC UA server listens on (default 127.0.0.1)")
+    parser.add_argument("--insecure", action="store_true", help="OPC UA without security and users, on loopback only")
+    parser.add_argument(
+        "--secrets", type=Path, help="folder of certificate, key and passwords (default: simulator-secrets beside the site settings)"
+    )
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format='{"level": "%(levelname)s", "event": "%(name)s: %(message)s"}')
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _announce(facts: dict[str, Any]) -> None:
+    print(json.dumps({"ready": True, **facts}), flush=True)  # noqa: T201  # the one line on stdout
+
+
+def _check_listening(given: argparse.Namespace) -> None:
+    if given.insecure and given.host != "localhost" and not given.host.startswith("127."):
+        raise SettingsError(f"--insecure: listens on loopback only, not on {given.host}; take --insecure or --host away")
+
+
+def _secrets_folder(given: argparse.Namespace) -> Path:
+    folder: Path = given.secrets or given.site_out.resolve().parent / "simulator-secrets"
+    return folder
+
+
+async def _protection(given: argparse.Namespace) -> tuple[Protection, Path | None]:
+    if given.insecure:
+        return Protection(insecure=True), None
+    return await ensure_protection(_secrets_folder(given))
+
+
+def _mqtt_place(given: argparse.Namespace, broker: Broker, payload: str) -> MqttPlace:
+    password_file = None
+    if broker.username is not None:
+        make_private(_secrets_folder(given))
+        password_file = _secrets_folder(given) / "mqtt-password"
+        write_secret(password_file, broker.password or "")
+    return MqttPlace(broker.url, payload, given.mqtt_version, broker.username, password_file)  # type: ignore[arg-type]
+
+
+def _replay(given: argparse.Namespace, clock: Clock) -> None:
+    if not given.speed > 0 or not given.period_ms > 0:
+        raise SettingsError("--speed and --period-ms must be above 0")
+    recording = read_recording(given.file)
+    for note in recording.skipped:
+        structlog.get_logger().info("column skipped", file=str(given.file), reason=note)
+    timing = Timing(clock.now_us(), round(given.period_ms * 1000), given.speed)
+    replay = Replay(recording, timing, given.site_out, lossless=not given.real_time, once=given.once)
+    if given.via == "opcua":
+        _check_listening(given)
+        asyncio.run(_replay_opcua(given, replay, clock))
+        return
+    if given.mqtt_url is None:
+        raise SettingsError("--via mqtt needs --mqtt-url mqtt://host:port")
+    broker = broker_of(given.mqtt_url)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    replay_mqtt(replay, clock, broker, given.payload, given.mqtt_version, _mqtt_place(given, broker, given.payload), _announce, stop)
+
+
+async def _replay_opcua(given: argparse.Namespace, replay: Replay, clock: Clock) -> None:
+    protection, password_file = await _protection(given)
+    await replay_opcua(replay, clock, given.host, given.port, protection, password_file, _announce, _stop_event())
+
+
+def _plant(given: argparse.Namespace, clock: Clock) -> None:
+    _check_listening(given)
+    if given.units < 0 or not given.takt_seconds > 0:
+        raise SettingsError("--units must not be below 0, --takt-seconds must be above 0")
+    broker = broker_of(given.mqtt_url) if given.mqtt_url else None
+    place = None if broker is None else _mqtt_place(given, broker, "object")
+    asyncio.run(_run_plant(given, clock, broker, place))
+
+
+async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
+    protection, password_file = await _protection(given)
+    settings = PlantSettings(given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out)
+    await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

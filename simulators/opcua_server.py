@@ -1,0 +1,329 @@
+"""An OPC UA server as strict as a controller, on top of asyncua's, which is too kind (and too slow) to stand in for one.
+
+Different from asyncua's own server: Reads are answered from one scan as a whole, operation limits are enforced, the timestamps asked for
+are the ones returned, monitored items have a sampling interval and a queue that overflows (``opcua_items``), and results are encoded by
+numpy (``opcua_encoding``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from asyncua import Server, ua
+from asyncua.common.utils import Buffer, ServiceError
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_session import InternalSession
+from asyncua.server.uaprocessor import UaProcessor
+from asyncua.server.user_managers import UserManager
+from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary
+
+from plant.clock import Clock
+from plant.errors import Unavailable
+from plant.status import BAD_NODE_ID_UNKNOWN
+from simulators.feed import Feed
+from simulators.opcua_encoding import ReadEncoder, read_response
+from simulators.opcua_items import DeviceSubscriptions
+from simulators.opcua_values import DeviceNodes
+
+_READ_REQUEST = ua.NodeId(ua.ObjectIds.ReadRequest_Encoding_DefaultBinary)
+_READ_REQUEST_BYTES = b"\x01\x00\x77\x02"
+_NODE_ID_BYTES = {0: 2, 1: 4, 2: 7}
+_PLANS_KEPT = 64
+"""Different Read requests remembered for each connection; a client that never repeats itself is answered the slow way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """How connections are protected; ``insecure`` offers security policy None to anybody, so it listens on loopback only."""
+
+    insecure: bool = False
+    certificate: Path | None = None
+    private_key: Path | None = None
+    users: dict[str, str] = field(default_factory=dict)
+    """Passwords by user name."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLimits:
+    """What the device can do, as it says itself."""
+
+    max_nodes_per_read: int = 1000
+    max_monitored_items_per_call: int = 1000
+    min_sampling_us: int = 30_000
+    max_queue_size: int = 100
+    min_publishing_ms: float = 10.0
+
+
+class SimulatedServer:
+    """A device's OPC UA server that is open from ``start`` to ``stop``.
+
+    ``namespaces`` is the order of the namespace array after the server's own; the variables lie in ``namespace``, which must be among them.
+    Faults: ``silent`` (requests stay unanswered), ``frozen`` (values and times stand still), ``bad`` (status by identifier),
+    ``remove`` (a node is gone).
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        clock: Clock,
+        *,
+        namespace: str,
+        namespaces: Sequence[str] = (),
+        name: str = "Leadhand simulator",
+        host: str = "127.0.0.1",
+        port: int = 0,
+        protection: Protection,
+        limits: DeviceLimits | None = None,
+    ) -> None:
+        if protection.insecure and not host.startswith("127.") and host not in ("localhost", "::1"):
+            raise ValueError(f"a server without security listens on loopback only, not on {host}")
+        self.nodes = DeviceNodes(feed, clock)
+        self.limits = limits or DeviceLimits()
+        self._namespace = namespace
+        self._namespaces = list(namespaces) or [namespace]
+        self._name = name
+        self._host = host
+        self._port = port
+        self._protection = protection
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"opc.tcp://{self._host}:{self._port}/"
+
+    @property
+    def port(self) -> int:
+        """The port listened on; known after ``start`` where 0 was asked for."""
+        return self._port
+
+    @property
+    def sessions(self) -> int:
+        """How many connections are open."""
+        return 0 if self._server is None or self._server.bserver is None else len(self._server.bserver.clients)
+
+    async def start(self) -> None:
+        """Build the address space and listen. Raises Unavailable where the port is taken."""
+        if self._port == 0:
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                probe.bind((self._host, 0))
+                self._port = probe.getsockname()[1]
+        server = self._server = _Server(self.nodes, self.limits, _Users(self._protection))
+        await server.init()
+        server.set_endpoint(self.url)
+        server.set_server_name(self._name)
+        await server.set_application_uri("urn:leadhand:simulator")
+        await self._protect(server)
+        for uri in self._namespaces:
+            await server.register_namespace(uri)
+        await self._say_limits(server)
+        await self.nodes.add_to(server, await server.get_namespace_index(self._namespace))
+        try:
+            await server.start()
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {self.url}: {error}; give another port") from error
+
+    async def stop(self) -> None:
+        """Close all connections and listen no more."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop()
+
+    def drop_connections(self) -> None:
+        """Cut all connections without a word, as a controller does that is switched off."""
+        if self._server is not None:
+            for transport in list(self._server.iserver.asyncio_transports):
+                transport.abort()
+
+    async def remove(self, identifier: str) -> None:
+        """Take one node out of the address space: from now on it is unknown."""
+        if self._server is not None:
+            await self.nodes.remove(self._server, identifier)
+
+    async def _protect(self, server: _Server) -> None:
+        if self._protection.insecure:
+            server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+            server.set_identity_tokens([ua.AnonymousIdentityToken])
+            return
+        if self._protection.certificate is None or self._protection.private_key is None or not self._protection.users:
+            raise ValueError("a protected server needs a certificate, its key and at least one user")
+        await server.load_certificate(self._protection.certificate)
+        await server.load_private_key(self._protection.private_key)
+        server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt, ua.SecurityPolicyType.Basic256Sha256_Sign])
+        server.set_identity_tokens([ua.UserNameIdentityToken])
+
+    async def _say_limits(self, server: _Server) -> None:
+        for node, value in (
+            (ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead, self.limits.max_nodes_per_read),
+            (ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall, self.limits.max_monitored_items_per_call),
+        ):
+            await server.get_node(ua.NodeId(node)).write_value(ua.Variant(value, ua.VariantType.UInt32))
+        interval = server.get_node(ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_MinSupportedSampleRate))
+        await interval.write_value(ua.Variant(self.limits.min_sampling_us / 1000, ua.VariantType.Double))
+
+
+class _Users(UserManager):
+    """Lets in the named users; nobody else, unless the server is insecure by name."""
+
+    def __init__(self, protection: Protection) -> None:
+        self._protection = protection
+
+    def get_user(
+        self,
+        iserver: InternalServer,  # noqa: ARG002
+        username: str | None = None,
+        password: str | None = None,
+        certificate: Any = None,  # noqa: ARG002
+    ) -> User | None:
+        if self._protection.insecure:
+            return User(role=UserRole.User, name="anonymous")
+        known = self._protection.users.get(username or "")
+        if known is None or not hmac.compare_digest(known.encode(), (password or "").encode()):
+            return None
+        return User(role=UserRole.User, name=username)
+
+
+class _Server(Server):
+    """asyncua's server with our sessions, subscriptions and connections."""
+
+    def __init__(self, nodes: DeviceNodes, limits: DeviceLimits, users: UserManager) -> None:
+        internal = _InternalServer(nodes, limits, users)
+        super().__init__(iserver=internal)
+        self._device = nodes
+
+    async def start(self) -> None:
+        await self._setup_server_nodes()
+        await self.iserver.start()
+        self.bserver = _BinaryServer(self._device, self.iserver, self.endpoint.hostname or "", self.endpoint.port or 0, self.limits)
+        self.bserver.set_policies(self._policies)
+        try:
+            await self.bserver.start()
+        except OSError:
+            await self.iserver.stop()
+            raise
+
+
+class _InternalServer(InternalServer):
+    def __init__(self, nodes: DeviceNodes, limits: DeviceLimits, users: UserManager) -> None:
+        self.device = nodes
+        self.device_limits = limits
+        super().__init__(user_manager=users)
+        self.subscription_service = DeviceSubscriptions(self.aspace, self, nodes, limits)
+        self.allow_remote_admin = False
+
+    def create_session(self, name: str, user: User = User(role=UserRole.Anonymous), external: bool = False) -> InternalSession:  # noqa: B008
+        return _Session(self, self.aspace, self.subscription_service, name, user=user, external=external)
+
+
+class _Session(InternalSession):
+    """A session whose Reads obey the limits and are answered from one scan."""
+
+    async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        server = self.iserver
+        assert isinstance(server, _InternalServer)  # noqa: S101  # our own sessions are made by our own server only
+        if not params.NodesToRead:
+            raise ServiceError(ua.StatusCodes.BadNothingToDo)
+        if len(params.NodesToRead) > server.device_limits.max_nodes_per_read:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return server.device.read(params, self.session_id)
+
+    async def close_session(self, delete_subs: bool = True) -> None:
+        await super().close_session(delete_subs)
+        server = self.iserver
+        assert isinstance(server, _InternalServer)  # noqa: S101
+        server.device.feed.forget(self.session_id)
+
+
+class _BinaryServer(BinaryServer):
+    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
+        super().__init__(*args)
+        self._device = nodes
+
+    def _make_protocol(self) -> OPCUAProtocol:
+        return _Protocol(self._device, self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)
+
+
+class _Protocol(OPCUAProtocol):
+    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
+        super().__init__(*args)
+        self._device = nodes
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.processor is not None:
+            processor = _Processor(self._device, self.iserver, transport, self.limits)
+            processor.set_policies(self.policies)
+            self.processor = processor
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A Read request met before, and how it is answered."""
+
+    user: User
+    encoder: ReadEncoder
+    generation: int
+
+
+class _Processor(UaProcessor):
+    """Answers a Read that came before without decoding it again; everything else is asyncua's."""
+
+    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
+        super().__init__(*args)
+        self._device = nodes
+        self._plans: dict[bytes, _Plan] = {}
+
+    async def process_message(self, seqhdr: Any, body: Buffer) -> Any:
+        if self._device.silent:
+            return True
+        raw = bytes(body)
+        at = _timestamp_at(raw) if raw.startswith(_READ_REQUEST_BYTES) else 0
+        if not at:
+            return await super().process_message(seqhdr, body)
+        key = raw[:at] + raw[at + 12 :]
+        plan = self._plans.get(key)
+        session = self.session
+        if session is None or not session.is_activated() or plan is None or plan.user is not session.user:
+            answer = await super().process_message(seqhdr, body)
+            self._remember(key, raw)
+            return answer
+        if plan.generation != self._device.generation:
+            del self._plans[key]
+            return await super().process_message(seqhdr, body)
+        session.touch()
+        self.session_last_activity = asyncio.get_running_loop().time()  # the monotonic clock that asyncua compares with
+        scan = self._device.scan(session.session_id, plan.encoder.positions)
+        (handle,) = struct.unpack_from("<I", raw, at + 8)
+        answer = read_response(handle, self._device.clock.now_us(), plan.encoder.encode(scan))
+        self._transport.write(self._connection.message_to_binary(answer, request_id=seqhdr.RequestId))
+        return True
+
+    def _remember(self, key: bytes, raw: bytes) -> None:
+        if self.session is None or not self.session.is_activated() or len(self._plans) >= _PLANS_KEPT:
+            return
+        buffer = Buffer(raw)
+        nodeid_from_binary(buffer)
+        struct_from_binary(ua.RequestHeader, buffer)
+        params = struct_from_binary(ua.ReadParameters, buffer)
+        encoder = self._device.encoder(params)
+        limits = getattr(self.iserver, "device_limits", None)
+        if encoder is not None and (limits is None or len(encoder.nodes) <= limits.max_nodes_per_read):
+            self._plans[key] = _Plan(self.session.user, encoder, self._device.generation)
+
+
+def _timestamp_at(raw: bytes) -> int:
+    """Return where the request header's timestamp stands, after the authentication token; 0 for tokens we never give."""
+    size = _NODE_ID_BYTES.get(raw[4], 0) if len(raw) > 24 else 0
+    return 4 + size if size else 0
+
+
+__all__ = ["BAD_NODE_ID_UNKNOWN", "DeviceLimits", "Protection", "SimulatedServer"]

@@ -1,0 +1,225 @@
+"""The reference line of an excavator factory, served over OPC UA and MQTT by one process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from plant.clock import Clock
+from plant.signals import DataType
+from simulators.faults import Fault
+from simulators.feed import Scan
+from simulators.fleet import Fleet, fleet_sizes
+from simulators.machines.agv import AGV
+from simulators.machines.booth import BOOTH
+from simulators.machines.cutter import CUTTER
+from simulators.machines.mill import MILL
+from simulators.machines.model import MachineKind
+from simulators.machines.nutrunner import NUTRUNNER
+from simulators.machines.robot import ROBOT
+from simulators.machines.stand import STAND
+from simulators.mqtt_publisher import Broker, Publisher
+from simulators.opcua_server import Protection, SimulatedServer
+from simulators.plant_feed import SCAN_US, PlantFeed
+from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, Group, write_plant_site
+from simulators.site_file import MqttPlace, OpcUaPlace
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    kind: MachineKind
+    center: str
+    """Area and work center."""
+    unit: str
+    usual: int
+    source: str
+
+
+_LINE = (
+    _Place(CUTTER, "cutting/plate-shop", "cutter", 4, "fabrication"),
+    _Place(ROBOT, "welding/boom-line", "robot", 6, "fabrication"),
+    _Place(MILL, "machining/frame-line", "mill", 5, "machining"),
+    _Place(NUTRUNNER, "assembly/main-line", "nutrunner", 2, "machining"),
+    _Place(BOOTH, "painting/paint-shop", "booth", 2, "shop-floor"),
+    _Place(AGV, "assembly/transport", "agv", 8, "shop-floor"),
+    _Place(STAND, "commissioning/test-field", "stand", 4, "shop-floor"),
+)
+OPCUA_SOURCES = ("fabrication", "machining")
+MQTT_SOURCE = "shop-floor"
+
+_BEHIND_MOST = 100
+"""Scans a publisher catches up with after a standstill; what is older is lost, and the sequence numbers show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlantSettings:
+    """What is simulated, and where it is offered."""
+
+    seed: int
+    units: int
+    """How many devices in all; 0 for the usual line."""
+    takt_seconds: float
+    host: str
+    opcua_port: int
+    """Port of the first OPC UA server, the others follow; 0 for free ones."""
+    site_out: Path
+
+
+class Line:
+    """All machines of the line: the same seed gives the same plant."""
+
+    def __init__(self, seed: int, units: int = 0, takt_seconds: float = 60.0) -> None:
+        sizes = fleet_sizes(units, [place.usual for place in _LINE])
+        self.groups = tuple(
+            Group(Fleet(place.kind, _paths(place, size), seed, takt_seconds), place.center, place.unit, place.source)
+            for place, size in zip(_LINE, sizes, strict=True)
+        )
+
+    def of_source(self, source: str) -> list[Group]:
+        """Return the groups that one source gives."""
+        return [group for group in self.groups if group.source == source]
+
+    def faults(self, from_us: int, to_us: int) -> list[Fault]:
+        """Return what is wrong with which machine when, in order of time."""
+        found = [fault for group in self.groups for fault in group.fleet.faults(from_us, to_us)]
+        return sorted(found, key=lambda fault: (fault.from_us, fault.equipment))
+
+    @property
+    def signals(self) -> int:
+        """How many signals there are in all."""
+        return sum(len(group.fleet.paths) * len(group.fleet.kind.signals) for group in self.groups)
+
+
+def _paths(place: _Place, size: int) -> tuple[str, ...]:
+    width = len(str(size))
+    return tuple(f"{place.center}/{place.unit}-{number:0{width}d}" for number in range(1, size + 1))
+
+
+async def run_plant(
+    settings: PlantSettings,
+    clock: Clock,
+    protection: Protection,
+    password_file: Path | None,
+    broker: Broker | None,
+    mqtt_place: MqttPlace | None,
+    announce: Callable[[dict[str, Any]], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve the line until told to stop."""
+    line = Line(settings.seed, settings.units, settings.takt_seconds)
+    servers: dict[str, SimulatedServer] = {}
+    async with contextlib.AsyncExitStack() as stack:
+        for number, source in enumerate(OPCUA_SOURCES):
+            feed = PlantFeed([group.fleet for group in line.of_source(source)])
+            port = settings.opcua_port + number if settings.opcua_port else 0
+            server = SimulatedServer(
+                feed, clock, namespace=NAMESPACE, name=f"Leadhand plant, {source}", host=settings.host, port=port, protection=protection
+            )
+            await server.start()
+            stack.push_async_callback(server.stop)
+            servers[source] = server
+        places: dict[str, OpcUaPlace | MqttPlace] = {
+            source: OpcUaPlace(server.url, protection.certificate, next(iter(protection.users), None), password_file)
+            for source, server in servers.items()
+        }
+        topics: list[str] = []
+        if broker is not None and mqtt_place is not None:
+            places[MQTT_SOURCE] = mqtt_place
+            publisher = Publisher(broker, f"leadhand-plant-{settings.seed}-{clock.now_us()}", version=mqtt_place.version)
+            publisher.start()
+            stack.callback(publisher.stop)
+            gateways = [Gateway(group) for group in line.of_source(MQTT_SOURCE)]
+            topics = [gateway.topic for gateway in gateways]
+            task = asyncio.create_task(_publish_forever(gateways, publisher, clock))
+            stack.push_async_callback(_cancelled, task)
+        offered = [group for group in line.groups if group.source in places]
+        write_plant_site(settings.site_out, offered, places)
+        announce(
+            {
+                "opcua": [server.url for server in servers.values()],
+                "mqtt": None if broker is None else broker.url,
+                "topics": topics,
+                "devices": sum(len(group.fleet.paths) for group in offered),
+                "signals": sum(len(group.fleet.paths) * len(group.fleet.kind.signals) for group in offered),
+                "interval_us": SCAN_US,
+                "seed": settings.seed,
+            }
+        )
+        await stop.wait()
+
+
+class Gateway:
+    """Sends the machines of a work center as one JSON object a scan: ``{"time": ms, "seq": n, "agv-1": {"x": ...}}``."""
+
+    def __init__(self, group: Group) -> None:
+        self.topic = f"{ENTERPRISE}/{SITE}/{group.center}"
+        self.feed = PlantFeed([group.fleet])
+        self._units = [path.rpartition("/")[2] for path in group.fleet.paths]
+        self._names = [signal.name for signal in group.fleet.kind.signals]
+        types = [signal.data_type for signal in group.fleet.kind.signals]
+        self._texts = [place for place, data_type in enumerate(types) if data_type.is_text]
+        self._booleans = [place for place, data_type in enumerate(types) if data_type is DataType.BOOLEAN]
+        self._integers = [
+            place for place, kind in enumerate(types) if kind not in (DataType.DOUBLE, DataType.FLOAT, DataType.STRING, DataType.BOOLEAN)
+        ]
+        self._sequence = 0
+
+    def message(self, scan: Scan) -> bytes:
+        """Return the message of one scan; each call counts the sequence number on. A bad value is null."""
+        width = len(self._names)
+        numbers: list[Any] = scan.number.tolist()
+        for place, code in enumerate(scan.status.tolist() if scan.status.any() else ()):
+            if code:
+                numbers[place] = None
+        content: dict[str, Any] = {"time": scan.source_us // 1000, "seq": self._sequence}
+        texts = iter(scan.text)
+        for number, unit in enumerate(self._units):
+            row = numbers[number * width : (number + 1) * width]
+            for place in self._texts:
+                row[place] = next(texts)
+            for place in self._booleans:
+                row[place] = None if row[place] is None else bool(row[place])
+            for place in self._integers:
+                row[place] = None if row[place] is None else int(row[place])
+            content[unit] = dict(zip(self._names, row, strict=True))
+        self._sequence += 1
+        return orjson.dumps(content)
+
+    def skip(self, count: int) -> None:
+        """Count messages that are lost, so that who listens can tell."""
+        self._sequence += count
+
+
+async def _publish_forever(gateways: Sequence[Gateway], publisher: Publisher, clock: Clock) -> None:
+    """Send each scan once, on the absolute grid; scans that passed meanwhile are sent late, not left out."""
+    log = structlog.get_logger()
+    done = clock.now_us() // SCAN_US
+    was_lost = 0
+    while True:
+        await asyncio.sleep(((done + 1) * SCAN_US - clock.now_us()) / 1e6)
+        now = clock.now_us() // SCAN_US
+        if now - done > _BEHIND_MOST:
+            for gateway in gateways:
+                gateway.skip(now - done - _BEHIND_MOST)
+            log.warning("scans lost", count=now - done - _BEHIND_MOST, reason="the simulator stood still")
+            done = now - _BEHIND_MOST
+        for number in range(done + 1, now + 1):
+            for gateway in gateways:
+                publisher.send(gateway.topic, gateway.message(gateway.feed.at(number)))
+        done = max(done, now)
+        if publisher.lost and not was_lost:
+            log.warning("messages lost", reason="the broker is away and the queue is full", broker_connected=publisher.connected)
+        was_lost = publisher.lost
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,108 @@
+"""The site settings of the simulated line: short rules, written as an example for people who write their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from plant.signals import DataType
+from simulators.fleet import Fleet
+from simulators.machines.model import SignalModel
+from simulators.plant_feed import SCAN_US
+from simulators.site_file import MqttPlace, OpcUaPlace, mqtt_source, opcua_source, text, write_site
+
+ENTERPRISE = "acme"
+SITE = "north"
+NAMESPACE = "urn:acme:north"
+
+_NUMBERED = re.compile(r"(.*_)(\d+)")
+_LIMIT_NAMES = ("low_low", "low", "high", "high_high")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The machines of one kind in one work center."""
+
+    fleet: Fleet
+    center: str
+    unit: str
+    source: str
+
+
+def write_plant_site(path: Path, groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]) -> None:
+    """Write settings that name each address that is offered, exactly once."""
+    write_site(path, _lines(groups, places))
+
+
+def _lines(groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]) -> Iterator[str]:
+    yield "# A simulated excavator factory. One rule gives signals to all equipment that fits its glob:"
+    yield "# '*' stands for one segment of a path, '{1..6}' for numbers; {equipment}, {unit}, {signal} ... are put into addresses."
+    yield ""
+    yield f'site = {{ enterprise = "{ENTERPRISE}", id = "{SITE}", name = "North works, excavators", time_zone = "UTC" }}'
+    yield ""
+    yield "equipment = ["
+    for group in groups:
+        kind = group.fleet.kind
+        yield f"  {{ path = {text(_unit_range(group))}, kind = {text(kind.name)}, name = {text(kind.title + ' {unit}')} }},"
+    yield "]"
+    yield ""
+    yield "signals = ["
+    for number, group in enumerate(groups):
+        if number:
+            yield ""
+        yield f"  # {group.fleet.kind.title}"
+        for signal in _collapsed(group.fleet.kind.signals):
+            yield f"  {{ {', '.join(_rule(group, signal, places[group.source]))} }},"
+    yield "]"
+    yield ""
+    for source, place in places.items():
+        interval_ms = SCAN_US / 1000
+        if isinstance(place, OpcUaPlace):
+            yield from opcua_source(source, place, interval_ms)
+        else:
+            topics = [f"{ENTERPRISE}/{SITE}/{group.center}" for group in groups if group.source == source]
+            yield from mqtt_source(source, place, topics, interval_ms, "ms")
+
+
+def _unit_range(group: Group) -> str:
+    count = len(group.fleet.paths)
+    first = group.fleet.paths[0].rpartition("-")[2]
+    return group.fleet.paths[0] if count == 1 else f"{group.center}/{group.unit}-{{{first}..{count}}}"
+
+
+def _collapsed(signals: Sequence[SignalModel]) -> Iterator[SignalModel]:
+    """Yield the signals, those that differ in their number only as one: ``torque_{1..6}``."""
+    waiting = list(signals)
+    while waiting:
+        first = waiting.pop(0)
+        match = _NUMBERED.fullmatch(first.name)
+        family = [first]
+        while match and waiting and replace(waiting[0], name="", text=None) == replace(first, name="", text=None):
+            if waiting[0].name != f"{match[1]}{int(match[2]) + len(family)}":
+                break
+            family.append(waiting.pop(0))
+        if match and len(family) > 1:
+            yield replace(first, name=f"{match[1]}{{{match[2]}..{int(match[2]) + len(family) - 1}}}")
+        else:
+            yield first
+
+
+def _rule(group: Group, signal: SignalModel, place: OpcUaPlace | MqttPlace) -> Iterator[str]:
+    opcua = isinstance(place, OpcUaPlace)
+    address = f"nsu={NAMESPACE};s={{equipment}}/{{signal}}" if opcua else f"{{enterprise}}/{{site}}/{group.center}#{{unit}}.{{signal}}"
+    yield f"equipment = {text(f'{group.center}/{group.unit}-*')}"
+    yield f"name = {text(signal.name)}"
+    yield f"source = {text(group.source)}"
+    yield f"address = {text(address)}"
+    if signal.data_type is not DataType.DOUBLE:
+        yield f'data_type = "{signal.data_type}"'
+    if signal.unit:
+        yield f"unit = {text(signal.unit)}"
+    if signal.low is not None and signal.high is not None and signal.data_type is not DataType.BOOLEAN:
+        yield f"range = {{ low = {signal.low}, high = {signal.high} }}"
+    if any(limit is not None for limit in signal.limits):
+        pairs = [f"{name} = {limit}" for name, limit in zip(_LIMIT_NAMES, signal.limits, strict=True) if limit is not None]
+        yield f"limits = {{ {', '.join(pairs)} }}"
+    yield f"description = {text(signal.description)}"
