@@ -7,10 +7,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, dcc, html
+from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.page_app import PageApp
 from dashboard.pages import account, equipment, health, overview, people, sources
 from dashboard.pages.parts import also, icon
 from dashboard.services import Services
@@ -26,7 +27,7 @@ _ENTRIES = (
 _ADMIN_ENTRY = ("/people", "users", "People and tokens")
 
 
-def build_shell(app: Dash, services: Services) -> None:
+def build_shell(app: PageApp, services: Services) -> None:
     """Give the app its frame, its pages and their callbacks. ``app.layout`` and the index page need ``current_context`` set by the gate."""
 
     def interpolate(**parts: str) -> str:
@@ -42,8 +43,8 @@ def build_shell(app: Dash, services: Services) -> None:
         Output("page-title", "data"),
         Input("address", "pathname"),
     )(lambda pathname: _show(services, pathname or "/"))
-    app.clientside_callback(  # type: ignore[no-untyped-call]
-        "function(title) { if (title) document.title = title; return window.dash_clientside.no_update; }",
+    app.clientside(
+        ClientsideFunction("leadhand", "title"),
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )

@@ -1,116 +1,102 @@
-/* What is normal, per signal and per unit: the words, shapes and bars of overview and equipment pages. */
+/* Words, shapes and bars of the overview and the equipment page. The server judges the states; here they are only shown. */
 (function () {
   "use strict";
   const lh = window.leadhand;
   if (!lh) return;
-  const ORDER = ["normal", "waiting", "stale", "bad", "warning", "critical"];
-  const STALE_MS = 10000;
-
-  /* signal: {id, limits: [low_low, low, high, high_high], stale_ms} */
-  lh.stateOf = function (signal) {
-    const sample = lh.latest.get(signal.id);
-    if (!sample || sample.time_ms === null) return { name: "waiting", word: lh.say("no value yet"), sample: null };
-    const severity = sample.status >>> 30;
-    if (severity >= 2) return { name: "bad", word: lh.say("bad value"), sample };
-    if (signal.stale_ms && lh.now() - sample.time_ms > signal.stale_ms) return { name: "stale", word: lh.say("stale"), sample };
-    const [ll, l, h, hh] = signal.limits || [];
-    const v = sample.value;
-    if (v !== null && v !== undefined) {
-      if (hh !== null && hh !== undefined && v >= hh) return { name: "critical", word: lh.say("high high"), sample };
-      if (ll !== null && ll !== undefined && v <= ll) return { name: "critical", word: lh.say("low low"), sample };
-      if (h !== null && h !== undefined && v >= h) return { name: "warning", word: lh.say("high"), sample };
-      if (l !== null && l !== undefined && v <= l) return { name: "warning", word: lh.say("low"), sample };
-    }
-    if (severity === 1) return { name: "stale", word: lh.say("uncertain"), sample };
-    return { name: "normal", word: lh.say("normal"), sample };
+  /* state of the server -> look (leadhand.css) and word */
+  const LOOKS = {
+    normal: ["normal", "normal"], no_value: ["waiting", "no value yet"], stale: ["stale", "stale"], uncertain: ["stale", "uncertain"],
+    low: ["warning", "low"], high: ["warning", "high"], low_low: ["critical", "low low"], high_high: ["critical", "high high"], bad: ["bad", "bad value"],
   };
-  function setState(element, name, word) {
-    if (element.dataset.now === name + word) return;
-    element.dataset.now = name + word;
-    element.className = "state " + name;
-    element.textContent = word;
+  const WORDS = { normal: lh.say("normal"), no_value: lh.say("no value yet"), stale: lh.say("stale"), uncertain: lh.say("uncertain"), low: lh.say("low"), high: lh.say("high"), low_low: lh.say("low low"), high_high: lh.say("high high"), bad: lh.say("bad value") };
+  const lookOf = (state) => (LOOKS[state] || LOOKS.uncertain)[0];
+  const wordOf = (state) => WORDS[state] || state;
+  function setState(element, state) {
+    if (element.dataset.now === state) return;
+    element.dataset.now = state;
+    element.className = "state " + lookOf(state);
+    element.textContent = wordOf(state);
   }
-  function shown(signal, sample) {
-    if (!sample) return "–";
-    if (signal.is_text) return sample.text === null ? "–" : sample.text;
-    if (sample.value === null && sample.text) return sample.text;
-    if (signal.is_bool && sample.value !== null) return sample.value ? lh.say("true") : lh.say("false");
-    return lh.number(sample.value);
-  }
+  const setText = (element, text) => { if (element.textContent !== text) element.textContent = text; };
 
-  /* overview: [data-board] holds {units: [{path, name, href, signals: [...]}]} */
+  /* overview: [data-board] stands after cards [data-unit] and marks [data-mark] of the tree */
   lh.whenPresent("[data-board]", (board) => {
     const plan = JSON.parse(board.dataset.board);
-    const cards = new Map();
-    for (const card of board.querySelectorAll("[data-unit]")) cards.set(card.dataset.unit, card);
-    const marks = new Map();
-    for (const mark of document.querySelectorAll("[data-mark]")) marks.set(mark.dataset.mark, mark);
-    return lh.onMessage(() => {
-      const exceptions = [];
-      const worstBelow = new Map();
-      for (const unit of plan.units) {
-        let worst = 0, abnormal = 0, newest = -Infinity, worstWord = lh.say("normal"), seen = 0;
-        for (const signal of unit.signals) {
-          const state = lh.stateOf(signal);
-          const rank = ORDER.indexOf(state.name);
-          if (state.sample) { seen++; if (state.sample.time_ms > newest) newest = state.sample.time_ms; }
-          if (rank > 1) { abnormal++; exceptions.push({ unit, signal, state, rank }); }
-          if (rank > worst) { worst = rank; worstWord = state.word; }
-        }
-        if (unit.signals.length && !seen) { worst = 1; worstWord = lh.say("no value yet"); }
-        const card = cards.get(unit.path);
+    const byId = (name) => new Map([...document.querySelectorAll("[data-" + name + "]")].map((element) => [element.dataset[name], element]));
+    const cards = byId("unit"), marks = byId("mark");
+    const nodes = {};
+    let exceptions = [];
+    return lh.watch("overview", (message) => {
+      Object.assign(nodes, message.equipment || {});
+      for (const path in message.equipment || {}) {
+        const node = nodes[path], card = cards.get(path), mark = marks.get(path);
         if (card) {
-          const name = ORDER[worst];
-          card.className = "card " + name;
-          setState(card.querySelector("[data-part=state]"), name, unit.signals.length ? worstWord : lh.say("no signals"));
-          card.querySelector("[data-part=count]").textContent = abnormal ? lh.say("{n} of {m} signals abnormal", { n: abnormal, m: unit.signals.length }) : lh.say("{m} signals", { m: unit.signals.length });
-          card.querySelector("[data-part=age]").textContent = newest === -Infinity ? "–" : lh.age(lh.now() - newest);
+          card.className = "card " + lookOf(node.state);
+          setState(card.querySelector("[data-part=state]"), node.state);
+          const many = plan.counts[path];
+          setText(card.querySelector("[data-part=count]"), node.exceptions ? lh.say("{n} of {m} signals not normal", { n: node.exceptions, m: many }) : lh.say("{m} signals", { m: many }));
         }
-        for (let path = unit.path; path; path = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : "") worstBelow.set(path, Math.max(worstBelow.get(path) || 0, worst));
+        if (mark) {
+          const quiet = node.severity === 0;
+          mark.className = "mark state " + lookOf(node.state);
+          mark.style.visibility = quiet ? "hidden" : "";
+          mark.title = quiet ? "" : wordOf(node.state);
+        }
       }
-      for (const [path, mark] of marks) { const name = ORDER[worstBelow.get(path) || 0]; const quiet = name === "normal"; mark.className = "mark state " + name; mark.style.visibility = quiet ? "hidden" : ""; mark.setAttribute("aria-label", quiet ? "" : lh.say(name)); }
-      showExceptions(exceptions);
+      if (message.exceptions) exceptions = message.exceptions;
+      showExceptions(plan, exceptions);
     });
   });
-  function showExceptions(found) {
+  function showExceptions(plan, found) {
     const list = document.getElementById("exceptions");
     if (!list) return;
-    const most = 12;
-    found.sort((a, b) => b.rank - a.rank || (a.signal.id - b.signal.id));
-    const rows = found.slice(0, most).map(({ unit, signal, state }) => {
+    const most = 10;
+    const rows = found.slice(0, most).map((one) => {
       const row = lh.make("li");
-      row.append(lh.make("span", "state " + state.name, state.word));
-      const link = lh.make("a", "wrap", unit.name + " · " + signal.name);
-      link.href = unit.href;
-      row.append(link);
-      row.append(lh.make("span", "number", shown(signal, state.sample) + (signal.unit ? " " + signal.unit : "")));
-      row.append(lh.make("span", "number quiet", state.sample ? lh.age(lh.now() - state.sample.time_ms) : "–"));
+      row.append(lh.make("span", "state " + lookOf(one.state), wordOf(one.state)));
+      const equipment = one.path.slice(0, one.path.lastIndexOf("/")), name = one.path.slice(one.path.lastIndexOf("/") + 1);
+      const link = lh.make("a", "wrap", (plan.names[equipment] || equipment) + " · " + name);
+      link.href = "/equipment/" + equipment;
+      row.append(link, lh.make("span", "number", one.value === null ? "–" : lh.number(one.value) + (one.unit ? " " + one.unit : "")));
+      row.append(lh.make("span", "number quiet", one.time_us === null ? "–" : lh.age(lh.now() - one.time_us / 1000)));
       return row;
     });
     if (found.length > most) rows.push(lh.make("li", "quiet", lh.say("and {n} more", { n: found.length - most })));
-    if (!found.length) rows.push(lh.make("li", "quiet", lh.say("Nothing abnormal.")));
+    if (!found.length) rows.push(lh.make("li", "quiet", lh.say("Nothing: all signals are normal.")));
     list.replaceChildren(...rows);
   }
 
-  /* equipment: each [data-value] holds one signal */
-  lh.whenPresent("[data-value]", (row) => {
-    const signal = JSON.parse(row.dataset.value);
-    const part = (name) => row.querySelector("[data-part=" + name + "]");
-    const figure = part("figure"), age = part("age"), word = part("state"), pointer = part("pointer"), status = part("status");
-    return lh.onMessage(() => {
-      const state = lh.stateOf(signal);
-      row.className = "value " + state.name;
-      const text = shown(signal, state.sample);
-      if (figure.textContent !== text) figure.textContent = text;
-      setState(word, state.name, state.word);
-      age.textContent = state.sample ? lh.age(lh.now() - state.sample.time_ms) : "–";
-      if (status && state.sample) status.title = "0x" + (state.sample.status >>> 0).toString(16).toUpperCase().padStart(8, "0");
-      if (pointer) {
-        const value = state.sample && state.sample.value;
-        const known = value !== null && value !== undefined && Number.isFinite(value);
-        pointer.style.display = known ? "" : "none";
-        if (known) pointer.style.left = Math.min(99.5, Math.max(0.5, (100 * (value - signal.range[0])) / (signal.range[1] - signal.range[0]))) + "%";
-      }
+  /* equipment: each [data-value] below [data-values] shows one signal */
+  lh.whenPresent("[data-values]", (board) => {
+    const rows = [...board.querySelectorAll("[data-value]")].map((row) => {
+      const part = (name) => row.querySelector("[data-part=" + name + "]");
+      return { row, signal: JSON.parse(row.dataset.value), figure: part("figure"), age: part("age"), word: part("state"), pointer: part("pointer"), status: part("status") };
+    });
+    return lh.watch("equipment:" + board.dataset.values, () => { for (const each of rows) showValue(each); });
+  });
+  function showValue({ row, signal, figure, age, word, pointer, status }) {
+    const sample = lh.latest.get(signal.id);
+    if (!sample) return;
+    const known = sample.value !== null;
+    row.className = "value " + lookOf(sample.state);
+    setText(figure, signal.type === "boolean" && known ? (sample.value ? lh.say("true") : lh.say("false")) : sample.text !== null ? sample.text : lh.number(sample.value));
+    if (sample.text !== null) figure.title = sample.text;
+    setState(word, sample.state);
+    setText(age, sample.time_ms === null ? "–" : lh.age(lh.now() - sample.time_ms));
+    status.title = lh.say("status") + " 0x" + (sample.status >>> 0).toString(16).toUpperCase().padStart(8, "0");
+    if (pointer) {
+      pointer.style.display = known ? "" : "none";
+      if (known) pointer.style.left = Math.min(99.5, Math.max(0.5, (100 * (sample.value - signal.range[0])) / (signal.range[1] - signal.range[0]))) + "%";
+    }
+  }
+
+  /* [data-beat] names a store that is given a new number every few seconds while data comes, so that a callback draws its tables again */
+  lh.whenPresent("[data-beat]", (element) => {
+    let count = 0, last = performance.now();
+    return lh.watch("sources", (message) => {
+      if (message.topic !== "clock" || performance.now() - last < 1900 || document.hidden) return;
+      last = performance.now();
+      window.dash_clientside.set_props(element.dataset.beat, { data: ++count });
     });
   });
 })();

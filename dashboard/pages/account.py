@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, html
+from dash import Input, Output, State, html
 from dash.development.base_component import Component
 from pydantic import SecretStr
 
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import PasswordDraft
+from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, facts, notice
 from dashboard.services import Services
 from dashboard.texts import texts_of
@@ -51,7 +52,7 @@ def layout(context: PageContext) -> Component:
     return html.Div(content)
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Change the password when asked."""
 
     @app.callback(
@@ -70,7 +71,7 @@ def register(app: Dash, services: Services) -> None:
         if new != again:
             return notice(t("The new passwords are not the same."), wrong=True)
         try:
-            services.people.set_password(context.person, context.person.name, PasswordDraft(new=SecretStr(new), old=SecretStr(old)))
+            services.people.change_own_password(context.person, PasswordDraft(new=SecretStr(new), old=SecretStr(old)))
         except (Rejected, Unavailable, PermissionError) as error:
             return notice(str(error), wrong=True)
         return notice(t("Your password is changed."))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dash import Dash, dcc, html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import shown_span, trend_plan
 from dashboard.context import PageContext
+from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -40,13 +41,13 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
         shown = signals[:_MOST_SIGNALS]
         if len(signals) > len(shown):
             content.append(notice(t("{n} of {m} signals are shown.", n=len(shown), m=len(signals))))
-        content += [_values(shown, t), _trends(shown, context, t)]
+        content += [_values(place, shown, t), _trends(shown, context, t)]
     elif not below:
         content.append(notice(t("This equipment has no signals.")))
     return html.Div(content)
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Nothing to register: values come by the stream, trends are fetched by the script of this page."""
 
 
@@ -73,9 +74,9 @@ def _below(nodes: list[EquipmentView], t: Texts) -> Component:
     return html.Section([html.H2(t("Belongs to it")), html.Div(links, className="cards")])
 
 
-def _values(signals: list[SignalView], t: Texts) -> Component:
+def _values(place: str, signals: list[SignalView], t: Texts) -> Component:
     rows = [_value_row(signal, t) for signal in signals]
-    return html.Section([html.H2(t("Now")), html.Div(rows, className="panel values live")])
+    return html.Section([html.H2(t("Now")), html.Div(rows, className="panel values live", **also(data_values=place))])
 
 
 def _value_row(signal: SignalView, t: Texts) -> Component:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html
+from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, age, also, duration, facts, milliseconds, moment, notice, size, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -59,7 +60,7 @@ def layout(context: PageContext, services: Services) -> Component:
     )
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Draw the tables again with each beat, and the minutes when another source is chosen."""
 
     @app.callback(
@@ -81,7 +82,7 @@ def _now(context: PageContext, services: Services, t: Texts) -> list[Component]:
     now_us = clock.now_us
     sources = services.sources.sources()
     try:
-        totals = {line.source: line for line in services.history.totals(now_us - HOUR_US, now_us)}
+        totals = {line.source: line for line in services.history.ledger_totals(now_us - HOUR_US, now_us)}
         gaps = services.history.gaps(now_us - HOUR_US, now_us, most=_MOST_GAPS)
         storage = services.health.storage()
     except Unavailable as error:
@@ -187,9 +188,7 @@ def _sum_check(line: LedgerView, t: Texts) -> Component:
 
 
 def _sum_words(t: Texts) -> str:
-    return t(
-        "expected = stored + unchanged + filtered + duplicate + rejected + in spool + gap."
-    )
+    return t("expected = stored + unchanged + filtered + duplicate + rejected + in spool + gap.")
 
 
 def _minutes(services: Services, source: str | None, t: Texts, zone: str) -> Component:

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from dash import Dash, dcc, html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext
-from dashboard.pages.parts import NONE_SHOWN, also, notice, state
+from dashboard.page_app import PageApp
+from dashboard.pages.parts import also, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
-from dashboard.views import EquipmentView, SignalView
+from dashboard.views import EquipmentView
 
 
 def layout(context: PageContext, services: Services) -> Component:
     """Return the tree of the plant, its exceptions and a card for each unit that has signals."""
     t = texts_of(context.language)
     equipment = services.plant.equipment()
-    signals = [signal for signal in services.plant.signals() if not signal.retired]
-    below: dict[str, list[SignalView]] = {}
-    for signal in signals:
-        below.setdefault(signal.equipment, []).append(signal)
-    units = [node for node in equipment if node.id in below]
+    measured = {signal.equipment for signal in services.plant.signals()}
+    units = [node for node in equipment if node.id in measured]
     if not units:
         return html.Div(
             [
@@ -32,7 +29,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 dcc.Link(t("To the sources"), href="/sources"),
             ]
         )
-    plan = {"units": [_unit_plan(node, below[node.id]) for node in units]}
+    plan = {"counts": {node.id: node.signals for node in units}, "names": {node.id: node.name for node in equipment}}
     return html.Div(
         className="overview",
         children=[
@@ -57,17 +54,8 @@ def layout(context: PageContext, services: Services) -> Component:
     )
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Nothing happens on this page but the stream."""
-
-
-def _unit_plan(node: EquipmentView, signals: list[SignalView]) -> dict[str, Any]:
-    return {
-        "path": node.id,
-        "name": node.name,
-        "href": f"/equipment/{node.id}",
-        "signals": [{"id": s.id, "name": s.name, "unit": s.unit, "type": s.data_type} for s in signals],
-    }
 
 
 def _groups(equipment: list[EquipmentView], units: list[EquipmentView], t: Texts) -> list[Component]:
@@ -93,7 +81,6 @@ def _card(node: EquipmentView, t: Texts) -> Component:
         html.Div(
             [
                 html.Span(t("{m} signals", m=node.signals), className="small quiet", **also(data_part="count")),
-                html.Span(NONE_SHOWN, className="small quiet number", title=t("Age of the newest value"), **also(data_part="age")),
             ],
             className="row",
         ),

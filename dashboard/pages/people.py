@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
+from dash import ALL, Input, Output, State, ctx, html, no_update
 from dash.development.base_component import Component
 from pydantic import SecretStr, ValidationError
 
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
+from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -68,7 +69,7 @@ def layout(context: PageContext, services: Services) -> Component:
     )
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Add, change and take away when asked; each is checked and written down by the service."""
 
     @app.callback(
@@ -87,6 +88,7 @@ def register(app: Dash, services: Services) -> None:
             "password": State("account-password", "value"),
         },
         {"name": State("token-name", "value"), "scopes": State("token-scopes", "value"), "days": State("token-days", "value")},
+        role=Role.ADMIN,
         prevent_initial_call=True,
     )
     def change(_add: int, _token: int, _switch: list[int], _revoke: list[int], account: dict[str, Any], token: dict[str, Any]) -> Any:

@@ -7,12 +7,13 @@ from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from pydantic import SecretStr, ValidationError
 
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import DiscoverDraft, SourceDraft
+from dashboard.page_app import PageApp
 from dashboard.pages.health import source_state
 from dashboard.pages.parts import age, also, milliseconds, notice, problems_of, state, table, whole
 from dashboard.services import Services
@@ -58,7 +59,7 @@ def layout(context: PageContext, services: Services) -> Component:
     )
 
 
-def register(app: Dash, services: Services) -> None:
+def register(app: PageApp, services: Services) -> None:
     """Draw the list again with each beat; discover, check and save when asked."""
 
     @app.callback(Output("sources-list", "children"), Input("sources-beat", "data"), prevent_initial_call=True)
@@ -71,6 +72,7 @@ def register(app: Dash, services: Services) -> None:
         Output("add-choose", "className"),
         Input("add-discover", "n_clicks"),
         _FORM,
+        role=Role.ENGINEER,
         prevent_initial_call=True,
         running=[(Output("add-discover", "loading"), True, False)],
     )
@@ -88,6 +90,7 @@ def register(app: Dash, services: Services) -> None:
         Input("add-check", "n_clicks"),
         _FORM,
         _PLACE,
+        role=Role.ENGINEER,
         prevent_initial_call=True,
         running=[(Output("add-check", "loading"), True, False)],
     )
@@ -106,6 +109,7 @@ def register(app: Dash, services: Services) -> None:
         Input("add-save", "n_clicks"),
         _FORM,
         _PLACE,
+        role=Role.ENGINEER,
         prevent_initial_call=True,
         running=[(Output("add-save", "loading"), True, False)],
     )
