@@ -65,9 +65,9 @@ def run(
     """Serve the dashboard until SIGTERM or SIGINT."""
     _log_as_json()
     url = os.environ.get("LEADHAND_DATABASE_URL")
+    if not url:
+        _end(["LEADHAND_DATABASE_URL is not set: it names the PostgreSQL to use"])
     try:
-        if not url:
-            raise SettingsError("LEADHAND_DATABASE_URL is not set: it names the PostgreSQL to use")
         holder = _SiteHolder(site)
         if not _is_loopback(host) and not allow_first_password:
             _refuse_first_password(url, host)

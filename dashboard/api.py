@@ -1,4 +1,4 @@
-"""``/api/v1``: the plant, its history and its sources over REST, by the same services as the pages. Who may ask: ``dashboard/permissions.py``."""
+"""``/api/v1``: plant, history and sources over REST, by the same services as the pages. Who may ask: ``dashboard/permissions.py``."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from dashboard.drafts import AccountChange, AccountDraft, PasswordDraft, TokenDr
 from dashboard.services import Services
 
 
-def people_routes(services: Services) -> APIRouter:
-    """Return the routes about people and programs."""
+def person_routes(services: Services) -> APIRouter:
+    """Return the routes about oneself and other people."""
     router = APIRouter(prefix="/api/v1", tags=["people"])
     people = services.people
 
@@ -52,6 +52,14 @@ def people_routes(services: Services) -> APIRouter:
     def password(request: Request, name: str, draft: PasswordDraft) -> Response:
         people.set_password(person_of(request), name, draft)
         return Response(status_code=204)
+
+    return router
+
+
+def right_routes(services: Services) -> APIRouter:
+    """Return the routes about tokens of programs, and about who changed what."""
+    router = APIRouter(prefix="/api/v1", tags=["people"])
+    people = services.people
 
     @router.get("/tokens", response_model=list[views.TokenView], summary="All tokens, without their secrets")
     def tokens(request: Request) -> Response:

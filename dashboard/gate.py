@@ -44,7 +44,7 @@ class Gate:
         secure: bool,
         count: Callable[[str, int], None],
     ) -> None:
-        """``policy`` gives the Content-Security-Policy, ``hosts`` the names this server answers to (None: any), ``count`` counts answers."""
+        """``policy`` gives the Content-Security-Policy, ``hosts`` the names answered to (None: any), ``count`` counts answers."""
         self._app, self._sessions, self._site = app, sessions, site
         self._policy, self._hosts, self._secure, self._count = policy, hosts, secure, count
 

@@ -76,6 +76,7 @@ class Hub:
         self._read: Read | None = None
         self._pending: deque[Read] = deque(maxlen=_KEPT_TICKS)
         self._database: Literal["ok", "away"] = "away"
+        self._said_away = False
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self.dropped = 0
@@ -107,7 +108,12 @@ class Hub:
         reader = Reader()
         due = self._clock.monotonic()
         while not self._stopping.is_set():
-            self.read_once(reader)
+            try:
+                self.read_once(reader)
+            except Exception as error:  # noqa: BLE001 - whatever it is, pages must go on and say how old they are
+                _log.exception("reading the database failed in a way nobody expected", error=str(error))
+                self._lost()
+                reader = Reader()
             due = max(due + self._period, self._clock.monotonic())
             self._stopping.wait(due - self._clock.monotonic())
         self._close()
@@ -119,16 +125,19 @@ class Hub:
                 self._connection = connect(self._url, application="leadhand dashboard hub", read_only=True, statement_seconds=20)
             read = reader.read(self._connection, self._watched, self._clock.now_us())
         except (Unavailable, Rejected) as error:
-            self._close()
-            if self._database == "ok" or self._read is None:
+            if self._database == "ok" or not self._said_away:
                 _log.warning("the database cannot be read", reason=str(error))
-            self._database = "away"
+            self._lost()
             return
         if self._database == "away":
             _log.info("the database is read", number=read.number)
-        self._database = "ok"
+        self._database, self._said_away = "ok", False
         self._read = read
         self._pending.append(read)
+
+    def _lost(self) -> None:
+        self._close()
+        self._database, self._said_away = "away", True
 
     def stop(self) -> None:
         """End the reading thread at its next turn, and all streams."""

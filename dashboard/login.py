@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from dashboard.context import LANGUAGE_COOKIE, PageContext, current_context
+from dashboard.context import LANGUAGE_COOKIE, PageContext, Person, current_context
 from dashboard.gate import SESSION_COOKIE, cookies_of
 from dashboard.sessions import Sessions
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, texts_of
@@ -49,89 +49,92 @@ class _Throttle:
             return True
 
 
+class _Desk:
+    """Checks names, passwords and links, and opens and closes sessions; its calls block."""
+
+    def __init__(self, pool: Pool, sessions: Sessions, clock: Clock) -> None:
+        self._pool, self._sessions, self._clock = pool, sessions, clock
+        self._places = threading.BoundedSemaphore(_AT_ONCE)
+
+    def check(self, name: str, password: str, address: str) -> str:
+        """Return the secret of a new session. Raises Rejected in words for the person."""
+        if not self._places.acquire(timeout=10):
+            raise Unavailable("too many are logging in: try again")
+        try:
+            with self._pool.connection() as connection:
+                try:
+                    account = people.check_login(connection, name, password, self._clock)
+                except Rejected:
+                    self._note(connection, name[:64], "login.refused", address)
+                    raise
+                return self._open(connection, account, address)
+        finally:
+            self._places.release()
+
+    def use(self, link: str, address: str) -> str:
+        """Return the secret of a new session for whom a one-time link was made. Raises Rejected."""
+        with self._pool.connection() as connection:
+            return self._open(connection, people.use_login_link(connection, link, self._clock), address)
+
+    def close(self, secret: str, person: Person) -> None:
+        """End a session."""
+        with self._pool.connection() as connection:
+            people.close_session(connection, secret)
+            self._note(connection, person.name, "logout", person.address)
+        self._sessions.forget_all()
+
+    def _open(self, connection: Connection, account: people.Account, address: str) -> str:
+        people.clear_expired(connection, self._sessions.rules, self._clock)
+        self._note(connection, account.name, "login", address)
+        return people.open_session(connection, account, address, self._clock)
+
+    def _note(self, connection: Connection, name: str, act: str, address: str) -> None:
+        audit.add_audit(connection, time_us=self._clock.now_us(), actor=name, act=act, subject=name, address=address)
+
+
 def login_routes(pool: Pool, sessions: Sessions, clock: Clock, *, secure: bool) -> APIRouter:
     """Return the routes of logging in and out."""
     router = APIRouter(include_in_schema=False)
-    throttle, places = _Throttle(clock), threading.BoundedSemaphore(_AT_ONCE)
-
-    def check(name: str, password: str, address: str) -> str:
-        if not places.acquire(timeout=10):
-            raise Unavailable("too many are logging in: try again")
-        try:
-            with pool.connection() as connection:
-                try:
-                    account = people.check_login(connection, name, password, clock)
-                except Rejected:
-                    audit.add_audit(
-                        connection, time_us=clock.now_us(), actor=name[:64], act="login.refused", subject=name[:64], address=address
-                    )
-                    raise
-                return _open(connection, account, address, clock, sessions)
-        finally:
-            places.release()
-
-    def use(link: str, address: str) -> str:
-        with pool.connection() as connection:
-            return _open(connection, people.use_login_link(connection, link, clock), address, clock, sessions)
+    throttle, desk = _Throttle(clock), _Desk(pool, sessions, clock)
 
     @router.get("/login")
     async def show(request: Request) -> Response:
-        language = request.query_params.get("language")
+        target, language = _local(request.query_params.get("next")), request.query_params.get("language")
         if language in LANGUAGES:
-            answer: Response = RedirectResponse("/login?next=" + quote(_local(request.query_params.get("next")), safe=""), 303)
+            answer: Response = RedirectResponse("/login?next=" + quote(target, safe=""), 303)
             answer.set_cookie(LANGUAGE_COOKIE, str(language), max_age=31_536_000, samesite="lax", secure=secure)
             return answer
-        link = request.query_params.get("link")
-        # A link is used up only by the button's POST: what previews links, or fetches them ahead, must not log anybody in.
-        return HTMLResponse(_page(current_context(), _local(request.query_params.get("next")), link=link))
+        # A link is used up only by the button's POST: what previews links, or fetches them ahead, must not use it.
+        return HTMLResponse(_page(current_context(), target, link=request.query_params.get("link")))
 
     @router.post("/login")
     async def log_in(request: Request) -> Response:
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
-        address = request.client.host if request.client else ""
-        target, context = _local(form.get("next")), current_context()
+        address, target, context = request.client.host if request.client else "", _local(form.get("next")), current_context()
         if not throttle.allow(address):
             return HTMLResponse(_page(context, target, wrong="Too many attempts: wait a minute."), 429, {"Retry-After": "60"})
         try:
             if "link" in form:
-                secret = await run_in_threadpool(use, form["link"], address)
+                secret = await run_in_threadpool(desk.use, form["link"], address)
             else:
-                secret = await run_in_threadpool(check, form.get("name", "").strip().lower(), form.get("password", ""), address)
+                secret = await run_in_threadpool(desk.check, form.get("name", "").strip().lower(), form.get("password", ""), address)
         except Rejected as error:
             return HTMLResponse(_page(context, target, wrong=str(error)), 403)
         except Unavailable:
             return HTMLResponse(_page(context, target, wrong="The database is away: try again in a moment."), 503)
         answer = RedirectResponse(target, 303)
-        answer.set_cookie(
-            SESSION_COOKIE, secret, max_age=sessions.rules.longest_seconds, httponly=True, samesite="lax", secure=secure, path="/"
-        )
+        longest = sessions.rules.longest_seconds
+        answer.set_cookie(SESSION_COOKIE, secret, max_age=longest, httponly=True, samesite="lax", secure=secure, path="/")
         return answer
 
     @router.post("/logout")
     async def log_out(request: Request) -> Response:
-        secret = cookies_of(request.headers).get(SESSION_COOKIE, "")
-        person = current_context().person
-
-        def close() -> None:
-            with pool.connection() as connection:
-                people.close_session(connection, secret)
-                audit.add_audit(
-                    connection, time_us=clock.now_us(), actor=person.name, act="logout", subject=person.name, address=person.address
-                )
-            sessions.forget_all()
-
-        await run_in_threadpool(close)
+        await run_in_threadpool(desk.close, cookies_of(request.headers).get(SESSION_COOKIE, ""), current_context().person)
         answer = Response(status_code=204)
         answer.delete_cookie(SESSION_COOKIE, path="/")
         return answer
 
     return router
-
-
-def _open(connection: Connection, account: people.Account, address: str, clock: Clock, sessions: Sessions) -> str:
-    people.clear_expired(connection, sessions.rules, clock)
-    audit.add_audit(connection, time_us=clock.now_us(), actor=account.name, act="login", subject=account.name, address=address)
-    return people.open_session(connection, account, address, clock)
 
 
 def _local(target: str | None) -> str:
@@ -161,7 +164,8 @@ def _page(context: PageContext, target: str, *, wrong: str = "", link: str | Non
     )
     return f"""<!DOCTYPE html>
 <html lang="{context.language}" data-mantine-color-scheme="{context.theme}">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(t("Log in"))} · Leadhand</title>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(t("Log in"))} · Leadhand</title>
 <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
 <link rel="stylesheet" href="/assets/leadhand.css"><link rel="stylesheet" href="/assets/login.css"></head>
 <body class="login"><main class="login-box"><h1>Leadhand</h1>{problem}

@@ -25,7 +25,7 @@ class DeclaredCallback:
     role: Role
 
 
-class PageApp(dash.Dash):  # type: ignore[misc]
+class PageApp(dash.Dash):
     """Dash on our FastAPI server. Use ``@app.callback(..., role=Role.ENGINEER)``; without ``role`` a viewer may.
 
     Dash itself would run a plain function on the event loop, where one slow query stops all pages and streams.
@@ -34,7 +34,7 @@ class PageApp(dash.Dash):  # type: ignore[misc]
     def __init__(self, server: FastAPI) -> None:
         super().__init__(
             "dashboard",
-            server=server,
+            server=server,  # type: ignore[arg-type]  # Dash takes FastAPI but does not say so
             assets_folder=str(Path(__file__).parent / "assets"),
             use_pages=False,
             serve_locally=True,
@@ -61,7 +61,7 @@ class PageApp(dash.Dash):  # type: ignore[misc]
 
     def clientside(self, *arguments: Any, **options: Any) -> None:
         """Register a callback that runs in the browser."""
-        self.clientside_callback(*arguments, **options)
+        self.clientside_callback(*arguments, **options)  # type: ignore[no-untyped-call]
 
 
 def _guarded(function: Callable[..., Any], role: Role) -> Callable[..., Awaitable[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ FIRST_SPAN_US = 60_000_000
 """How far back a live trend reaches when it is first asked for."""
 _LONGEST_NEWS_US = 120_000_000
 _POINTS = 4_000
+_COLUMNS = tuple(field.name for field in fields(windows.Window) if field.name != "resolution")
 
 
 class Plan:
@@ -157,8 +158,7 @@ class Reader:
 
 def _after(window: windows.Window, since: int) -> windows.Window:
     chosen = window.time_us > since
-    columns = (window.time_us, window.low, window.high, window.mean, window.first, window.last, window.count, window.good_count)
-    return windows.Window(*(column[chosen] for column in columns), window.resolution)  # type: ignore[arg-type]
+    return replace(window, **{name: getattr(window, name)[chosen] for name in _COLUMNS})
 
 
 def _alive(plan: Plan, sources: Mapping[str, health.SourceReport], now_us: int) -> npt.NDArray[np.bool_]:
@@ -187,6 +187,6 @@ def _columns(plan: Plan, newest: latest.Latest, alive: npt.NDArray[np.bool_]) ->
         (status, newest.status),
         (text, newest.text),
     ):
-        column[at] = stored[ours]  # type: ignore[index]
+        column[at] = stored[ours]
     state = states.judge(np.where(has_value, value, np.nan), status, known, alive, plan.limits)
     return Newest(time_us, received, value, has_value, status, text, state)

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
-from dashboard.api_people import people_routes
+from dashboard.api_people import person_routes, right_routes
 from dashboard.context import PageContext, Person, set_context
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
@@ -118,7 +118,8 @@ def build_server(
         plant_routes(services),
         history_routes(services),
         source_routes(services),
-        people_routes(services),
+        person_routes(services),
+        right_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
         login_routes(pool, sessions, clock, secure=settings.secure),
@@ -134,7 +135,7 @@ def build_server(
 async def _warm_up(app: ASGIApp, site: SiteView) -> None:
     """Ask for the first page once, inside the process.
 
-    Dash 4.4.1 completes its index (scripts, inline callbacks) only while it answers ``GET /``: a first request elsewhere would get a broken page.
+    Dash 4.4.1 completes its index (scripts, inline callbacks) only when it answers ``GET /``; a deep link asked first got a broken page.
     """
     set_context(PageContext(Person("", "", Role.VIEWER), "en", "light", site.time_zone, site.name, "/"))
     status: list[int] = []

@@ -21,7 +21,7 @@ _LATEST_US = 253_402_300_800_000_000
 
 
 class HistoryService:
-    """Each call is one database read in the calling thread. Raises Rejected for impossible spans, Unavailable while the database is away."""
+    """Each call reads the database in the calling thread. Raises Rejected for impossible spans, Unavailable while it is away."""
 
     def __init__(self, pool: Pool, hub: Hub) -> None:
         self._pool, self._hub = pool, hub

@@ -61,7 +61,7 @@ class PeopleService:
         return viewing.account(after, self._clock.now_us())
 
     def change_own_password(self, who: Person, draft: PasswordDraft) -> None:
-        """Set a new password for oneself; the old one is needed, and all one's sessions end. Rejected where it is wrong or the new one weak."""
+        """Set one's own password; the old one is needed, all one's sessions end. Rejected where it is wrong or the new one weak."""
         if who.role is None:
             raise PermissionError("a token has no password")
         with self._pool.connection() as connection:

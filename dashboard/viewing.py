@@ -103,10 +103,12 @@ def latest(read: Read, position: int) -> views.LatestView:
     value, text = number_and_text(float(newest.value[position]), bool(newest.has_value[position]), newest.text[position])
     status = int(newest.status[position])
     state = states.STATES[newest.state[position]]
-    known = newest.time_us[position] != NO_TIME
+    time_us, received_time_us = times(np.array([newest.time_us[position], newest.received_time_us[position]]))
+    known = time_us is not None
     return views.LatestView(
         int(read.plan.ids[position]),
-        *times(np.array([newest.time_us[position], newest.received_time_us[position]])),
+        time_us,
+        received_time_us,
         value,
         text,
         status,
@@ -179,8 +181,8 @@ def ledger(line: LedgerLine, *, whole: bool) -> views.LedgerView:
 def sources(read: Read, editable: frozenset[str]) -> list[views.SourceView]:
     """Return all sources by name; ``editable`` names those that the dashboard may change."""
     counts: dict[str, int] = {}
-    for row in read.plan.signals:
-        counts[str(row.source)] = counts.get(str(row.source), 0) + 1
+    for given in read.plan.signals:
+        counts[str(given.source)] = counts.get(str(given.source), 0) + 1
     found = []
     for row in sorted(read.plan.sources, key=lambda s: s.id):
         name = str(row.id)

@@ -48,7 +48,8 @@ def add_audit(
         number, before = (1, b"") if row is None else (int(row[0]) + 1, bytes(row[1]))
         entry = AuditEntry(number, time_us, actor, act, subject, previous, next_, address)
         connection.execute(
-            "INSERT INTO audit (id, time_us, actor, act, subject, previous, next, address, hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO audit (id, time_us, actor, act, subject, previous, next, address, hash) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (number, time_us, actor, act, subject, _json(previous), _json(next_), address, _hash(before, entry)),
         )
     return number

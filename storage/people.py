@@ -332,9 +332,9 @@ def issue_token(
         raise Rejected("a token needs at least one scope and a time it is valid for")
     secret, now = "lh_" + secrets.token_urlsafe(32), clock.now_us()
     with translate_errors():
-        row = connection.execute(
+        row = connection.execute(  # the words put together are constants
             "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us) VALUES (%s, %s, %s, %s, %s, %s) "
-            f"RETURNING {_TOKEN}",
+            f"RETURNING {_TOKEN}",  # noqa: S608
             (name, _digest(secret), sorted({s.value for s in scopes}), created_by, now, now + valid_seconds * _SECOND_US),
         ).fetchone()
     assert row is not None  # noqa: S101 - INSERT ... RETURNING gives its row
