@@ -6,7 +6,7 @@ The ledger travels with the samples, so it is exactly as durable as they are.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -36,7 +36,7 @@ class Mark:
     open: tuple[Gap, ...] = ()
     """Gaps that still grow; neither they nor their expected samples stand in any ledger line yet."""
     sequences: tuple[tuple[str, int], ...] = ()
-    """The last sequence number of each topic."""
+    """The last sequence number of each topic that this record told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class SourceState:
     total: int = 0
     paths: tuple[SignalPath, ...] = ()
     last_us: npt.NDArray[np.int64] | None = None
+    sequences: dict[str, int] = field(default_factory=dict)
+    """The last sequence number of each topic, over all records."""
 
     def times_for(self, paths: tuple[SignalPath, ...]) -> npt.NDArray[np.int64]:
         """Return the last stored source time of each of the given signals, NO_TIME where there is none; shape (len(paths),)."""
@@ -82,6 +84,7 @@ class SourceState:
         """Take in one more record."""
         self.mark = record.mark
         self.total += record.expected
+        self.sequences.update(record.mark.sequences)
         samples = record.samples
         if not len(samples):
             return
@@ -244,6 +247,7 @@ def decode_snapshot(content: bytes) -> dict[SourceId, SourceState]:
             state.total,
             tuple(SignalPath(path) for path in state.paths),
             np.array(state.last_us, np.int64) if state.last_us else None,
+            dict(state.mark.sequences),
         )
         for source, state in states.items()
     }

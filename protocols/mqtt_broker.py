@@ -6,6 +6,7 @@ Any other broker takes its place by its URL. rumqttd speaks one version of MQTT 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
@@ -70,7 +71,7 @@ class EmbeddedBroker:
         for port in (self.port, self.port_v311):
             if _answers(self._host, port):
                 raise Unavailable(f"port {port} on {self._host} is taken by another program; give the broker another port")
-        options = '{"config_path": "%s"}' % str(config).replace("\\", "\\\\").replace('"', '\\"')
+        options = json.dumps({"config_path": str(config)})
         self._process = subprocess.Popen([sys.executable, "-c", _CHILD, options], stdin=subprocess.PIPE, start_new_session=True)
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline:

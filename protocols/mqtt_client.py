@@ -30,6 +30,7 @@ _WINDOW = 100
 _RECEIVE_MAXIMUM = 1000
 _LONGEST_PAUSE_SECONDS = 30
 
+_new_properties: Callable[[int], Any] = Properties
 _log = structlog.get_logger(__name__)
 
 
@@ -111,9 +112,9 @@ class MqttConnection:
     def start(self) -> None:
         """Begin connecting; returns at once. Raises Rejected when the endpoint cannot be used at all (its CA file)."""
         endpoint = self._endpoint
-        properties = None
+        properties: Any = None
         if endpoint.version == "5":
-            properties = Properties(PacketTypes.CONNECT)
+            properties = _new_properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = endpoint.session_seconds
             properties.ReceiveMaximum = _RECEIVE_MAXIMUM
             properties.MaximumPacketSize = endpoint.max_payload_bytes + 66_000
@@ -286,7 +287,7 @@ class MqttConnection:
             self.oversized += 1
             self.acknowledge([token])
             return
-        taken = MqttMessage(topic, message.payload, message.qos, message.retain, message.dup, token)
+        taken = MqttMessage(topic, bytes(message.payload), message.qos, message.retain, message.dup, token)
         try:
             self._hand_over(taken)
         except Exception as error:  # noqa: BLE001 - an exception here would end paho's thread
@@ -329,6 +330,11 @@ class MqttConnection:
             raise Unavailable(f"the message to '{topic}' was not sent: {error}") from error
         if not sent.is_published():
             raise Unavailable(f"the broker did not acknowledge the message to '{topic}' within {seconds:g} s")
+
+
+def topic_matches(wanted: str, topic: str) -> bool:
+    """Return whether a topic fits a filter with ``+`` and ``#``."""
+    return paho.topic_matches_sub(wanted, topic)
 
 
 def _tls_context(ca_file: Path | None) -> ssl.SSLContext:

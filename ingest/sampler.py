@@ -1,0 +1,351 @@
+"""Cyclic reads of one OPC UA source on the absolute grid of ticks, each tick accounted for whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from ingest.account import Account
+from ingest.health import SourceHealth
+from ingest.readings import ReadingTable
+from ingest.records import Mark, Record, SourceState, merged, without_samples
+from ingest.ticks import first_tick
+from ingest.writer import SpoolWriter, Submission
+from plant.clock import Clock
+from plant.errors import Rejected, Unavailable
+from plant.ledger import MINUTE_US, Gap, GapReason, minute_of
+from plant.samples import NO_TIME
+from plant.signals import Signal, SourceId
+from plant.status import BAD_TYPE_MISMATCH
+from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, open_session
+from protocols.opcua_reading import Reading
+from storage.health import SourceStateName
+
+_LONGEST_PAUSE_SECONDS: Final = 15.0
+_REFUSED_PAUSE_SECONDS: Final = 10.0
+_ASK_AGAIN_SECONDS: Final = 30.0
+"""How often nodes that the server did not know are looked for again."""
+_STEP_US: Final = 2_000_000
+"""A wall clock that moved so much more than the steady one has been set."""
+_log = structlog.get_logger(__name__)
+
+
+class _Nodes:
+    """What is read in one session: which signals, and which are missing and why."""
+
+    def __init__(self, reading: Reading | None, places: npt.NDArray[np.intp], missing: dict[int, tuple[GapReason, str]]) -> None:
+        self.reading = reading
+        self.places = places
+        self.missing = missing
+
+
+class OpcUaSampler:
+    """Reads all signals of one source at each tick, in a thread and an event loop of its own."""
+
+    def __init__(
+        self,
+        source: SourceId,
+        signals: Sequence[Signal],
+        interval_us: int,
+        endpoint: Callable[[], OpcUaEndpoint],
+        writer: SpoolWriter,
+        health: SourceHealth,
+        clock: Clock,
+        state: SourceState | None,
+        *,
+        seed: int,
+        flush_us: int = 1_000_000,
+    ) -> None:
+        self._source = source
+        self._signals = tuple(signals)
+        self._interval_us = interval_us
+        self._endpoint = endpoint
+        self._writer = writer
+        self.health = health
+        self._clock = clock
+        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
+        self._flush_us = flush_us
+        self._account = Account(source)
+        paths = tuple(signal.path for signal in self._signals)
+        last_us = np.full(len(paths), NO_TIME) if state is None else state.times_for(paths)
+        self._table = ReadingTable(self._signals, last_us, flush_us // interval_us + 2)
+        self._mark = None if state is None else state.mark
+        self._next_us = 0
+        self._since_us = 0
+        self._held: Record | None = None
+        self._forget = threading.Event()
+        self._sessions = 0
+        self._stopping = False
+        self._stopped = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=f"opcua {source}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask to end; the last record is submitted before the thread ends."""
+        self._stopping = True
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._stopped.set)
+
+    def join(self, seconds: float) -> bool:
+        """Return whether the thread has ended within some seconds."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                asyncio.run(self._live())
+            except Exception as error:  # noqa: BLE001 - one source must never stop for good, nor others with it
+                _log.exception("the reader of a source failed; starting it anew", source=self._source, error=repr(error))
+                self._clock.sleep(1.0)
+            else:
+                return
+
+    async def _live(self) -> None:
+        self._stopped = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        if self._stopping:
+            self._stopped.set()
+        if not self._next_us:
+            self._resume()
+        attempt = 0
+        while not self._stopping:
+            session = await self._connect(attempt)
+            attempt += 1
+            if session is None:
+                continue
+            try:
+                nodes = await self._resolve(session)
+                attempt = 0
+                self._sessions += 1
+                self.health.reconnects = self._sessions - 1
+                self._say("connected", _shortcoming(nodes, len(self._signals)))
+                await self._cycle(session, nodes)
+            except Unavailable as error:
+                self._say("away", str(error))
+            finally:
+                await session.close()
+        self._catch_up(GapReason.DISCONNECTED)
+        self._flush(self._next_us, last=True)
+        self._say("stopped", "")
+
+    def _resume(self) -> None:
+        """Account for the time since the last record: nobody read then."""
+        self._next_us = self._since_us = first_tick(self._clock.now_us(), self._interval_us)
+        mark = self._mark
+        if mark is None:
+            return
+        self._account.reopen(mark.open)
+        if mark.interval_us and mark.end_us < self._next_us:
+            missed = self._account.missed_ticks(mark.end_us, self._next_us, mark.interval_us, mark.signals, GapReason.STOPPED)
+            self.health.missed_ticks += missed // max(1, mark.signals)
+        self._flush(self._next_us)
+
+    async def _connect(self, attempt: int) -> OpcUaSession | None:
+        """Return a session, or None after a failed attempt and the pause behind it."""
+        try:
+            opening = asyncio.create_task(open_session(self._endpoint()))
+            await self._while_away(opening)
+            if not opening.done():
+                opening.cancel()
+                await asyncio.gather(opening, return_exceptions=True)
+                return None
+            return opening.result()
+        except Rejected as error:
+            self._say("refused", str(error))
+            pause = _REFUSED_PAUSE_SECONDS
+        except Unavailable as error:
+            self._say("away", str(error))
+            pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(attempt, 8))
+        await self._while_away(asyncio.create_task(asyncio.sleep(pause * (0.5 + self._random.random()))))
+        return None
+
+    async def _while_away(self, task: asyncio.Task[object] | asyncio.Task[OpcUaSession] | asyncio.Task[None]) -> None:
+        """Wait for a task or the stop, and write down each minute's missed ticks as it ends."""
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            while not task.done() and not self._stopping:
+                now = self._clock.now_us()
+                left = (minute_of(now) + MINUTE_US - now) / 1e6
+                await asyncio.wait({task, stopped}, timeout=left + 0.001, return_when=asyncio.FIRST_COMPLETED)
+                if minute_of(self._clock.now_us()) != minute_of(self._next_us):
+                    self._catch_up(GapReason.DISCONNECTED)
+                    self._flush(self._next_us)
+        finally:
+            stopped.cancel()
+
+    def _catch_up(self, reason: GapReason, detail: str = "") -> None:
+        """Account for the ticks that are over without a read."""
+        now = first_tick(self._clock.now_us(), self._interval_us)
+        if now <= self._next_us:
+            return
+        missed = self._account.missed_ticks(self._next_us, now, self._interval_us, len(self._signals), reason, detail)
+        self.health.missed_ticks += missed // max(1, len(self._signals))
+        self._next_us = now
+
+    async def _resolve(self, session: OpcUaSession) -> _Nodes:
+        found = await session.resolve([s.address for s in self._signals], [s.data_type for s in self._signals])
+        nodes: list[ResolvedNode] = []
+        places: list[int] = []
+        missing: dict[int, tuple[GapReason, str]] = {}
+        for place, node in enumerate(found):
+            if isinstance(node, ResolvedNode):
+                nodes.append(node)
+                places.append(place)
+            else:
+                reason = GapReason.TYPE if node.status & 0xFFFF0000 == BAD_TYPE_MISMATCH else GapReason.NODE
+                missing[place] = (reason, node.reason)
+        if missing:
+            place, (_, why) = next(iter(missing.items()))
+            _log.warning("signals cannot be read", source=self._source, count=len(missing), signal=self._signals[place].path, reason=why)
+        reading = await session.prepare(nodes) if nodes else None
+        return _Nodes(reading, np.array(places, np.intp), missing)
+
+    async def _cycle(self, session: OpcUaSession, nodes: _Nodes) -> None:
+        """Read at each tick until the session is lost or the stop."""
+        failures = 0
+        asking: asyncio.Task[_Nodes] | None = None
+        asked_at = self._clock.monotonic()
+        self._catch_up(GapReason.DISCONNECTED)
+        steady = self._clock.monotonic() - self._clock.now_us() / 1e6
+        try:
+            while not self._stopping and not session.lost.is_set():
+                await self._wait_for_tick(session)
+                if self._stopping or session.lost.is_set():
+                    break
+                steady = self._watch_clock(steady)
+                tick = self._begin_tick()
+                if tick is None:
+                    continue
+                failures = 0 if await self._read_tick(session, nodes, tick) else failures + 1
+                if failures >= 3:
+                    raise Unavailable("the server answered none of three reads in time")
+                if asking is not None and asking.done():
+                    nodes, asking = asking.result(), None
+                if nodes.missing and asking is None and self._clock.monotonic() - asked_at > _ASK_AGAIN_SECONDS:
+                    asking, asked_at = asyncio.create_task(self._resolve(session)), self._clock.monotonic()
+        finally:
+            if asking is not None:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        if session.lost.is_set():
+            self._say("away", session.lost_reason)
+
+    async def _wait_for_tick(self, session: OpcUaSession) -> None:
+        while True:
+            left = (self._next_us - self._clock.now_us()) / 1e6
+            if left <= 0 or self._stopping or session.lost.is_set():
+                return
+            if left > self._interval_us / 1e6 + _STEP_US / 1e6:
+                return
+            await asyncio.sleep(min(left, 0.25))
+
+    def _watch_clock(self, steady: float) -> float:
+        """Notice a wall clock that was set: the grid goes on from the new time, and a gap tells of it."""
+        now_us = self._clock.now_us()
+        new = self._clock.monotonic() - now_us / 1e6
+        step_us = round((steady - new) * 1e6)
+        if abs(step_us) < _STEP_US:
+            # slewing is followed without a word
+            return new
+        _log.warning("the clock was set", source=self._source, step_seconds=step_us / 1e6)
+        if step_us > 0:
+            self._catch_up(GapReason.CLOCK, f"our clock was set {step_us / 1e6:.1f} s forward")
+        else:
+            self._flush(self._next_us)
+            self._next_us = self._since_us = first_tick(now_us, self._interval_us)
+            detail = f"our clock was set {-step_us / 1e6:.1f} s back"
+            self._account.note(Gap(self._source, self._next_us, self._next_us + 1, 0, GapReason.CLOCK, None, detail))
+        return new
+
+    def _begin_tick(self) -> int | None:
+        """Return the tick to read now, after accounting for those that are over; None when it lies ahead."""
+        now = self._clock.now_us()
+        late = now - self._next_us
+        if late < 0:
+            return None
+        if late >= self._interval_us:
+            over = late // self._interval_us
+            to_us = self._next_us + over * self._interval_us
+            self._account.missed_ticks(self._next_us, to_us, self._interval_us, len(self._signals), GapReason.OVERRUN)
+            self.health.missed_ticks += over
+            self._next_us = to_us
+            late -= over * self._interval_us
+        tick = self._next_us
+        if tick // self._flush_us != self._since_us // self._flush_us or self._table.full:
+            self._flush(tick)
+        if self._forget.is_set():
+            self._forget.clear()
+            self._table.forget()
+        self._account.tick(tick, late)
+        self._next_us = tick + self._interval_us
+        return tick
+
+    async def _read_tick(self, session: OpcUaSession, nodes: _Nodes, tick: int) -> bool:
+        """Read once and account for every signal; False when the server did not answer."""
+        if nodes.reading is not None:
+            try:
+                read = await nodes.reading.read()
+            except Unavailable as error:
+                reason = GapReason.DISCONNECTED if session.lost.is_set() else GapReason.TIMEOUT
+                self._account.missed(tick, tick + self._interval_us, len(self._signals), reason, None, str(error))
+                self._catch_up(reason, str(error))
+                return False
+            outcome = self._table.take(self._clock.now_us(), read, nodes.places, nodes.reading.expected_type_id)
+            self._account.count(tick, stored=outcome.stored, unchanged=outcome.unchanged, filtered=outcome.filtered)
+            end = tick + self._interval_us
+            if len(outcome.mismatched):
+                self._account.grow(tick, end, (self._signals[n].path for n in outcome.mismatched), GapReason.TYPE, "another data type")
+            if len(outcome.gone):
+                for place in outcome.gone.tolist():
+                    self._account.grow(tick, end, [self._signals[place].path], GapReason.NODE, "the server does not know it any more")
+                    nodes.missing.setdefault(place, (GapReason.NODE, "gone"))
+        read_now = set(nodes.places.tolist()) if nodes.missing else set()
+        for place, (reason, why) in nodes.missing.items():
+            if place not in read_now:
+                self._account.grow(tick, tick + self._interval_us, [self._signals[place].path], reason, why)
+        return True
+
+    def _flush(self, end_us: int, *, last: bool = False) -> None:
+        """Submit what was gathered before a tick as one record."""
+        if last or minute_of(end_us) != minute_of(self._since_us):
+            self._account.close_open()
+        from_us, self._since_us = self._since_us, end_us
+        samples = self._table.harvest()
+        if self._account.idle and not len(samples):
+            return
+        mark = Mark(end_us, self._interval_us, len(self._signals), self._account.open)
+        record = self._account.record(mark, samples)
+        self.health.note(record, from_us, end_us)
+        if self._held is not None:
+            record, self._held = merged(self._held, record), None
+        if not self._writer.submit(Submission(record, None, self._on_lost)):
+            self._held = without_samples(record, GapReason.SPOOL_FULL, "the spool's disk is too slow")
+            self._forget.set()
+
+    def _on_lost(self, record: Record) -> None:
+        del record
+        self._forget.set()
+
+    def _say(self, state: SourceStateName, detail: str) -> None:
+        if self.health.say(state, detail, self._clock.now_us()):
+            _log.info("source " + state, source=self._source, detail=detail)
+
+
+def _shortcoming(nodes: _Nodes, signals: int) -> str:
+    if not nodes.missing:
+        return ""
+    why = next(iter(nodes.missing.values()))[1]
+    return f"{len(nodes.missing)} of {signals} signals cannot be read, the first because: {why}"
