@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -117,14 +118,17 @@ def make_identity(folder: Path, uri: str, *, from_days: float = -1, to_days: flo
     return folder / "certificate.der", folder / "key.pem"
 
 
+def _say(facts: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
 async def _serve(options: argparse.Namespace) -> None:
-    # Imported here, so that tests that only start the server do not wait for it.
-    from asyncua import ua
-    from asyncua.crypto.permission_rules import SimpleRoleRuleset
+    ua: Any = importlib.import_module("asyncua.ua")
+    from asyncua.crypto.permission_rules import SimpleRoleRuleset, User, UserRole
     from asyncua.crypto.truststore import TrustStore
     from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
     from asyncua.server.server import Server
-    from asyncua.crypto.permission_rules import User, UserRole
 
     class OneUser:
         def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:
@@ -145,7 +149,7 @@ async def _serve(options: argparse.Namespace) -> None:
         "Aes256_Sha256_RsaPss": ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
         "Aes128_Sha256_RsaOaep": ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
     }
-    server.set_security_policy([policies[name] for name in options.policies.split(",")], permission_ruleset=SimpleRoleRuleset())
+    server.set_security_policy([policies[name] for name in options.policies.split(",")], permission_ruleset=cast(Any, SimpleRoleRuleset)())
     if options.certificate:
         await server.load_certificate(options.certificate)
         await server.load_private_key(options.key)
@@ -164,13 +168,12 @@ async def _serve(options: argparse.Namespace) -> None:
     if "http://types.test/UA/" in spaces:
         await _add_types(server, spaces["http://types.test/UA/"], nodes, options.many)
     async with server:
-        print(json.dumps({"ready": True, "port": options.port}), flush=True)
+        _say({"ready": True, "port": options.port})
         await _obey(server, nodes)
 
 
 async def _add_types(server: Any, space: int, nodes: dict[str, Any], many: int) -> None:
-    from asyncua import ua
-
+    ua: Any = importlib.import_module("asyncua.ua")
     folder = await server.nodes.objects.add_folder(ua.NodeId("types", space), ua.QualifiedName("Types", space))
     kinds = {**{name: name for name in TYPES}, "sbyte": "SByte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
     for name, value in TYPES.items():
@@ -199,14 +202,13 @@ async def _add_types(server: Any, space: int, nodes: dict[str, Any], many: int) 
 
 
 async def _obey(server: Any, nodes: dict[str, Any]) -> None:
-    from asyncua import ua
-
+    ua: Any = importlib.import_module("asyncua.ua")
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     while line := await reader.readline():
         wish = json.loads(line)
-        node = nodes.get(wish.get("node", ""))
+        node: Any = nodes.get(wish.get("node", ""))
         if wish["act"] == "write":
             kind = getattr(ua.VariantType, wish["kind"]) if "kind" in wish else None
             at = datetime.fromisoformat(wish["at"]) if "at" in wish else datetime.now(UTC)
@@ -219,10 +221,10 @@ async def _obey(server: Any, nodes: dict[str, Any]) -> None:
         elif wish["act"] == "remove":
             await server.delete_nodes([node])
         elif wish["act"] == "sleep":
-            print(json.dumps({"done": True}), flush=True)
+            _say({"done": True})
             time.sleep(wish["seconds"])  # noqa: ASYNC251 - holds the whole server up, as is meant
             continue
-        print(json.dumps({"done": True}), flush=True)
+        _say({"done": True})
 
 
 def main() -> None:
