@@ -51,12 +51,27 @@ class Partition:
     name: str
 
 
-def read_partitions(connection: Connection, table: TierTable) -> list[Partition]:
+def read(connection: Connection, table: TierTable) -> list[Partition]:
     """Return the partitions of a table, oldest first."""
     rows = connection.execute(
         "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass(%s)", [table.table]
     ).fetchall()
     return sorted(_of_name(name) for (name,) in rows)
+
+
+def sizes(connection: Connection, table: TierTable, parts: Sequence[Partition]) -> list[int]:  # noqa: ARG001
+    """Return the bytes of each of the given partitions with its indexes."""
+    rows = connection.execute(
+        "SELECT coalesce(pg_total_relation_size(to_regclass(n)), 0) FROM unnest(%s::text[]) WITH ORDINALITY AS t (n, i) ORDER BY i",
+        [[part.name for part in parts]],
+    ).fetchall()
+    return [size for (size,) in rows]
+
+
+def kept_from(connection: Connection) -> dict[Tier, int]:
+    """Return, for each tier, the time from which on it is kept, microseconds since 1970."""
+    rows = connection.execute("SELECT tier, greatest(kept_from, now() - keep) FROM tier_state").fetchall()
+    return {tier: micros(time) for tier, time in rows}
 
 
 def uncovered(partitions: Sequence[Partition], cells_us: Iterable[int]) -> list[int]:
@@ -77,7 +92,7 @@ def make_partitions(connection: Connection, table: TierTable, cells_us: Iterable
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        known = read_partitions(connection, table)
+        known = read(connection, table)
         for cell in sorted(cells_us):
             if not uncovered(known, [cell]):
                 continue
@@ -93,11 +108,11 @@ def make_partitions(connection: Connection, table: TierTable, cells_us: Iterable
     return known
 
 
-def drop_partition(connection: Connection, partition: Partition) -> None:
+def drop(connection: Connection, table: TierTable, part: Partition) -> None:  # noqa: ARG001
     """Drop one partition; gives up (LockNotAvailable) rather than making others wait behind a long reader."""
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '2s'")
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(partition.name)))
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part.name)))
 
 
 def _fitting(known: Sequence[Partition], table: TierTable, cell_us: int, widest_us: int) -> Partition:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  # the words put into SQL here are our own table and column names
 """Shipments into the database: stored whole, exactly once, or not at all."""
 
 from __future__ import annotations
@@ -13,14 +14,13 @@ from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
 from plant.samples import FLAG_HISTORICAL, SampleBatch
 from plant.shipment import Shipment
-from storage import ledger
+from storage import ledger, partitions
 from storage.copy_rows import COPY_SAMPLES, sample_rows
-from storage.database import Connection, deadline, is_timescale, micros, moment, translate_errors
-from storage.partitions import RAW, SECOND_US, Partition, make_partitions, read_partitions, uncovered
+from storage.database import Connection, deadline, is_timescale, moment, translate_errors
+from storage.partitions import RAW, SECOND_US, Partition, make_partitions, uncovered
 
 _DAY_US = 86_400 * SECOND_US
 _MINUTE_US = 60 * SECOND_US
-_OLDEST_US = 946_684_800 * SECOND_US
 _CELL_US = RAW.widths_us[0]
 _MOST_CELLS = 3000
 _LATEST = """
@@ -104,7 +104,7 @@ class SampleWriter:
     def _numbers(self, table: str, names: list[str], known: dict[str, int]) -> list[int]:
         if not all(name in known for name in names):
             column = "path" if table == "signal" else "name"
-            rows = self._connection.execute(f"SELECT {column}, id FROM {table}").fetchall()  # noqa: S608  # two words of ours
+            rows = self._connection.execute(f"SELECT {column}, id FROM {table}").fetchall()
             known.clear()
             known.update(rows)
             missing = [name for name in names if name not in known]
@@ -138,7 +138,7 @@ class SampleWriter:
 
     def _ensure_partitions(self, cells_us: list[int]) -> None:
         if self._partitions is None:
-            self._partitions = read_partitions(self._connection, RAW)
+            self._partitions = partitions.read(self._connection, RAW)
         missing = uncovered(self._partitions, cells_us)
         if not missing:
             return
@@ -160,9 +160,8 @@ def spool_watermark(connection: Connection, spool: UUID) -> int:
 def accepted_span(connection: Connection, clock: Clock | None = None) -> tuple[int, int]:
     """Return (from_us, to_us), the times that samples may have: within what raw storage keeps, at most a day ahead."""
     with translate_errors():
-        row = connection.execute("SELECT kept_from FROM tier_state WHERE tier = 'raw'").fetchone()
-    kept_us = _OLDEST_US if row is None else micros(row[0])
-    return max(_OLDEST_US, kept_us), (clock or SystemClock()).now_us() + _DAY_US
+        kept_us = partitions.kept_from(connection)["raw"]
+    return kept_us, (clock or SystemClock()).now_us() + _DAY_US
 
 
 def _advance(cursor: psycopg.Cursor[tuple[int, ...]], shipment: Shipment) -> bool:

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
+
+import psycopg
 
 from plant.clock import Clock
-from storage.database import Connection
+from storage import chunks, partitions
+from storage.database import Connection, is_timescale, moment, translate_errors
+from storage.partitions import TIERS, Partition, TierTable, make_partitions, uncovered
+from storage.rollups import roll_up
+
+_LOCK = 5_347_610_232
+_SHARES = {"raw": 0.4, "1s": 0.3, "1m": 0.2}
+"""Of the budget, what a tier may keep while another one above its own share has older data to give: else the rollups of last
+year would leave no room for the samples of this hour."""
+_PARTS_OF_BUDGET = 40
+_BATCHES_KEPT = "14 days"
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,19 +29,156 @@ class UpkeepReport:
 
     partitions_made: int
     seconds_rolled: int
-    """Seconds of samples whose rollups were made anew."""
+    """Seconds of samples whose rollups were made anew; 0 on TimescaleDB, which does that by itself."""
     dropped: tuple[str, ...]
     """Partitions or chunks given up for the budget, the first first."""
 
 
+class _Parts(Protocol):
+    """The pieces that a tier's table can be dropped in."""
+
+    def read(self, connection: Connection, table: TierTable) -> list[Partition]: ...
+    def sizes(self, connection: Connection, table: TierTable, parts: Sequence[Partition]) -> list[int]: ...
+    def drop(self, connection: Connection, table: TierTable, part: Partition) -> None: ...
+
+
 class Upkeep:
-    """Keeps one database in shape; two at once do no harm."""
+    """Keeps one database in shape; two at once do no harm: the second does nothing."""
 
     def __init__(self, connection: Connection, *, budget_bytes: int | None, clock: Clock) -> None:
         self._connection = connection
         self._budget_bytes = budget_bytes
         self._clock = clock
+        self._parts: _Parts | None = None
 
     def run_once(self) -> UpkeepReport:
-        """Make partitions ahead, bring all rollups up to date, and drop what the budget has no room for."""
-        raise NotImplementedError
+        """Make partitions ahead, bring all rollups up to date, and drop what the budget has no room for.
+
+        Raises Unavailable where the database is away.
+        """
+        return self._alone(self._run)
+
+    def roll_up(self) -> UpkeepReport:
+        """Bring the rollups up to date, and nothing else."""
+        return self._alone(lambda: UpkeepReport(0, 0 if self._on_timescale() else roll_up(self._connection), ()))
+
+    def _alone(self, work: Callable[[], UpkeepReport]) -> UpkeepReport:
+        with translate_errors():
+            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+            if row is None or not row[0]:
+                return UpkeepReport(0, 0, ())
+            try:
+                return work()
+            finally:
+                if not self._connection.closed:
+                    self._connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+    def _run(self) -> UpkeepReport:
+        made = seconds = 0
+        if not self._on_timescale():
+            made = self._partitions_ahead()
+            seconds = roll_up(self._connection)
+        dropped = [*self._drop_aged(), *self._keep_budget()]
+        self._forget_batches()
+        self._connection.execute(
+            "INSERT INTO upkeep_state (budget_bytes, ran_us) VALUES (%s, %s) "
+            "ON CONFLICT (one) DO UPDATE SET budget_bytes = excluded.budget_bytes, ran_us = excluded.ran_us",
+            [self._budget_bytes, self._clock.now_us()],
+        )
+        return UpkeepReport(made, seconds, tuple(dropped))
+
+    def _on_timescale(self) -> bool:
+        if self._parts is None:
+            self._parts = chunks if is_timescale(self._connection) else partitions
+        return self._parts is chunks
+
+    def _partitions_ahead(self) -> int:
+        """Have room for what comes next, in partitions of which many make up the budget: whole ones only can be dropped."""
+        made = 0
+        now = self._clock.now_us()
+        for table in TIERS:
+            known = partitions.read(self._connection, table)
+            width = self._wanted_width(table, known)
+            missing = uncovered(known, (now, now + width, now + 2 * table.widths_us[0]))
+            if missing:
+                made += len(make_partitions(self._connection, table, missing, width)) - len(known)
+        return made
+
+    def _wanted_width(self, table: TierTable, known: list[Partition]) -> int:
+        now = self._clock.now_us()
+        recent = [part for part in known if now - _DAY_US < part.to_us and part.from_us <= now][-4:]
+        if self._budget_bytes is None or not recent:
+            return table.widths_us[0] if not recent else table.widths_us[-1]
+        size = sum(partitions.sizes(self._connection, table, recent))
+        rate = size / max(1, min(now, recent[-1].to_us) - recent[0].from_us)
+        fitting = [width for width in table.widths_us if rate * width <= self._budget_bytes / _PARTS_OF_BUDGET]
+        return fitting[-1] if fitting else table.widths_us[0]
+
+    def _drop_aged(self) -> list[str]:
+        """Drop what is older than its tier is kept at most."""
+        dropped: list[str] = []
+        kept = partitions.kept_from(self._connection)
+        for table in TIERS:
+            for part in self._parts.read(self._connection, table) if self._parts else ():
+                if part.to_us > kept[table.tier] or not self._dropped(table, part):
+                    break
+                dropped.append(part.name)
+        return dropped
+
+    def _keep_budget(self) -> list[str]:
+        dropped: list[str] = []
+        parts = self._parts
+        if self._budget_bytes is None or parts is None:
+            return dropped
+        excess = _database_bytes(self._connection) - self._budget_bytes
+        while excess > 0:
+            choice = self._next_to_drop(parts)
+            if choice is None:
+                break
+            table, part, size = choice
+            if not self._dropped(table, part):
+                break
+            dropped.append(part.name)
+            excess -= size
+        return dropped
+
+    def _dropped(self, table: TierTable, part: Partition) -> bool:
+        """Drop one part; False where somebody uses it just now, then the next run does it."""
+        if self._parts is None:
+            return False
+        # First said, then done: whoever reads in between sees no span promised that is gone.
+        self._connection.execute(
+            "UPDATE tier_state SET kept_from = greatest(kept_from, %s) WHERE tier = %s", [moment(part.to_us), table.tier]
+        )
+        try:
+            self._parts.drop(self._connection, table, part)
+        except psycopg.errors.LockNotAvailable:
+            return False
+        return True
+
+    def _next_to_drop(self, parts: _Parts) -> tuple[TierTable, Partition, int] | None:
+        """The oldest part of the first tier that exceeds its share; where none does, of the first that has an old part at all."""
+        now = self._clock.now_us()
+        spare: list[tuple[TierTable, Partition, int]] = []
+        for table in TIERS:
+            share = _SHARES.get(table.tier)
+            if share is None:
+                continue
+            found = parts.read(self._connection, table)
+            sizes = parts.sizes(self._connection, table, found)
+            if not found or found[0].to_us > now:
+                continue
+            oldest = (table, found[0], sizes[0])
+            if sum(sizes) > share * (self._budget_bytes or 0):
+                return oldest
+            spare.append(oldest)
+        return spare[0] if spare else None
+
+    def _forget_batches(self) -> None:
+        """The watermark of the spool decides; batches are kept for people to look at, for a while."""
+        self._connection.execute("DELETE FROM batch WHERE stored_at < now() - %s::interval", [_BATCHES_KEPT])
+
+
+def _database_bytes(connection: Connection) -> int:
+    row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return 0 if row is None else int(row[0])

@@ -19,5 +19,6 @@ CREATE INDEX IF NOT EXISTS sample_signal_time ON sample (signal_id, time);
 CREATE TABLE IF NOT EXISTS rollup_due (
     tier text NOT NULL,
     from_time timestamptz NOT NULL,
-    to_time timestamptz NOT NULL
+    to_time timestamptz NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT now()
 );

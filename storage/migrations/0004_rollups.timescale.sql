@@ -71,9 +71,9 @@ SELECT add_continuous_aggregate_policy('rollup_1m', start_offset => NULL, end_of
 SELECT add_continuous_aggregate_policy('rollup_1h', start_offset => NULL, end_offset => INTERVAL '1 hour',
     schedule_interval => INTERVAL '10 minutes', if_not_exists => true);
 
--- Wide bounds of age; the disk budget of upkeep works within them.
-SELECT add_retention_policy('sample', drop_after => INTERVAL '90 days', if_not_exists => true);
+-- Wide bounds of age, the same as in tier_state; the disk budget of upkeep works within them.
+SELECT add_retention_policy('sample', drop_after => INTERVAL '400 days', if_not_exists => true);
 
-SELECT add_retention_policy('rollup_1s', drop_after => INTERVAL '400 days', if_not_exists => true);
+SELECT add_retention_policy('rollup_1s', drop_after => INTERVAL '1830 days', if_not_exists => true);
 
-SELECT add_retention_policy('rollup_1m', drop_after => INTERVAL '3700 days', if_not_exists => true);
+SELECT add_retention_policy('rollup_1m', drop_after => INTERVAL '7300 days', if_not_exists => true);

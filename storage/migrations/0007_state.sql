@@ -30,14 +30,15 @@ CREATE TABLE IF NOT EXISTS process_state (
     updated_us bigint NOT NULL
 ) WITH (fillfactor = 40);
 
--- From when on each tier is kept: what lies before was dropped and is not taken again.
+-- From when on each tier is kept: what lies before was dropped and is not taken again. keep: the age at which it goes anyway.
 CREATE TABLE IF NOT EXISTS tier_state (
     tier text PRIMARY KEY,
-    kept_from timestamptz NOT NULL
+    kept_from timestamptz NOT NULL DEFAULT '2000-01-01 00:00:00+00',
+    keep interval
 );
 
-INSERT INTO tier_state (tier, kept_from)
-VALUES ('raw', '2000-01-01 00:00:00+00'), ('1s', '2000-01-01 00:00:00+00'), ('1m', '2000-01-01 00:00:00+00'), ('1h', '2000-01-01 00:00:00+00')
+INSERT INTO tier_state (tier, keep)
+VALUES ('raw', '400 days'), ('1s', '1830 days'), ('1m', '7300 days'), ('1h', NULL)
 ON CONFLICT DO NOTHING;
 
 CREATE TABLE IF NOT EXISTS upkeep_state (

@@ -1,0 +1,48 @@
+"""The chunks of TimescaleDB as the pieces of a tier: read, measured and dropped as partitions are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage.database import Connection, micros, moment
+from storage.partitions import Partition, TierTable
+
+_READ = """
+WITH h AS (
+    SELECT hypertable_schema AS s, hypertable_name AS n FROM timescaledb_information.hypertables
+    WHERE hypertable_schema = current_schema() AND hypertable_name = %(table)s
+    UNION ALL
+    SELECT materialization_hypertable_schema, materialization_hypertable_name FROM timescaledb_information.continuous_aggregates
+    WHERE view_schema = current_schema() AND view_name = %(table)s
+)
+SELECT c.range_start, c.range_end, format('%%I.%%I', c.chunk_schema, c.chunk_name)
+FROM timescaledb_information.chunks c JOIN h ON c.hypertable_schema = h.s AND c.hypertable_name = h.n
+ORDER BY 1
+"""
+_SIZES = """
+WITH h AS (
+    SELECT format('%%I.%%I', current_schema(), hypertable_name)::regclass AS n FROM timescaledb_information.hypertables
+    WHERE hypertable_schema = current_schema() AND hypertable_name = %(table)s
+    UNION ALL
+    SELECT format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)::regclass
+    FROM timescaledb_information.continuous_aggregates WHERE view_schema = current_schema() AND view_name = %(table)s
+)
+SELECT format('%%I.%%I', d.chunk_schema, d.chunk_name), d.total_bytes::bigint FROM h, chunks_detailed_size(h.n) d
+"""
+
+
+def read(connection: Connection, table: TierTable) -> list[Partition]:
+    """Return the chunks of a tier, oldest first."""
+    rows = connection.execute(_READ, {"table": table.table}).fetchall()
+    return [Partition(micros(a), micros(b), name) for a, b, name in rows]
+
+
+def sizes(connection: Connection, table: TierTable, parts: Sequence[Partition]) -> list[int]:
+    """Return the bytes of each of the given chunks with its indexes and its columnstore."""
+    known = dict(connection.execute(_SIZES, {"table": table.table}).fetchall())
+    return [known.get(part.name) or 0 for part in parts]
+
+
+def drop(connection: Connection, table: TierTable, part: Partition) -> None:
+    """Drop one chunk and all older ones; the rollups above keep what they hold."""
+    connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", [table.table, moment(part.to_us)])
