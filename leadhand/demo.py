@@ -27,7 +27,8 @@ from storage.ledger import read_totals
 from storage.people import ensure_first_admin, issue_login_link
 
 _LINK_SECONDS = 3600
-_ALWAYS = (0, 1 << 62)
+_ALWAYS = (0, 253_370_764_800_000_000)
+"""Until the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             before = _look(url) if options.headless else None
             simulator = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)
             supervisor.start([simulator, programs.upkeep(url, settings.storage.budget_gb)])
-            supervisor.start(
-                [programs.ingest(home, home.site, url), programs.dashboard(home, home.site, url, settings.dashboard.host, port)]
-            )
+            supervisor.start([programs.ingest(home, home.site, url), programs.dashboard(home, home.site, url, settings.dashboard, port)])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from leadhand.child import Program
 from leadhand.home import Home
+from leadhand.settings import DashboardSettings
 
 BROKER_USER = "leadhand"
 _DATABASE_STOP_SECONDS = 45.0
@@ -77,10 +78,12 @@ def ingest(home: Home, site: Path, database_url: str) -> Program:
     return Program("ingest", arguments, _database(database_url), ready_seconds=60.0, stop_seconds=20.0)
 
 
-def dashboard(home: Home, site: Path, database_url: str, host: str, port: int) -> Program:
+def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSettings, port: int) -> Program:
     """Return the pages and the REST server."""
-    arguments = ("-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", host, "--port", str(port))
-    return Program("dashboard", arguments, _database(database_url), ready_seconds=90.0)
+    arguments = ["-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", settings.host, "--port", str(port)]
+    arguments += ["--idle-minutes", str(settings.idle_minutes), "--longest-hours", str(settings.longest_hours)]
+    arguments += [] if settings.public_url is None else ["--public-url", settings.public_url]
+    return Program("dashboard", tuple(arguments), _database(database_url), ready_seconds=90.0)
 
 
 def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | None) -> Program:

@@ -24,7 +24,8 @@ from storage.counting import count_rows
 
 SOURCE = SourceId("recording")
 """What the simulator calls the recording."""
-_ALWAYS = (0, 1 << 62)
+_ALWAYS = (0, 253_370_764_800_000_000)
+"""Until the year 9999."""
 
 
 @dataclass(frozen=True, slots=True)

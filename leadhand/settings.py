@@ -38,6 +38,12 @@ class DashboardSettings(_Strict):
 
     host: Annotated[str, Field(description="loopback unless you choose otherwise; put TLS in front before you do")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8050
+    public_url: Annotated[
+        str | None,
+        Field(pattern=r"^https?://", description="how people reach it, e.g. https://leadhand.example.com behind a proxy with TLS"),
+    ] = None
+    idle_minutes: Annotated[int, Field(ge=1, description="a session ends after so long without use")] = 15
+    longest_hours: Annotated[int, Field(ge=1, description="a session ends after so long in any case")] = 12
 
 
 class StorageSettings(_Strict):
