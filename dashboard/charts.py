@@ -11,6 +11,17 @@ _ROOM = 0.08
 """Share of the span left free beyond the outermost limit, so that a limit never lies on the edge."""
 
 
+_UNITS = {
+    "Cel": "°C", "N.m": "N·m", "kN.m": "kN·m", "deg": "°", "Ohm": "Ω", "um": "µm", "us": "µs", "m3": "m³", "mm2": "mm²", "m/s2": "m/s²",
+    "[in_i]": "in", "[degF]": "°F", "/min": "1/min", "kW.h": "kWh", "m3/h": "m³/h", "mm/s2": "mm/s²",
+}  # fmt: skip
+
+
+def unit_words(unit: str) -> str:
+    """Return a UCUM code as people write the unit."""
+    return _UNITS.get(unit, unit)
+
+
 def limits_of(signal: SignalView) -> list[float | None]:
     """Return low_low, low, high, high_high; None where there is no such limit."""
     return [signal.low_low, signal.low, signal.high, signal.high_high]
@@ -42,7 +53,7 @@ def trend_plan(signal: SignalView) -> dict[str, Any]:
     return {
         "id": signal.id,
         "name": signal.name,
-        "unit": signal.unit,
+        "unit": unit_words(signal.unit),
         "source": signal.source,
         "as": drawn_as(signal.data_type),
         "limits": limits_of(signal),

@@ -33,7 +33,7 @@ def build_shell(app: PageApp, services: Services) -> None:
     def interpolate(**parts: str) -> str:
         return _index(current_context(), parts)
 
-    app.title = "Leadhand"
+    app.backend.websocket_capability = False  # else each page opens a WebSocket that nothing here uses (plotly/dash#3939)
     app.interpolate_index = interpolate  # type: ignore[method-assign, assignment]  # made for each person's language and theme
     app.layout = lambda: frame(current_context())
     app.callback(

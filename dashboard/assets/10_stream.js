@@ -66,7 +66,7 @@
     queueMicrotask(() => { scheduled = false; for (const look of lookers) look(); });
   }).observe(html, { childList: true, subtree: true });
 
-  let stream = null, topics = "", timer = null, receivedAt = performance.now(), readMs = null, database = "ok", told = "";
+  let stream = null, topics = "", timer = null, receivedAt = performance.now(), readMs = null, database = "ok";
   function reopenSoon() { if (timer === null) timer = setTimeout(reopen, 20); }
   function reopen() {
     timer = null;
@@ -111,12 +111,9 @@
     const old = readMs === null ? null : Math.max(0, lh.now() - readMs);
     const away = !lost && lh.serverMs > 0 && (database === "away" || (old !== null && old > OLD_MS));
     const words = lost ? lh.say("No live data: the connection to the server is lost. It is tried again by itself.") : away ? lh.say("No live data: the database is away. It is tried again by itself.") : "";
-    if (words !== told) {
-      told = words;
-      html.classList.toggle("stream-lost", words !== "");
-      const place = document.getElementById("stale-words");
-      if (place) place.textContent = words;
-    }
+    html.classList.toggle("stream-lost", words !== "");
+    const place = document.getElementById("stale-words");
+    if (place && place.textContent !== words) place.textContent = words;
     const age = document.getElementById("data-age");
     if (age) { age.textContent = old === null ? "…" : lh.age(old); age.parentElement.classList.toggle("lost", words !== ""); }
     const clock = document.getElementById("plant-clock");

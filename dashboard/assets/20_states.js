@@ -26,7 +26,9 @@
     const cards = byId("unit"), marks = byId("mark");
     const nodes = {};
     let exceptions = [];
-    return lh.watch("overview", (message) => {
+    const minis = [...document.querySelectorAll("[data-mini]")].map((row) => ({ row, signal: JSON.parse(row.dataset.mini), figure: row.querySelector("[data-part=figure]"), pointer: row.querySelector("[data-part=pointer]") }));
+    const endBars = minis.length ? lh.watch("latest", (message) => { if (message.topic === "latest") for (const each of minis) showMini(each); }) : null;
+    const endStates = lh.watch("overview", (message) => {
       Object.assign(nodes, message.equipment || {});
       for (const path in message.equipment || {}) {
         const node = nodes[path], card = cards.get(path), mark = marks.get(path);
@@ -46,7 +48,20 @@
       if (message.exceptions) exceptions = message.exceptions;
       showExceptions(plan, exceptions);
     });
+    return () => { endStates(); if (endBars) endBars(); };
   });
+  function showMini({ row, signal, figure, pointer }) {
+    const sample = lh.latest.get(signal.id);
+    if (!sample) return;
+    row.className = "mini " + lookOf(sample.state);
+    setText(figure, sample.value === null ? "–" : lh.number(sample.value) + (signal.unit ? " " + signal.unit : ""));
+    showPointer(pointer, sample.value, signal.range);
+  }
+  function showPointer(pointer, value, range) {
+    if (!pointer) return;
+    pointer.style.display = value === null ? "none" : "";
+    if (value !== null) pointer.style.left = Math.min(99.5, Math.max(0.5, (100 * (value - range[0])) / (range[1] - range[0]))) + "%";
+  }
   function showExceptions(plan, found) {
     const list = document.getElementById("exceptions");
     if (!list) return;
@@ -57,7 +72,7 @@
       const equipment = one.path.slice(0, one.path.lastIndexOf("/")), name = one.path.slice(one.path.lastIndexOf("/") + 1);
       const link = lh.make("a", "wrap", (plan.names[equipment] || equipment) + " · " + name);
       link.href = "/equipment/" + equipment;
-      row.append(link, lh.make("span", "number", one.value === null ? "–" : lh.number(one.value) + (one.unit ? " " + one.unit : "")));
+      row.append(link, lh.make("span", "number", one.value === null ? "–" : lh.number(one.value) + (plan.units[one.signal] ? " " + plan.units[one.signal] : "")));
       row.append(lh.make("span", "number quiet", one.time_us === null ? "–" : lh.age(lh.now() - one.time_us / 1000)));
       return row;
     });
@@ -84,10 +99,7 @@
     setState(word, sample.state);
     setText(age, sample.time_ms === null ? "–" : lh.age(lh.now() - sample.time_ms));
     status.title = lh.say("status") + " 0x" + (sample.status >>> 0).toString(16).toUpperCase().padStart(8, "0");
-    if (pointer) {
-      pointer.style.display = known ? "" : "none";
-      if (known) pointer.style.left = Math.min(99.5, Math.max(0.5, (100 * (sample.value - signal.range[0])) / (signal.range[1] - signal.range[0]))) + "%";
-    }
+    showPointer(pointer, sample.value, signal.range);
   }
 
   /* [data-beat] names a store that is given a new number every few seconds while data comes, so that a callback draws its tables again */

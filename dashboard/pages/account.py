@@ -73,5 +73,5 @@ def register(app: PageApp, services: Services) -> None:
         try:
             services.people.change_own_password(context.person, PasswordDraft(new=SecretStr(new), old=SecretStr(old)))
         except (Rejected, Unavailable, PermissionError) as error:
-            return notice(str(error), wrong=True)
+            return notice(t(str(error)), wrong=True)
         return notice(t("Your password is changed."))

@@ -8,9 +8,10 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.charts import shown_span, trend_plan
+from dashboard.charts import shown_span, trend_plan, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
+from dashboard.pages.bars import bar
 from dashboard.pages.parts import NONE_SHOWN, also, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -85,7 +86,7 @@ def _value_row(signal: SignalView, t: Texts) -> Component:
     about = " · ".join(part for part in (signal.description, signal.path, signal.source, signal.address) if part)
     figure: list[Component] = [html.Span(NONE_SHOWN, **also(data_part="figure"))]
     if signal.unit:
-        figure.append(html.Span(signal.unit, className="unit"))
+        figure.append(html.Span(unit_words(signal.unit), className="unit"))
     word = state("waiting", t("no value yet"))
     setattr(word, "data-part", "state")
     return html.Div(
@@ -93,32 +94,10 @@ def _value_row(signal: SignalView, t: Texts) -> Component:
         **also(data_value=json.dumps(told)),
         children=[
             html.Div(signal.name, className="wrap", title=about),
-            _bar(signal, span, t) if span is not None else html.Div(),
+            bar(signal, span, t) if span is not None else html.Div(),
             html.Div(figure, className="figure"),
             html.Div(word, title="", **also(data_part="status")),
             html.Div(NONE_SHOWN, className="number quiet small", title=t("Age of this value"), **also(data_part="age")),
-        ],
-    )
-
-
-def _bar(signal: SignalView, span: tuple[float, float], t: Texts) -> Component:
-    """Return the analogue-in-range bar: the normal span, an edge at each limit, and a pointer that the script moves."""
-    low, high = span
-
-    def at(value: float) -> float:
-        return min(100.0, max(0.0, 100 * (value - low) / (high - low)))
-
-    limits = [limit for limit in (signal.low_low, signal.low, signal.high, signal.high_high) if limit is not None]
-    start = at(signal.low if signal.low is not None else signal.low_low if signal.low_low is not None else low)
-    end = at(signal.high if signal.high is not None else signal.high_high if signal.high_high is not None else high)
-    words = t("{low} to {high} {unit}", low=f"{low:g}", high=f"{high:g}", unit=signal.unit)
-    return html.Div(
-        className="bar",
-        title=words,
-        children=[
-            html.Div(className="normal-span", style={"left": f"{start:.2f}%", "width": f"{max(0.0, end - start):.2f}%"}),
-            *[html.Div(className="edge", style={"left": f"{at(limit):.2f}%"}) for limit in limits],
-            html.Div(className="pointer", style={"display": "none"}, **also(data_part="pointer")),
         ],
     )
 

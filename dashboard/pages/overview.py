@@ -7,19 +7,28 @@ import json
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from dashboard.charts import limits_of, shown_span, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import also, notice, state
+from dashboard.pages.bars import bar
+from dashboard.pages.parts import NONE_SHOWN, also, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
-from dashboard.views import EquipmentView
+from dashboard.views import EquipmentView, SignalView
+
+_DEPTH_OF_LINE = 3
+"""Slashes in the path of a work center: enterprise/site/area/line."""
+_BARS_OF_A_CARD = 3
+_MOST_CARDS_WITH_BARS = 60
+"""Beyond this the stream of all newest values costs more than the bars tell."""
 
 
 def layout(context: PageContext, services: Services) -> Component:
     """Return the tree of the plant, its exceptions and a card for each unit that has signals."""
     t = texts_of(context.language)
     equipment = services.plant.equipment()
-    measured = {signal.equipment for signal in services.plant.signals()}
+    signals = services.plant.signals()
+    measured = {signal.equipment for signal in signals}
     units = [node for node in equipment if node.id in measured]
     if not units:
         return html.Div(
@@ -29,7 +38,11 @@ def layout(context: PageContext, services: Services) -> Component:
                 dcc.Link(t("To the sources"), href="/sources"),
             ]
         )
-    plan = {"counts": {node.id: node.signals for node in units}, "names": {node.id: node.name for node in equipment}}
+    plan = {
+        "counts": {node.id: node.signals for node in units},
+        "names": {node.id: node.name for node in equipment},
+        "units": {signal.id: unit_words(signal.unit) for signal in signals if signal.unit},
+    }
     return html.Div(
         className="overview",
         children=[
@@ -46,7 +59,7 @@ def layout(context: PageContext, services: Services) -> Component:
                             ),
                         ],
                     ),
-                    *_groups(equipment, units, t),
+                    *_groups(equipment, units, _bars(signals, units), t),
                     html.Div(**also(data_board=json.dumps(plan))),
                 ]
             ),
@@ -58,8 +71,8 @@ def register(app: PageApp, services: Services) -> None:
     """Nothing happens on this page but the stream."""
 
 
-def _groups(equipment: list[EquipmentView], units: list[EquipmentView], t: Texts) -> list[Component]:
-    """Return the cards, under the name of the line they stand in."""
+def _groups(equipment: list[EquipmentView], units: list[EquipmentView], bars: dict[str, list[SignalView]], t: Texts) -> list[Component]:
+    """Return the cards, under the names of area and line they stand in."""
     names = {node.id: node.name for node in equipment}
     lines: dict[str, list[EquipmentView]] = {}
     for node in units:
@@ -67,26 +80,58 @@ def _groups(equipment: list[EquipmentView], units: list[EquipmentView], t: Texts
     return [
         html.Section(
             [
-                html.H2([dcc.Link(names.get(line, line), href=f"/equipment/{line}") if line.count("/") > 1 else names.get(line, line)]),
-                html.Div([_card(node, t) for node in nodes], className="cards live"),
+                html.H2([html.Span(f"{above} · ", className="quiet") for above in _above(line, names)] + [_line_name(line, names)]),
+                html.Div([_card(node, bars.get(node.id, []), t) for node in nodes], className="cards live"),
             ]
         )
         for line, nodes in lines.items()
     ]
 
 
-def _card(node: EquipmentView, t: Texts) -> Component:
+def _above(line: str, names: dict[str, str]) -> list[str]:
+    """Return the name of the area a line stands in; nothing for the levels above."""
+    area = line.rpartition("/")[0]
+    return [names.get(area, area)] if line.count("/") == _DEPTH_OF_LINE else []
+
+
+def _line_name(line: str, names: dict[str, str]) -> Component | str:
+    name = names.get(line, line)
+    return dcc.Link(name, href=f"/equipment/{line}", className="plain") if line.count("/") > 1 else name
+
+
+def _bars(signals: list[SignalView], units: list[EquipmentView]) -> dict[str, list[SignalView]]:
+    """Return for each unit the few signals whose bars its card shows: those with limits first; none where there are too many units."""
+    if len(units) > _MOST_CARDS_WITH_BARS:
+        return {}
+    found: dict[str, list[SignalView]] = {}
+    for signal in sorted(signals, key=lambda s: (all(limit is None for limit in limits_of(s)), s.id)):
+        of_unit = found.setdefault(signal.equipment, [])
+        if len(of_unit) < _BARS_OF_A_CARD and shown_span(signal) is not None:
+            of_unit.append(signal)
+    return found
+
+
+def _card(node: EquipmentView, bars: list[SignalView], t: Texts) -> Component:
     content = [
         html.Div([html.Span(node.name, className="name"), _part(state("waiting", "…"), "state")], className="row"),
-        html.Div(
-            [
-                html.Span(t("{m} signals", m=node.signals), className="small quiet", **also(data_part="count")),
-            ],
-            className="row",
-        ),
-        html.Div(className="ribbon", **also(data_part="ribbon", aria_hidden="true")),
+        *[_mini(signal, t) for signal in bars],
+        html.Div(t("{m} signals", m=node.signals), className="small quiet", **also(data_part="count")),
     ]
     return html.Div(dcc.Link(content, href=f"/equipment/{node.id}"), className="card", **also(data_unit=node.id))
+
+
+def _mini(signal: SignalView, t: Texts) -> Component:
+    span = shown_span(signal)
+    told = {"id": signal.id, "type": signal.data_type, "range": span, "unit": unit_words(signal.unit)}
+    return html.Div(
+        className="mini",
+        **also(data_mini=json.dumps(told)),
+        children=[
+            html.Span(signal.name, className="name2 quiet"),
+            bar(signal, span, t) if span is not None else html.Span(),
+            html.Span(NONE_SHOWN, className="figure", **also(data_part="figure")),
+        ],
+    )
 
 
 def _part(component: Component, name: str) -> Component:

@@ -222,7 +222,7 @@ def _grid(context: PageContext, t: Texts) -> Component:
         defaultColDef={"sortable": True, "resizable": True, "flex": 1},
         dashGridOptions={
             "rowSelection": {"mode": "multiRow", "selectAll": "filtered", "isRowSelectable": {"function": "params.data.known"}},
-            "overlayNoRowsTemplate": t("Nothing found"),
+            "localeText": {"noRowsToShow": t("Nothing found")},
             "theme": "legacy",
         },
         style={"height": 380},
