@@ -57,7 +57,7 @@ class SpoolWriter:
         self._spool = spool
         self._clock = clock
         self._sync_seconds = sync_seconds
-        self._queue: queue.Queue[Submission | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[Submission | threading.Event | None] = queue.Queue(_WAITING)
         self._states: dict[SourceId, SourceState] = {}
         self._lost: dict[SourceId, Record] = {}
         self._refused: dict[SourceId, int] = {}
@@ -104,6 +104,15 @@ class SpoolWriter:
             return False
         return True
 
+    def settle(self, seconds: float) -> bool:
+        """Return whether all that was submitted before was written and synced, or lost, within some seconds."""
+        event = threading.Event()
+        try:
+            self._queue.put(event, timeout=seconds)
+        except queue.Full:
+            return False
+        return event.wait(seconds)
+
     def close(self) -> None:
         """Write and sync what was submitted, then close the spool."""
         if self._thread.is_alive():
@@ -145,16 +154,19 @@ class SpoolWriter:
     def _turn(self) -> bool:
         group = self._next_group()
         running = None not in group
-        urgent = not running
-        for submission in group:
-            if submission is not None:
-                urgent = self._write(submission) or urgent
+        waiting = [item for item in group if isinstance(item, threading.Event)]
+        urgent = not running or bool(waiting)
+        for item in group:
+            if isinstance(item, Submission):
+                urgent = self._write(item) or urgent
         due = self._clock.monotonic() - self._synced_at >= self._sync_seconds
         if (urgent or due) and self._spool.last > self._spool.durable:
             self._sync()
+        for event in waiting:
+            event.set()
         return running
 
-    def _next_group(self) -> list[Submission | None]:
+    def _next_group(self) -> list[Submission | threading.Event | None]:
         pause = self._sync_seconds if self._spool.last > self._spool.durable or self._lost else 10.0
         try:
             group = [self._queue.get(timeout=pause)]

@@ -1,0 +1,82 @@
+"""From settings to endpoints: passwords from their files, certificates from the home folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from plant.clock import Clock
+from plant.equipment import EquipmentId
+from plant.errors import Rejected
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings
+from protocols.mqtt_client import MqttEndpoint
+from protocols.opcua_client import OpcUaEndpoint
+from protocols.pki import ensure_own_certificate
+
+APPLICATION_URI = "urn:leadhand:client"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie: the home folder, and the folder that relative file names in the settings start from."""
+
+    home: Path
+    settings: Path
+
+    def file(self, name: str | None) -> Path | None:
+        """Return a file that the settings name."""
+        return None if name is None else self.settings / name
+
+    def password(self, name: str | None) -> str | None:
+        """Return what a password file holds, without its line end. Raises Rejected, naming the file, when it cannot be read."""
+        path = self.file(name)
+        if path is None:
+            return None
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Rejected(f"the password file {path} cannot be read: {error}") from error
+
+
+def opcua_endpoint(settings: OpcUaSourceSettings, places: Places, clock: Clock) -> OpcUaEndpoint:
+    """Return how to reach an OPC UA server; asked anew at each attempt, so that a changed password or certificate counts."""
+    security = settings.security
+    secure = security.policy != "None"
+    own = ensure_own_certificate(places.home / "pki" / "own", APPLICATION_URI, clock) if secure else (None, None)
+    return OpcUaEndpoint(
+        url=settings.url,
+        policy=security.policy,
+        mode=security.mode,
+        username=settings.username,
+        password=places.password(settings.password_file),
+        server_certificate=places.file(security.server_certificate),
+        trust=places.home / "pki" / "trusted",
+        own_certificate=own[0],
+        own_key=own[1],
+        timeout_seconds=settings.timeout_seconds,
+        max_nodes_per_read=settings.max_nodes_per_read,
+        application_uri=APPLICATION_URI,
+    )
+
+
+def mqtt_endpoint(settings: MqttSourceSettings, site: EquipmentId, places: Places) -> MqttEndpoint:
+    """Return how to reach a broker."""
+    parts = urlsplit(settings.url)
+    tls = parts.scheme == "mqtts"
+    try:
+        port = parts.port or (8883 if tls else 1883)
+    except ValueError as error:
+        raise Rejected(f"'{settings.url}' names no broker: {error}") from error
+    return MqttEndpoint(
+        host=parts.hostname or "127.0.0.1",
+        port=port,
+        client_id=settings.client_id or f"leadhand-{site.replace('/', '-')}-{settings.id}",
+        version=settings.version,
+        tls=tls,
+        ca_file=places.file(settings.ca_file),
+        username=settings.username,
+        password=places.password(settings.password_file),
+        keepalive_seconds=settings.keepalive_seconds,
+        max_payload_bytes=settings.max_payload_bytes,
+    )

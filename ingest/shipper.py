@@ -1,0 +1,208 @@
+"""From the spool to the database, exactly once: what is durable is sent until the database has it, whatever happens between."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from ingest.segments import Frame
+from ingest.shipments import AcceptedSpan, Packed, pack
+from ingest.spool import Spool
+from ingest.tail import Tail
+from ingest.writer import SpoolWriter
+from plant.clock import Clock
+from plant.errors import Rejected, Unavailable
+from plant.site import Site
+from storage.catalogue import register_site
+from storage.database import Connection
+from storage.samples import SampleWriter, accepted_span, spool_watermark
+
+_MOST_SAMPLES: Final = 200_000
+_LONGEST_PAUSE_SECONDS: Final = 10.0
+_SPAN_SECONDS: Final = 60.0
+_log = structlog.get_logger(__name__)
+
+
+class Shipper:
+    """Ships in a thread of its own, over a connection of its own. ``site`` gives what must be registered before its samples can go."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        writer: SpoolWriter,
+        connect: Callable[[], Connection],
+        site: Callable[[], Site],
+        quarantine: Path,
+        clock: Clock,
+        *,
+        seed: int,
+        every_seconds: float = 1.0,
+    ) -> None:
+        self._spool = spool
+        self._writer = writer
+        self._connect = connect
+        self._site = site
+        self._quarantine = quarantine
+        self._clock = clock
+        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
+        self._every_seconds = every_seconds
+        self._waiting: list[Frame] = []
+        self._most_frames = 1_000_000
+        self._refused: set[int] = set()
+        self._registered: Site | None = None
+        self._span: AcceptedSpan = (0, 0)
+        self._span_at = float("-inf")
+        self._tail: Tail | None = None
+        self._stopping = threading.Event()
+        self._stop_at = float("inf")
+        self.away: str | None = "not connected yet"
+        """Why nothing can be shipped now; None while the database takes it."""
+        self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ship; the spool must be open."""
+        self._tail = Tail(self._spool, self._spool.cursor.released)
+        self._thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Ship what the database takes within some seconds, then end."""
+        self._stop_at = self._clock.monotonic() + seconds
+        self._stopping.set()
+        self._writer.news.set()
+        self._thread.join(seconds + 10)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._over():
+            try:
+                with self._connect() as connection:
+                    failures = self._ship_all(connection)
+            except Unavailable as error:
+                if self.away is None or failures == 0:
+                    _log.warning("the database is away; samples wait in the spool", reason=str(error))
+                self.away = str(error)
+            except Exception as error:  # noqa: BLE001 - shipping must go on whatever a library raises
+                _log.exception("shipping failed; trying again", error=repr(error))
+                self.away = repr(error)
+            failures += 1
+            if self._stopping.is_set():
+                pause = 0.3
+            else:
+                pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(failures, 8)) * (0.5 + self._random.random())
+            self._wait(pause)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            self._clock.sleep(seconds)
+        else:
+            self._stopping.wait(seconds)
+
+    def _over(self) -> bool:
+        if not self._stopping.is_set():
+            return False
+        return self._clock.monotonic() >= self._stop_at or (not self._waiting and self._spool.cursor.released >= self._spool.durable)
+
+    def _ship_all(self, connection: Connection) -> int:
+        """Ship until the stop; return 0. Raises Unavailable when the database goes away."""
+        self._registered = None
+        self._span_at = float("-inf")
+        self._begin(connection)
+        samples = SampleWriter(connection)
+        if self.away is not None:
+            _log.info("the database takes samples", waiting_frames=self._spool.durable - self._spool.cursor.released)
+            self.away = None
+        while not self._over():
+            started = self._clock.monotonic()
+            self._writer.news.clear()
+            busy = self._ship_next(connection, samples)
+            if not busy and not self._stopping.is_set():
+                self._writer.news.wait(10.0)
+                # a second's worth at once: deep batches are what makes COPY cheap
+                self._stopping.wait(max(0.0, started + self._every_seconds - self._clock.monotonic()))
+            elif not busy:
+                self._clock.sleep(0.02)
+        return 0
+
+    def _begin(self, connection: Connection) -> None:
+        """Learn how far the database is, and go on right behind it: the answer to the last shipment may have been lost."""
+        stored = spool_watermark(connection, self._spool.uuid)
+        if stored > self._spool.last:
+            _log.error("the database knows records that this spool does not: was an old spool put back?", stored=stored)
+            self._spool.floor = stored
+        if self._waiting and self._waiting[0].number <= stored:
+            self._settle_stored(stored)
+
+    def _settle_stored(self, stored: int) -> None:
+        done = [frame for frame in self._waiting if frame.number <= stored]
+        self._waiting = [frame for frame in self._waiting if frame.number > stored]
+        try:
+            self._settle(pack(self._spool.uuid, done, self._spool.cursor.notes, self._span))
+        except Rejected as error:
+            _log.error("frames that the database has cannot be read", error=str(error))
+
+    def _ship_next(self, connection: Connection, samples: SampleWriter) -> bool:
+        """Ship what is ready; return whether more may be."""
+        if not self._waiting and self._tail is not None:
+            self._waiting = self._tail.read(_MOST_SAMPLES)
+            stored = spool_watermark(connection, self._spool.uuid) if self._waiting else 0
+            if self._waiting and self._waiting[0].number <= stored:
+                self._settle_stored(stored)
+        if not self._waiting:
+            return False
+        if self._registered is not self._site():
+            self._register(connection)
+        if self._clock.monotonic() - self._span_at > _SPAN_SECONDS:
+            self._span = accepted_span(connection)
+            self._span_at = self._clock.monotonic()
+        frames = self._waiting[: self._most_frames]
+        try:
+            packed = pack(self._spool.uuid, frames, self._spool.cursor.notes, self._span, lambda frame: frame.number in self._refused)
+            samples.ship(packed.shipment)
+        except Rejected as error:
+            self._narrow(samples, frames, error)
+            return True
+        self._waiting = self._waiting[len(frames) :]
+        self._settle(packed)
+        self._most_frames = min(1_000_000, self._most_frames * 2)
+        return bool(self._waiting) or len(packed.shipment.samples) > _MOST_SAMPLES // 2
+
+    def _settle(self, packed: Packed) -> None:
+        for source, count in packed.taken.items():
+            self._writer.shipped(source, count)
+        self._spool.release(packed.shipment.last, packed.notes)
+
+    def _register(self, connection: Connection) -> None:
+        site = self._site()
+        register_site(connection, site)
+        self._registered = site
+
+    def _narrow(self, samples: SampleWriter, frames: list[Frame], error: Rejected) -> None:
+        """Find the one frame that the database refuses, keep it aside, and let all others pass."""
+        if len(frames) > 1:
+            self._most_frames = len(frames) // 2
+            return
+        frame = frames[0]
+        if frame.number not in self._refused:
+            self._refused.add(frame.number)
+            self._keep_aside(frame, error)
+            return
+        # not even its ledger is taken: only its number can pass
+        _log.error("a record of the spool was refused whole; its samples stand in no ledger", number=frame.number, reason=str(error))
+        empty = pack(self._spool.uuid, [Frame(frame.number, 0, 0, b"-")], self._spool.cursor.notes, self._span)
+        samples.ship(empty.shipment)
+        self._waiting = self._waiting[1:]
+        self._settle(empty)
+
+    def _keep_aside(self, frame: Frame, error: Rejected) -> None:
+        path = self._quarantine / f"{self._spool.uuid}-{frame.number}.record"
+        _log.error("the database refuses a record; it is kept aside and its samples count as rejected", file=str(path), reason=str(error))
+        try:
+            self._quarantine.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.write_bytes(frame.content)
+        except OSError as failure:
+            _log.error("the refused record could not be kept aside", file=str(path), error=str(failure))
