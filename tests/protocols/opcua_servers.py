@@ -29,7 +29,7 @@ from protocols import pki
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER_URI = "urn:test:server"
 CLIENT_URI = "urn:test:client"
-TYPES = {
+TYPES: dict[str, bool | int | float | str] = {
     "boolean": True,
     "sbyte": -5,
     "byte": 250,
@@ -213,7 +213,7 @@ async def _obey(server: Any, nodes: dict[str, Any]) -> None:
             kind = getattr(ua.VariantType, wish["kind"]) if "kind" in wish else None
             at = datetime.fromisoformat(wish["at"]) if "at" in wish else datetime.now(UTC)
             value = ua.DataValue(ua.Variant(wish["value"], kind), ua.StatusCode(wish.get("status", 0)), at)
-            await server.iserver.isession.write_attributes([node.nodeid], [value])
+            await server.write_attribute_value(node.nodeid, value)
         elif wish["act"] == "force":
             # Past asyncua's check of types, as a program download to a controller goes past it.
             data = server.iserver.aspace._nodes[node.nodeid].attributes[ua.AttributeIds.Value]
