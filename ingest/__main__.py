@@ -120,8 +120,8 @@ def _ingest(url: str, options: argparse.Namespace, stop: threading.Event) -> Non
             _reload(options.site, gateway)
     _log.info("stopping")
     gateway.stop(5)
-    reporter.stop()
     shipper.stop(5)
+    reporter.stop()
     writer.close()
 
 
