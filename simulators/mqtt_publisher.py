@@ -64,8 +64,7 @@ class Publisher:
         self._refused = ""
         self.lost = 0
         """Messages that were not even queued, because the queue was full."""
-        clean = {} if protocol == paho.MQTTv5 else {"clean_session": True}
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol, **clean)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id, protocol=protocol)
         self._client.max_inflight_messages_set(100)  # paho is slowest and costliest with its window wide open (measured)
         self._client.max_queued_messages_set(_LIVE_QUEUE)
         self._client.reconnect_delay_set(1, 5)

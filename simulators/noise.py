@@ -28,7 +28,7 @@ def mixed(value: Any, key: Any = 0) -> Hashes:
 
 def unit(hashes: Hashes) -> Numbers:
     """Return numbers in [0, 1)."""
-    numbers: Numbers = (hashes >> np.uint64(11)) * 2.0**-53
+    numbers: Numbers = (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return numbers
 
 

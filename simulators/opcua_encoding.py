@@ -1,6 +1,7 @@
 """Read responses as bytes: the layout is made once, each scan only fills in numbers and times.
 
-asyncua's server makes a DataValue object and encodes it for each value (12-22 us); filling a prepared layout by numpy takes well below 1 us.
+asyncua's server makes a DataValue object and encodes it for each value (12-22 us); filling a prepared
+layout by numpy takes well below 1 us.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Monitored items as a controller has them: their own sampling interval, and a queue that overflows and says so.
 
-asyncua's server hands each write to each item at once, takes queue size 0 as endless and never sets the Overflow bit; samples would never be
-lost there, and a client that loses them on real controllers would pass its tests.
+asyncua's server hands each write to each item at once, takes queue size 0 as endless and never sets the Overflow bit; samples would
+never be lost there, and a client that loses them on real controllers would pass its tests.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from asyncua.common.utils import ServiceError
 from asyncua.server.internal_subscription import InternalSubscription
 from asyncua.server.monitored_item_service import MonitoredItemService
 from asyncua.server.subscription_service import SubscriptionService
+from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
 
 from plant.status import OVERFLOW_BIT
 from simulators.feed import Scan
-from simulators.opcua_values import DeviceNodes
+from simulators.opcua_values import DeviceNodes, status_code
 
 if TYPE_CHECKING:
     from simulators.opcua_server import DeviceLimits
@@ -82,11 +84,11 @@ class _Items(MonitoredItemService):
 
     async def create_monitored_items(self, params: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
         if len(params.ItemsToCreate) > self._limits.max_monitored_items_per_call:
-            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+            raise ServiceError(StatusCodes.BadTooManyOperations)
         results = []
         for wanted in params.ItemsToCreate:
             position = self._device.position(wanted.ItemToMonitor.NodeId)
-            if position is None or wanted.ItemToMonitor.AttributeId != ua.AttributeIds.Value:
+            if position is None or wanted.ItemToMonitor.AttributeId != AttributeIds.Value:
                 one = ua.CreateMonitoredItemsParameters(params.SubscriptionId, params.TimestampsToReturn, [wanted])
                 results += await super().create_monitored_items(one)
             else:
@@ -122,7 +124,7 @@ class _Items(MonitoredItemService):
         for wanted in params.ItemsToModify:
             item = self._items.get(wanted.MonitoredItemId)
             if item is None:
-                results.append(ua.MonitoredItemModifyResult(StatusCode=ua.StatusCode(ua.StatusCodes.BadMonitoredItemIdInvalid)))
+                results.append(ua.MonitoredItemModifyResult(StatusCode=status_code(StatusCodes.BadMonitoredItemIdInvalid)))
                 continue
             asked = wanted.RequestedParameters
             item.handle = asked.ClientHandle
@@ -222,7 +224,7 @@ def _overflowed(notification: ua.MonitoredItemNotification) -> ua.MonitoredItemN
     status = notification.Value.StatusCode
     code = (0 if status is None else status.value) | _DATA_VALUE_INFO | OVERFLOW_BIT
     return ua.MonitoredItemNotification(
-        ClientHandle=notification.ClientHandle, Value=dataclasses.replace(notification.Value, StatusCode=ua.StatusCode(code))
+        ClientHandle=notification.ClientHandle, Value=dataclasses.replace(notification.Value, StatusCode=status_code(code))
     )
 
 

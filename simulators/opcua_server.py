@@ -2,43 +2,36 @@
 
 Different from asyncua's own server: Reads are answered from one scan as a whole, operation limits are enforced, the timestamps asked for
 are the ones returned, monitored items have a sampling interval and a queue that overflows (``opcua_items``), and results are encoded by
-numpy (``opcua_encoding``).
+numpy (``opcua_connections``, ``opcua_encoding``).
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import gc
 import hmac
 import socket
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from asyncua import Server, ua
-from asyncua.common.utils import Buffer, ServiceError
+from asyncua import ua
+from asyncua.common.utils import ServiceError
 from asyncua.crypto.permission_rules import User, UserRole
-from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
-from asyncua.server.uaprocessor import UaProcessor
+from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
-from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary
+from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.status_codes import StatusCodes
 
 from plant.clock import Clock
 from plant.errors import Unavailable
-from plant.status import BAD_NODE_ID_UNKNOWN
 from simulators.feed import Feed
-from simulators.opcua_encoding import ReadEncoder, read_response
+from simulators.opcua_connections import DeviceConnections
 from simulators.opcua_items import DeviceSubscriptions
-from simulators.opcua_values import DeviceNodes
-
-_READ_REQUEST = ua.NodeId(ua.ObjectIds.ReadRequest_Encoding_DefaultBinary)
-_READ_REQUEST_BYTES = b"\x01\x00\x77\x02"
-_NODE_ID_BYTES = {0: 2, 1: 4, 2: 7}
-_PLANS_KEPT = 64
-"""Different Read requests remembered for each connection; a client that never repeats itself is answered the slow way."""
+from simulators.opcua_values import DeviceNodes, node_id, time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +111,9 @@ class SimulatedServer:
                 probe.bind((self._host, 0))
                 self._port = probe.getsockname()[1]
         server = self._server = _Server(self.nodes, self.limits, _Users(self._protection))
-        await server.init()
+        with _no_collecting():
+            await server.init()
+        server.tell_the_time(self.nodes)
         server.set_endpoint(self.url)
         server.set_server_name(self._name)
         await server.set_application_uri("urn:leadhand:simulator")
@@ -163,12 +158,24 @@ class SimulatedServer:
 
     async def _say_limits(self, server: _Server) -> None:
         for node, value in (
-            (ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead, self.limits.max_nodes_per_read),
-            (ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall, self.limits.max_monitored_items_per_call),
+            (ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead, self.limits.max_nodes_per_read),
+            (ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall, self.limits.max_monitored_items_per_call),
         ):
-            await server.get_node(ua.NodeId(node)).write_value(ua.Variant(value, ua.VariantType.UInt32))
-        interval = server.get_node(ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_MinSupportedSampleRate))
+            await server.get_node(node_id(node)).write_value(ua.Variant(value, ua.VariantType.UInt32))
+        interval = server.get_node(node_id(ObjectIds.Server_ServerCapabilities_MinSupportedSampleRate))
         await interval.write_value(ua.Variant(self.limits.min_sampling_us / 1000, ua.VariantType.Double))
+
+
+@contextlib.contextmanager
+def _no_collecting() -> Iterator[None]:
+    """No garbage collection inside: asyncua builds 6,000 nodes that stay, and looking through them again and again doubles the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Users(UserManager):
@@ -199,11 +206,24 @@ class _Server(Server):
         internal = _InternalServer(nodes, limits, users)
         super().__init__(iserver=internal)
         self._device = nodes
+        self._max_nodes = limits.max_nodes_per_read
+
+    def tell_the_time(self, nodes: DeviceNodes) -> None:
+        """Answer what time it is when asked; asyncua writes it down once a second instead, and stopping waits for that second."""
+        self.disable_clock()
+
+        def now(_node: Any, _attribute: Any) -> ua.DataValue:
+            time = time_of(nodes.clock.now_us())
+            return ua.DataValue(ua.Variant(time), SourceTimestamp=time, ServerTimestamp=time)
+
+        self.iserver.set_attribute_value_callback(node_id(ObjectIds.Server_ServerStatus_CurrentTime), now)
 
     async def start(self) -> None:
         await self._setup_server_nodes()
         await self.iserver.start()
-        self.bserver = _BinaryServer(self._device, self.iserver, self.endpoint.hostname or "", self.endpoint.port or 0, self.limits)
+        self.bserver = DeviceConnections(
+            self._device, self._max_nodes, self.iserver, self.endpoint.hostname or "", self.endpoint.port or 0, self.limits
+        )
         self.bserver.set_policies(self._policies)
         try:
             await self.bserver.start()
@@ -231,9 +251,9 @@ class _Session(InternalSession):
         server = self.iserver
         assert isinstance(server, _InternalServer)  # noqa: S101  # our own sessions are made by our own server only
         if not params.NodesToRead:
-            raise ServiceError(ua.StatusCodes.BadNothingToDo)
+            raise ServiceError(StatusCodes.BadNothingToDo)
         if len(params.NodesToRead) > server.device_limits.max_nodes_per_read:
-            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+            raise ServiceError(StatusCodes.BadTooManyOperations)
         return server.device.read(params, self.session_id)
 
     async def close_session(self, delete_subs: bool = True) -> None:
@@ -241,89 +261,3 @@ class _Session(InternalSession):
         server = self.iserver
         assert isinstance(server, _InternalServer)  # noqa: S101
         server.device.feed.forget(self.session_id)
-
-
-class _BinaryServer(BinaryServer):
-    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
-        super().__init__(*args)
-        self._device = nodes
-
-    def _make_protocol(self) -> OPCUAProtocol:
-        return _Protocol(self._device, self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)
-
-
-class _Protocol(OPCUAProtocol):
-    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
-        super().__init__(*args)
-        self._device = nodes
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        if self.processor is not None:
-            processor = _Processor(self._device, self.iserver, transport, self.limits)
-            processor.set_policies(self.policies)
-            self.processor = processor
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A Read request met before, and how it is answered."""
-
-    user: User
-    encoder: ReadEncoder
-    generation: int
-
-
-class _Processor(UaProcessor):
-    """Answers a Read that came before without decoding it again; everything else is asyncua's."""
-
-    def __init__(self, nodes: DeviceNodes, *args: Any) -> None:
-        super().__init__(*args)
-        self._device = nodes
-        self._plans: dict[bytes, _Plan] = {}
-
-    async def process_message(self, seqhdr: Any, body: Buffer) -> Any:
-        if self._device.silent:
-            return True
-        raw = bytes(body)
-        at = _timestamp_at(raw) if raw.startswith(_READ_REQUEST_BYTES) else 0
-        if not at:
-            return await super().process_message(seqhdr, body)
-        key = raw[:at] + raw[at + 12 :]
-        plan = self._plans.get(key)
-        session = self.session
-        if session is None or not session.is_activated() or plan is None or plan.user is not session.user:
-            answer = await super().process_message(seqhdr, body)
-            self._remember(key, raw)
-            return answer
-        if plan.generation != self._device.generation:
-            del self._plans[key]
-            return await super().process_message(seqhdr, body)
-        session.touch()
-        self.session_last_activity = asyncio.get_running_loop().time()  # the monotonic clock that asyncua compares with
-        scan = self._device.scan(session.session_id, plan.encoder.positions)
-        (handle,) = struct.unpack_from("<I", raw, at + 8)
-        answer = read_response(handle, self._device.clock.now_us(), plan.encoder.encode(scan))
-        self._transport.write(self._connection.message_to_binary(answer, request_id=seqhdr.RequestId))
-        return True
-
-    def _remember(self, key: bytes, raw: bytes) -> None:
-        if self.session is None or not self.session.is_activated() or len(self._plans) >= _PLANS_KEPT:
-            return
-        buffer = Buffer(raw)
-        nodeid_from_binary(buffer)
-        struct_from_binary(ua.RequestHeader, buffer)
-        params = struct_from_binary(ua.ReadParameters, buffer)
-        encoder = self._device.encoder(params)
-        limits = getattr(self.iserver, "device_limits", None)
-        if encoder is not None and (limits is None or len(encoder.nodes) <= limits.max_nodes_per_read):
-            self._plans[key] = _Plan(self.session.user, encoder, self._device.generation)
-
-
-def _timestamp_at(raw: bytes) -> int:
-    """Return where the request header's timestamp stands, after the authentication token; 0 for tokens we never give."""
-    size = _NODE_ID_BYTES.get(raw[4], 0) if len(raw) > 24 else 0
-    return 4 + size if size else 0
-
-
-__all__ = ["BAD_NODE_ID_UNKNOWN", "DeviceLimits", "Protection", "SimulatedServer"]

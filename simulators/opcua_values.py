@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from asyncua import Server, ua
+from asyncua import ua
+from asyncua.server.server import Server
+from asyncua.ua.attribute_ids import AttributeIds
 
 from plant.clock import Clock
 from plant.signals import DataType
@@ -75,7 +77,7 @@ class DeviceNodes:
         nodes = []
         for wanted in params.NodesToRead:
             position = self._ids.get(wanted.NodeId)
-            if position is None or wanted.AttributeId != ua.AttributeIds.Value or wanted.IndexRange:
+            if position is None or wanted.AttributeId != AttributeIds.Value or wanted.IndexRange:
                 return None
             nodes.append(position)
         times = params.TimestampsToReturn
@@ -83,7 +85,7 @@ class DeviceNodes:
 
     def read(self, params: ua.ReadParameters, reader: Hashable) -> list[ua.DataValue]:
         """Return the answer to any Read as asyncua's objects: all values of these nodes from one scan."""
-        places = [self._ids.get(w.NodeId) if w.AttributeId == ua.AttributeIds.Value else None for w in params.NodesToRead]
+        places = [self._ids.get(w.NodeId) if w.AttributeId == AttributeIds.Value else None for w in params.NodesToRead]
         positions = frozenset(place for place in places if place is not None)
         scan = self.scan(reader, positions) if positions else None
         return [
@@ -98,9 +100,9 @@ class DeviceNodes:
         code = int(scan.status[position])
         return ua.DataValue(
             Value=None if code & SEVERITY_MASK == BAD else self._variant(scan, position),
-            StatusCode=ua.StatusCode(code),
-            SourceTimestamp=_time(scan.source_us) if times in _WITH_SOURCE else None,
-            ServerTimestamp=_time(scan.server_us) if times in _WITH_SERVER else None,
+            StatusCode=status_code(code),
+            SourceTimestamp=time_of(scan.source_us) if times in _WITH_SOURCE else None,
+            ServerTimestamp=time_of(scan.server_us) if times in _WITH_SERVER else None,
         )
 
     def _variant(self, scan: Scan, position: int) -> ua.Variant:
@@ -120,9 +122,9 @@ class DeviceNodes:
                 path = variable.folders[:depth]
                 if path not in folders:
                     folders[path] = await folders[path[:-1]].add_folder(
-                        ua.NodeId("/".join(path), namespace), ua.QualifiedName(path[-1], namespace)
+                        node_id("/".join(path), namespace), ua.QualifiedName(path[-1], namespace)
                     )
-            node = ua.NodeId(variable.identifier, namespace)
+            node = node_id(variable.identifier, namespace)
             await _add(folders[variable.folders], variable, node, namespace)
             self._ids[node] = position
 
@@ -140,7 +142,7 @@ async def _add(folder: Any, variable: Variable, node: ua.NodeId, namespace: int)
     start: Any = "" if variable.data_type.is_text else variable.data_type is not DataType.BOOLEAN and 0
     added = await folder.add_variable(node, ua.QualifiedName(variable.name, namespace), start, type_id)
     if variable.description:
-        await added.write_attribute(ua.AttributeIds.Description, ua.DataValue(ua.LocalizedText(variable.description)))
+        await added.write_attribute(AttributeIds.Description, ua.DataValue(ua.Variant(ua.LocalizedText(variable.description))))
     if variable.unit:
         await added.add_property(
             0,
@@ -156,5 +158,16 @@ async def _add(folder: Any, variable: Variable, node: ua.NodeId, namespace: int)
         await added.add_property(0, "EURange", ua.Range(Low=variable.range.low, High=variable.range.high))
 
 
-def _time(time_us: int) -> datetime:
+def time_of(time_us: int) -> Any:
+    """Return a time as asyncua wants it."""
     return _EPOCH + timedelta(microseconds=time_us)
+
+
+def node_id(identifier: int | str, namespace: int = 0) -> ua.NodeId:
+    """Return a NodeId with a number or a text in it."""
+    return ua.NodeId(identifier, namespace)  # type: ignore[arg-type]  # asyncua's own names for int and str
+
+
+def status_code(code: int) -> ua.StatusCode:
+    """Return a StatusCode as asyncua's object."""
+    return ua.StatusCode(code)  # type: ignore[arg-type]  # asyncua's own name for int

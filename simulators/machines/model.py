@@ -14,6 +14,8 @@ from simulators import noise
 
 Columns = npt.NDArray[np.float64]
 """Shape (machines, instants)."""
+Steps = npt.NDArray[np.int64]
+"""Shape (machines, instants): which step each is in."""
 BAD_SENSOR_FAILURE = 0x808C0000
 
 
@@ -37,8 +39,8 @@ class SignalModel:
 class FaultModel:
     """One way a machine can be unwell.
 
-    ``gradual`` grows from nothing to full over its time; otherwise it is there at once. A ``sensor`` fault touches one signal only, whatever
-    the machine does: it stands still (``stuck``) or has a bad status (``bad_status``).
+    ``gradual`` grows from nothing to full over its time; otherwise it is there at once. A ``sensor`` fault touches one signal only,
+    whatever the machine does: it stands still (``stuck``) or has a bad status (``bad_status``).
     """
 
     name: str
@@ -102,7 +104,7 @@ class Moments:
         return noise.unit(noise.mixed(self.seeds, 4000 + key)) + np.zeros(self._shape)
 
 
-def step_of(part: Columns, starts: Sequence[float]) -> tuple[npt.NDArray[np.int64], Columns]:
+def step_of(part: Columns, starts: Sequence[float]) -> tuple[Steps, Columns]:
     """Return in which step a part is and how far through it (0 to 1), for steps that start at the given fractions of the cycle."""
     edges = np.array([*starts, 1.0])
     step = np.clip(np.searchsorted(edges, part, side="right") - 1, 0, len(starts) - 1)

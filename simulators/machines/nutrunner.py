@@ -1,4 +1,4 @@
-"""A multi-spindle nutrunner for slewing-bearing bolts: all spindles run down, snug and tighten at once, each on its own torque-angle curve."""
+"""A multi-spindle nutrunner for slewing-bearing bolts: all spindles tighten at once, each on its own torque-angle curve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from plant.signals import DataType
-from simulators.machines.model import Columns, FaultModel, MachineKind, Moments, SignalModel, numbered, step_of, words, words_signal
+from simulators.machines.model import Columns, FaultModel, MachineKind, Moments, SignalModel, Steps, numbered, step_of, words, words_signal
 
 SPINDLES = 6
 TARGET_NM = 950.0
@@ -75,11 +75,11 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         rattle = np.where(step == _RUN_DOWN, 2.5, 0.4) * m.hiss(spindle)
         values[f"torque_{spindle}"] = np.where(running, torque + rattle * (step != _RELEASE), 0.0)
         values[f"angle_{spindle}"] = np.where(running, angle - back, 0.0)
-        _add_result(values, m, spindle, step, final * (1 + 0.07 * m.fault("spindle_drift") * first), end - snug)
+        _add_result(values, spindle, step, final * (1 + 0.07 * m.fault("spindle_drift") * first), end - snug)
     return values
 
 
-def _add_result(values: dict[str, Columns], m: Moments, spindle: int, step: Columns, final: Columns, turned: Columns) -> None:
+def _add_result(values: dict[str, Columns], spindle: int, step: Steps, final: Columns, turned: Columns) -> None:
     """Add what the controller reports of a spindle; before the end of a tightening there is nothing to report yet."""
     done = step > _HOLD
     torque_ok = (final >= TORQUE_WINDOW_NM[0]) & (final <= TORQUE_WINDOW_NM[1])
