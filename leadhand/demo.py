@@ -11,7 +11,6 @@ from leadhand import programs
 from leadhand.accounting import Account, account_of, minus, table
 from leadhand.console import Console
 from leadhand.databases import connected
-from leadhand.draining import drain
 from leadhand.home import Home
 from leadhand.processes import Usage, usage_of
 from leadhand.session import supervised
@@ -19,11 +18,13 @@ from leadhand.settings import load_settings
 from leadhand.starting import broker_for, dashboard_port, reported, start_database
 from leadhand.supervisor import Supervisor
 from plant.clock import Clock
-from plant.ledger import LedgerLine
+from plant.errors import SettingsError
+from plant.ledger import Gap, LedgerLine
 from plant.signals import SourceId
+from plant.site import load_site
 from storage.counting import count_rows
 from storage.health import read_sources
-from storage.ledger import read_totals
+from storage.ledger import read_gaps, read_totals
 from storage.people import ensure_first_admin, issue_login_link
 
 _LINK_SECONDS = 3600
@@ -67,7 +68,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     home.create()
     settings = load_settings(home.settings)
     port = dashboard_port(settings.dashboard.host, options.port or settings.dashboard.port, must=options.port is not None, console=console)
-    begin = clock.monotonic()
+    begin, since_us = clock.monotonic(), clock.now_us()
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
@@ -75,18 +76,29 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         with reported(supervisor, url, clock):
             before = _look(url) if options.headless else None
             simulator = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)
-            supervisor.start([simulator, programs.upkeep(url, settings.storage.budget_gb)])
-            supervisor.start([programs.ingest(home, home.site, url), programs.dashboard(home, home.site, url, settings.dashboard, port)])
+            dashboard = programs.dashboard(home, home.site, url, settings.dashboard, port)
+            early = [dashboard] if _has_site(home) else []
+            supervisor.start([simulator, programs.upkeep(url, settings.storage.budget_gb), *early])
+            supervisor.start([programs.ingest(home, home.site, url), *([] if early else [dashboard])])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:
                 achieved = _achieved(url)
-                drain(supervisor, url, console, clock)
-                results = _results(before, _look(url), url, achieved, cost)
+                supervisor.stop(["ingest"])
+                results = _results(before, _look(url), url, since_us, achieved, cost)
     if results is None:
         return 0
     _print(results, as_json=options.as_json)
     return 0 if results["ok"] else 1
+
+
+def _has_site(home: Home) -> bool:
+    """Return whether a former start left a site file that the dashboard can begin with, beside the simulator that writes it anew."""
+    try:
+        load_site(home.site)
+    except SettingsError:
+        return False
+    return True
 
 
 def _welcome(supervisor: Supervisor, url: str, address: str, seconds: float, console: Console, clock: Clock) -> None:
@@ -124,9 +136,18 @@ def _achieved(url: str) -> dict[SourceId, int | None]:
         return {report.source: report.achieved_us for report in read_sources(connection)}
 
 
-def _results(before: _Look, after: _Look, url: str, achieved: dict[SourceId, int | None], cost: Cost) -> dict[str, object]:
+def _gaps_by_reason(gaps: list[Gap]) -> dict[SourceId, dict[str, int]]:
+    found: dict[SourceId, dict[str, int]] = {}
+    for gap in gaps:
+        reasons = found.setdefault(gap.source, {})
+        reasons[gap.reason.value] = reasons.get(gap.reason.value, 0) + gap.count
+    return found
+
+
+def _results(before: _Look, after: _Look, url: str, since_us: int, achieved: dict[SourceId, int | None], cost: Cost) -> dict[str, object]:
     with connected(url, read_only=True) as connection:
         reports = {report.source: report for report in read_sources(connection)}
+        gaps = _gaps_by_reason(read_gaps(connection, since_us, _ALWAYS[1], most=1_000_000))
     sources, ok = [], True
     for source, line in sorted(after.totals.items()):
         earlier = before.totals.get(source)
@@ -136,7 +157,7 @@ def _results(before: _Look, after: _Look, url: str, achieved: dict[SourceId, int
         account = replace(account, achieved_us=achieved.get(source))
         rows = after.rows.get(source, 0) - before.rows.get(source, 0)
         ok = ok and account.unexplained == 0 and rows == account.stored
-        sources.append({**account.as_json(), "rows_in_database": rows})
+        sources.append({**account.as_json(), "rows_in_database": rows, "gaps_by_reason": gaps.get(source, {})})
     return {
         "ok": ok and bool(sources),
         "seconds": round(cost.seconds, 3),

@@ -12,8 +12,8 @@ from leadhand.home import Home
 from leadhand.supervisor import Interrupted, Supervisor
 from plant.clock import Clock
 
-STOP_ORDER: Sequence[Sequence[str]] = (("simulator",), ("ingest",), ("dashboard",), ("upkeep",), ("broker",), ("database",))
-"""What gives data stops first, what keeps data stops last; what is named nowhere here stops before all."""
+STOP_ORDER: Sequence[Sequence[str]] = (("ingest",), ("simulator", "dashboard", "upkeep"), ("broker",), ("database",))
+"""Ingest first: it stops its sources and stores what they gave, so that no simulator is missed. What keeps data stops last."""
 
 
 @contextmanager

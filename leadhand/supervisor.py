@@ -19,7 +19,7 @@ _STARTING_POLL_SECONDS = 0.03
 _RUNNING_POLL_SECONDS = 0.1
 _STATUS_SECONDS = 1.0
 _LOG_SECONDS = 10.0
-_HASTY_SECONDS = 2.0
+_HASTY_SECONDS = 3.0
 _SETTINGS_WRONG = 2
 
 
@@ -117,8 +117,7 @@ class Supervisor:
             self._console.waiting(f"stopping {', '.join(child.name for child in waiting)} ...")
             self._pause(_STARTING_POLL_SECONDS)
             if self._stops_asked > hasty:
-                hasty = self._stops_asked
-                asked = min(asked, self._clock.monotonic())
+                hasty, asked = self._stops_asked, self._clock.monotonic()
             for child in waiting:
                 patience = child.program.stop_seconds if self._stops_asked < 2 else min(_HASTY_SECONDS, child.program.stop_seconds)
                 if self._clock.monotonic() - asked > patience:

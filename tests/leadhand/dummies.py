@@ -30,6 +30,14 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(json.dumps({"ready": True}), flush=True)
 while True: time.sleep(1)
 """
+NOISY = """
+import sys, time
+sys.stderr.write("x" * 99 + "\\n"); sys.stderr.write(("y" * 99 + "\\n") * 110_000); sys.stderr.flush()
+print('{"ready": true}', flush=True)
+while True:
+    time.sleep(0.2)
+    print("late", file=sys.stderr, flush=True)
+"""
 MUTE = "import time\nwhile True: time.sleep(1)"
 WRONG = "import sys; print('site.toml: sources[1].url: is missing', file=sys.stderr); sys.exit(2)"
 BROKEN = "import sys; print('the disk is full', file=sys.stderr); sys.exit(1)"
@@ -38,6 +46,8 @@ BRIEF = "import time; print('{\"ready\": true}', flush=True); time.sleep(0.2)"
 CASES: dict[str, list[tuple[str, str]]] = {
     "calm": [("database", SERVER), ("ingest", STUBBORN.replace("SIG_IGN", "SIG_DFL"))],
     "stubborn": [("database", SERVER), ("ingest", STUBBORN)],
+    "slow": [("database", SERVER), ("ingest", STUBBORN)],
+    "noisy": [("database", SERVER), ("ingest", NOISY)],
     "mute": [("database", SERVER), ("ingest", MUTE)],
     "wrong": [("database", SERVER), ("ingest", WRONG)],
     "broken": [("database", SERVER), ("ingest", BROKEN)],
@@ -50,9 +60,9 @@ def run(home: Home, port: int, case: str) -> None:
     clock = SystemClock()
     with Console() as console, supervised(home, "test", console, clock, grace_seconds=2.0) as supervisor:
         for name, code in CASES[case]:
-            program = Program(
-                name, ("-c", code, str(port)), {}, ready_seconds=3.0, stop_seconds=2.0, ends=case == "brief" and name == "simulator"
-            )
+            ends = case == "brief" and name == "simulator"
+            stop_seconds = 60.0 if case == "slow" else 2.0
+            program = Program(name, ("-c", code, str(port)), {}, ready_seconds=3.0, stop_seconds=stop_seconds, ends=ends)
             supervisor.start([program])
         sys.stdout.write("watching\n")
         sys.stdout.flush()

@@ -207,3 +207,24 @@ def test_logs_and_ready_lines_are_for_their_owner_only(tmp_path: Path) -> None:
     with running(tmp_path / "home", free_port()):
         assert (tmp_path / "home" / "run").stat().st_mode & 0o077 == 0
         assert (tmp_path / "home" / "run" / "database.out").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_wish_to_stop_hastens(tmp_path: Path) -> None:
+    with running(tmp_path, free_port(), "slow") as process:
+        below = tree(process)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(4)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(6) == 0
+        assert alive(below) == []
+
+
+def test_a_log_that_has_grown_large_is_moved_aside_while_it_is_written(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "ingest.log"
+    with running(tmp_path, free_port(), "noisy") as process:
+        until(lambda: log.with_suffix(".log.1").exists() and b"late" in log.read_bytes(), 30)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+    assert log.with_suffix(".log.1").stat().st_size > 10_000_000
+    assert log.stat().st_size < 10_000
