@@ -60,7 +60,14 @@ class ServerProcess:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY, env={**os.environ, **(environment or {})}
         )
-        self.ready = json.loads(self._line())
+        try:
+            line = ""
+            while '"ready"' not in line:  # node-opcua greets in words first
+                line = self._line()
+        except BaseException:
+            self.kill()
+            raise
+        self.ready = json.loads(line)
 
     def _line(self) -> str:
         line = cast(IO[str], self.process.stdout).readline()
