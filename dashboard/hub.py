@@ -7,6 +7,7 @@ they see is. Each client has its own queue and its own place in the numbered seq
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import threading
 from collections import deque
@@ -77,6 +78,8 @@ class Hub:
         self._pending: deque[Read] = deque(maxlen=_KEPT_TICKS)
         self._database: Literal["ok", "away"] = "away"
         self._said_away = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._came: asyncio.Event | None = None
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self.dropped = 0
@@ -134,6 +137,8 @@ class Hub:
         self._database, self._said_away = "ok", False
         self._read = read
         self._pending.append(read)
+        if self._loop is not None and self._came is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._came.set)
 
     def _lost(self) -> None:
         self._close()
@@ -156,13 +161,13 @@ class Hub:
     # -- the event loop ----------------------------------------------------------------------------------------------
 
     async def publish_forever(self) -> None:
-        """Hand out what was read, once a period, until cancelled."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
+        """Hand out each read as it comes; while none comes, the clock alone, each period. Ends when cancelled."""
+        self._came, self._loop = asyncio.Event(), asyncio.get_running_loop()
         while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), 1.5 * self._period)
+            self._came.clear()
             self.publish()
-            due = max(due + self._period, loop.time())
-            await asyncio.sleep(due - loop.time())
 
     def publish(self) -> None:
         """Send each client what changed since the tick before, and always the clock."""

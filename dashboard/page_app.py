@@ -49,13 +49,12 @@ class PageApp(dash.Dash):
 
     def callback(self, *dependencies: Any, role: Role = Role.VIEWER, **options: Any) -> Callable[[Callable[..., Any]], Any]:
         """Return a decorator that registers a callback for those who may do what ``role`` may; others get a 403."""
+        before = set(self.callback_map)
         register = super().callback(*dependencies, **options)
+        self.declared += [DeclaredCallback(output, role) for output in self.callback_map if output not in before]
 
         def declare(function: Callable[..., Any]) -> Any:
-            before = set(self.callback_map)
-            result = register(_guarded(function, role))
-            self.declared += [DeclaredCallback(output, role) for output in self.callback_map if output not in before]
-            return result
+            return register(_guarded(function, role))
 
         return declare
 

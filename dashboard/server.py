@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
+from dash.exceptions import CallbackException, DependencyException, PreventUpdate
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_people import person_routes, right_routes
@@ -125,11 +126,28 @@ def build_server(
         login_routes(pool, sessions, clock, secure=settings.secure),
     ):
         api.include_router(routes)
+    api.add_middleware(_FailuresSaid)  # added before Dash's own, so that it stands inside of it
     pages = PageApp(api)
     register_pages(pages, services)
     api.add_middleware(GZipMiddleware, minimum_size=1000)
     gate = Gate(api, sessions, site, policy=lambda: policy[-1], hosts=settings.hosts, secure=settings.secure, count=answers.count)
     return Server(gate, api, pages, hub, services)
+
+
+class _FailuresSaid:
+    """Writes unexpected errors to the log: Dash's middleware answers 500 without a word."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except PreventUpdate:
+            raise
+        except Exception:
+            _log.exception("a request failed", method=scope.get("method"), path=scope.get("path"))
+            raise
 
 
 async def _warm_up(app: ASGIApp, site: SiteView) -> None:
@@ -183,7 +201,15 @@ def _say_errors(api: FastAPI) -> None:
         problems = [f"{'.'.join(str(step) for step in e['loc'])}: {str(e['msg']).removeprefix('Value error, ')}" for e in found]
         return json_answer({"error": "; ".join(problems), "problems": problems}, 422)
 
+    async def no_file(_request: Request, _error: Exception) -> Response:
+        return json_answer({"error": "there is nothing here"}, 404)
+
+    async def other_page(_request: Request, _error: Exception) -> Response:
+        return json_answer({"error": "this page is of another version of the server: load it again"}, 400)
+
     for kind, answer in (
+        (DependencyException, no_file),
+        (CallbackException, other_page),
         (Unavailable, unavailable),
         (Rejected, rejected),
         (PermissionError, forbidden),

@@ -334,7 +334,7 @@ def issue_token(
     with translate_errors():
         row = connection.execute(  # the words put together are constants
             "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us) VALUES (%s, %s, %s, %s, %s, %s) "
-            f"RETURNING {_TOKEN}",  # noqa: S608
+            f"RETURNING {_TOKEN}",
             (name, _digest(secret), sorted({s.value for s in scopes}), created_by, now, now + valid_seconds * _SECOND_US),
         ).fetchone()
     assert row is not None  # noqa: S101 - INSERT ... RETURNING gives its row
