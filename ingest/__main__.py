@@ -111,6 +111,8 @@ def _ingest(url: str, options: argparse.Namespace, stop: threading.Event) -> Non
     reporter = Reporter(lambda: reach("leadhand ingest reports"), gateway.reports)
     shipper.start()
     reporter.start()
+    # a thread that encodes or ships must not hold up a tick: the default would let it run on for 5 ms
+    sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()
     sys.stdout.write(json.dumps({"ready": True, "sources": gateway.sources, "spool": str(spool.uuid)}) + "\n")

@@ -20,6 +20,7 @@ from plant.clock import Clock
 from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings
 from plant.signals import Signal, SourceId
 from plant.site import Site
+from protocols.opcua_client import OpcUaEndpoint
 from storage.health import SourceReport
 
 _log = structlog.get_logger(__name__)
@@ -62,6 +63,7 @@ class Gateway:
         self._seed = seed
         self._running: dict[SourceId, _Running] = {}
         self._mutex = threading.Lock()
+        self._certificate = threading.Lock()
         self._site: Site | None = None
 
     @property
@@ -135,13 +137,18 @@ class Gateway:
             source,
             signals,
             interval_us,
-            lambda: opcua_endpoint(settings, self._places, self._clock),
+            lambda: self._opcua_endpoint(settings),
             self._writer,
             SourceHealth(source, interval_us, insecure=settings.security.policy == "None", now_us=now),
             self._clock,
             self._writer.state_of(source),
             seed=hash((self._seed, source)),
         )
+
+    def _opcua_endpoint(self, settings: OpcUaSourceSettings) -> OpcUaEndpoint:
+        # two threads that both find no certificate would make two
+        with self._certificate:
+            return opcua_endpoint(settings, self._places, self._clock)
 
     def _subscriber(self, site: Site, settings: MqttSourceSettings, signals: tuple[Signal, ...], now: int) -> Reader:
         source = SourceId(settings.id)

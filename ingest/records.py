@@ -202,7 +202,7 @@ def decode_record(content: bytes) -> tuple[Record, int]:
     if wire.version != _VERSION:
         raise Rejected(f"a record of the spool has version {wire.version}; this program reads version {_VERSION}")
     n = wire.samples
-    numbers = [_widen(column, n) for column in wire.columns]
+    numbers = [_widen(column, n) for column in wire.columns[:-1]]
     columns: dict[str, Any] = {name: numbers[place].astype(_INT_TYPES[name]) for place, name in enumerate(_INT_COLUMNS)}
     text = None
     if wire.text is not None:

@@ -137,7 +137,7 @@ class OpcUaSampler:
                 self._say("away", str(error))
             finally:
                 await session.close()
-        self._catch_up(GapReason.DISCONNECTED)
+        self._catch_up(GapReason.STOPPED)
         self._flush(self._next_us, last=True)
         self._say("stopped", "")
 

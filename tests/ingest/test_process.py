@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest.ticks import ticks_between
+from plant.clock import SystemClock
+from plant.ledger import Counts, GapReason, LedgerLine
+from plant.signals import SourceId
+from protocols.mqtt_broker import EmbeddedBroker
+from protocols.mqtt_client import MqttConnection, MqttEndpoint
+from storage.database import Connection, connect
+from storage.health import read_sources
+from storage.ledger import read_gaps, read_ledger
+from tests.ingest.parts import Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
+
+FOREVER = 4_000_000_000_000_000
+INTERVAL_US = 30_000
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Connection]:
+    with connect(database_url, application="test") as connection:
+        yield connection
+
+
+class Sender(threading.Thread):
+    """Publishes numbered messages, each held until the broker has it."""
+
+    def __init__(self, port: int, version: str = "5", pause: float = 0.004) -> None:
+        super().__init__(daemon=True)
+        self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender", version, session_seconds=0))  # type: ignore[arg-type]
+        self.connection.start()
+        self.connection.wait_connected(10)
+        self.sent = 0
+        self.pause = pause
+        self.stopping = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopping.wait(self.pause):
+            self.send()
+
+    def send(self) -> None:
+        time_us = time.time_ns() // 1000
+        state = {"time": time_us, "seq": self.sent, "counter": self.sent, "force": self.sent / 7, "mode": f"m{self.sent}"}
+        self.connection.publish("hall/press/state", json.dumps(state).encode(), 1)
+        self.sent += 1
+
+    def finish(self) -> None:
+        self.stopping.set()
+        if self.is_alive():
+            self.join(10)
+        self.connection.flush(20)
+        self.connection.stop()
+
+
+def lines_of(database: Connection) -> list[LedgerLine]:
+    return read_ledger(database, 0, FOREVER)
+
+
+def totals_of(database: Connection, source: str) -> Counts:
+    return sum((line.counts for line in lines_of(database) if line.source == source), Counts())
+
+
+def rows_of(database: Connection, source: str) -> int:
+    row = database.execute(
+        "SELECT count(*), count(DISTINCT (signal_id, time)) FROM sample JOIN signal ON signal.id = signal_id "
+        "JOIN source ON source.id = source_id WHERE source.name = %s",
+        [source],
+    ).fetchone()
+    assert row is not None
+    assert row[0] == row[1], f"{row[0] - row[1]} rows stand twice"
+    return int(row[0])
+
+
+def assert_ledger_exact(database: Connection, sources: list[str]) -> None:
+    """Every minute of every source adds up, and rows and gap records say the same as the counts."""
+    for line in lines_of(database):
+        assert line.counts.unexplained() == 0, line
+    for source in sources:
+        totals = totals_of(database, source)
+        assert rows_of(database, source) == totals.stored
+        gaps = read_gaps(database, 0, FOREVER, SourceId(source), most=100_000)
+        assert sum(gap.count for gap in gaps if gap.reason is not GapReason.TYPE) == totals.gap
+
+
+def assert_every_tick_counted(database: Connection, home: Path, source: str, signals: int) -> None:
+    """From the first tick to the last, through kills and outages, each tick of each signal was expected once."""
+    with spool_states(home) as state_of:
+        state = state_of(source)
+    assert state is not None
+    first = min(gap.from_us for gap in read_gaps(database, 0, FOREVER, SourceId(source), most=100_000))
+    assert totals_of(database, source).expected == signals * ticks_between(first, state.mark.end_us, INTERVAL_US)
+
+
+def assert_all_messages_once(database: Connection, sent: int) -> None:
+    rows = database.execute(
+        "SELECT value::int8 FROM sample JOIN signal ON signal.id = signal_id WHERE signal.name = 'counter' ORDER BY time, value"
+    ).fetchall()
+    assert [row[0] for row in rows] == list(range(sent))
+
+
+def signals_of(child: Child, database: Connection) -> dict[str, int]:
+    del child
+    rows = database.execute("SELECT source.name, count(*) FROM signal JOIN source ON source.id = source_id GROUP BY 1").fetchall()
+    return dict(rows)
+
+
+def kill_ingest_over_opcua(tmp_path: Path, url: str, database: Connection, cycles: int) -> None:
+    plant = start_plant(tmp_path / "plant" / "site.toml", "--insecure", "--units", "8")
+    home = tmp_path / "home"
+    try:
+        for cycle in range(cycles):
+            ingest = start_ingest(tmp_path / "plant" / "site.toml", home, url)
+            time.sleep(1.3 + 0.37 * (cycle % 3))
+            ingest.kill()
+        ingest = start_ingest(tmp_path / "plant" / "site.toml", home, url)
+        time.sleep(2)
+        assert ingest.stop() == 0
+        signals = signals_of(ingest, database)
+        assert_ledger_exact(database, list(signals))
+        for source, count in signals.items():
+            assert totals_of(database, source).stored > 100
+            assert_every_tick_counted(database, home, source, count)
+        reasons = {gap.reason for gap in read_gaps(database, 0, FOREVER, most=100_000)}
+        assert GapReason.STOPPED in reasons
+    finally:
+        plant.stop()
+
+
+def kill_ingest_over_mqtt(tmp_path: Path, url: str, database: Connection, port: int, version: str, cycles: int) -> None:
+    site = write_mqtt_site(tmp_path / "site.toml", port, version)
+    home = tmp_path / "home"
+    ingest = start_ingest(site, home, url)
+    until(lambda: "source connected" in ingest.log.read_text(), 15)
+    sender = Sender(port, version)
+    sender.start()
+    for cycle in range(cycles):
+        time.sleep(0.9 + 0.31 * (cycle % 3))
+        ingest.kill()
+        ingest = start_ingest(site, home, url)
+    time.sleep(1)
+    sender.finish()
+    until(lambda: totals_of(database, "press").stored >= 3 * sender.sent, 30)
+    assert ingest.stop() == 0
+    assert_all_messages_once(database, sender.sent)
+    assert_ledger_exact(database, ["press"])
+    totals = totals_of(database, "press")
+    assert totals.stored == 3 * sender.sent
+    assert totals.gap == 0
+
+
+def test_kill_9_of_the_ingest_leaves_every_opcua_tick_accounted_for(tmp_path: Path, database_url: str, database: Connection) -> None:
+    kill_ingest_over_opcua(tmp_path, database_url, database, 2)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_twenty_kills_of_the_ingest_leave_every_opcua_tick_accounted_for(tmp_path: Path, database_url: str, database: Connection) -> None:
+    kill_ingest_over_opcua(tmp_path, database_url, database, 20)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_kill_9_of_the_ingest_loses_and_doubles_no_message_of_mosquitto(
+    tmp_path: Path, database_url: str, database: Connection, version: str
+) -> None:
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    try:
+        kill_ingest_over_mqtt(tmp_path, database_url, database, broker.port, version, 2)
+    finally:
+        broker.stop()
+
+
+def test_kill_9_of_the_ingest_loses_and_doubles_no_message_of_the_embedded_broker(
+    tmp_path: Path, database_url: str, database: Connection
+) -> None:
+    broker = EmbeddedBroker(tmp_path / "broker")
+    broker.start()
+    try:
+        kill_ingest_over_mqtt(tmp_path, database_url, database, broker.port, "5", 2)
+    finally:
+        broker.stop()
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_twenty_kills_of_the_ingest_lose_and_double_no_message(tmp_path: Path, database_url: str, database: Connection) -> None:
+    broker = Mosquitto(tmp_path, "max_queued_messages 10000")
+    broker.start()
+    try:
+        kill_ingest_over_mqtt(tmp_path, database_url, database, broker.port, "5", 20)
+    finally:
+        broker.stop()
+
+
+def kill_broker(tmp_path: Path, url: str, database: Connection, cycles: int) -> None:
+    """A broker that dies takes with it what it had accepted: that becomes a gap of exactly so many samples."""
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    ingest = start_ingest(write_mqtt_site(tmp_path / "site.toml", broker.port), tmp_path / "home", url)
+    until(lambda: "source connected" in ingest.log.read_text(), 15)
+    sender = Sender(broker.port)
+    sender.start()
+    for _ in range(cycles):
+        time.sleep(1.1)
+        broker.kill()
+        broker.start()
+        until(lambda: sender.connection.connected, 20)
+    until(lambda: any(r.state == "connected" for r in read_sources(database)), 20)
+    time.sleep(1)
+    sender.finish()
+
+    def accounted() -> bool:
+        totals = totals_of(database, "press")
+        return totals.stored + totals.gap >= 3 * sender.sent
+
+    sender.connection = MqttConnection(MqttEndpoint("127.0.0.1", broker.port, "sender", session_seconds=0))
+    sender.connection.start()
+    sender.connection.wait_connected(10)
+    sender.send()
+    sender.finish()
+    until(accounted, 30)
+    assert ingest.stop() == 0
+    totals = totals_of(database, "press")
+    assert_ledger_exact(database, ["press"])
+    assert totals.stored + totals.gap == 3 * sender.sent
+    broker.stop()
+
+
+def test_kill_9_of_the_broker_becomes_a_gap_of_exactly_what_it_lost(tmp_path: Path, database_url: str, database: Connection) -> None:
+    kill_broker(tmp_path, database_url, database, 1)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
+def test_twenty_kills_of_the_broker_become_gaps_of_exactly_what_it_lost(tmp_path: Path, database_url: str, database: Connection) -> None:
+    kill_broker(tmp_path, database_url, database, 20)
