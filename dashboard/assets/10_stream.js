@@ -70,9 +70,10 @@
   function reopenSoon() { if (timer === null) timer = setTimeout(reopen, 20); }
   function reopen() {
     timer = null;
-    const wanted = [...new Set([...watchers].map((entry) => entry.topic))].sort().slice(0, 64).join(",") || "sources";
+    const wanted = [...new Set([...watchers].map((entry) => entry.topic))].sort().slice(0, 64).join(",") || "overview";
     if (stream && wanted === topics && stream.readyState !== EventSource.CLOSED) return;
     topics = wanted;
+    lh.latest.clear();
     open();
   }
   function open() {
@@ -108,8 +109,9 @@
   function look() {
     const silent = performance.now() - receivedAt;
     const lost = silent > SILENT_MS;
-    const old = readMs === null ? null : Math.max(0, lh.now() - readMs);
-    const away = !lost && lh.serverMs > 0 && (database === "away" || (old !== null && old > OLD_MS));
+    const read = readMs === null ? null : Math.max(0, lh.now() - readMs);
+    const old = read === null ? null : Math.max(read, newestAge());
+    const away = !lost && lh.serverMs > 0 && (database === "away" || (read !== null && read > OLD_MS));
     const words = lost ? lh.say("No live data: the connection to the server is lost. It is tried again by itself.") : away ? lh.say("No live data: the database is away. It is tried again by itself.") : "";
     html.classList.toggle("stream-lost", words !== "");
     const place = document.getElementById("stale-words");
@@ -120,6 +122,11 @@
     if (clock && lh.serverMs) clock.textContent = timeOfDay.format(lh.now());
     return silent;
   }
+  function newestAge() { // of the values on this page; 0 where it shows none
+    let newest = -Infinity;
+    for (const sample of lh.latest.values()) if (sample.time_ms !== null && sample.time_ms > newest) newest = sample.time_ms;
+    return newest === -Infinity ? 0 : lh.now() - newest;
+  }
   const timeOfDay = new Intl.DateTimeFormat("en-GB", { timeZone: lh.zone, hour: "2-digit", minute: "2-digit", second: "2-digit" });
   setInterval(() => {
     const silent = look();
@@ -127,7 +134,7 @@
   }, 1000);
   addEventListener("pagehide", () => stream && stream.close());
   addEventListener("pageshow", (event) => { if (event.persisted) open(); });
-  reopenSoon();
+  setTimeout(reopenSoon, 500); // pages that watch nothing still show the age of data
 
   /* language and theme are cookies, so that the server draws the right page from the start */
   const remember = (name, value) => { document.cookie = name + "=" + value + ";path=/;max-age=31536000;samesite=lax"; };

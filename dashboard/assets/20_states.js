@@ -105,7 +105,7 @@
   /* [data-beat] names a store that is given a new number every few seconds while data comes, so that a callback draws its tables again */
   lh.whenPresent("[data-beat]", (element) => {
     let count = 0, last = performance.now();
-    return lh.watch("sources", (message) => {
+    return lh.watch("overview", (message) => {
       if (message.topic !== "clock" || performance.now() - last < 1900 || document.hidden) return;
       last = performance.now();
       window.dash_clientside.set_props(element.dataset.beat, { data: ++count });

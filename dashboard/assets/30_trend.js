@@ -3,7 +3,7 @@
   "use strict";
   const lh = window.leadhand;
   if (!lh) return;
-  const LIVE_MS = 120000, MIN_SPAN_MS = 200, FIRST = 6, HEIGHT = 150;
+  const LIVE_MS = 120000, MIN_SPAN_MS = 200, FIRST = 6, HEIGHT = 150, MOST_TEXTS = 20000;
   const SPANS = [["1 h", 3600e3], ["8 h", 8 * 3600e3], ["24 h", 24 * 3600e3], ["7 d", 7 * 86400e3]];
   const STEP_MS = { raw: 0, "1s": 1000, "1m": 60000, "1h": 3600000 };
   const RESOLUTION = { raw: lh.say("every sample"), "1s": lh.say("1 second"), "1m": lh.say("1 minute"), "1h": lh.say("1 hour") };
@@ -16,6 +16,7 @@
   }
   const CLOCK = { hour: "2-digit", minute: "2-digit" }, SECONDS = { ...CLOCK, second: "2-digit" }, DAY = { month: "2-digit", day: "2-digit" };
   const whole = (ms) => format(ms, { year: "numeric", ...DAY, ...SECONDS }) + "." + String(Math.floor(((ms % 1000) + 1000) % 1000)).padStart(3, "0");
+  const day = (ms) => format(ms, { year: "numeric", ...DAY }).slice(5);
   /* what datetime-local inputs hold is plant time: shift by the zone's offset at that moment */
   function offsetAt(ms) { return Date.parse(format(ms, { year: "numeric", ...DAY, ...SECONDS }).replace(" ", "T") + "Z") - Math.floor(ms / 1000) * 1000; }
   const toInput = (ms) => new Date(ms + offsetAt(ms)).toISOString().slice(0, 19);
@@ -26,6 +27,7 @@
   class Trend {
     constructor(place) {
       this.place = place;
+      place.trend = this; // for tests and the curious
       this.plan = JSON.parse(place.dataset.trend);
       this.lines = this.plan.signals.filter((s) => s.as !== "strip");
       this.strips = this.plan.signals.filter((s) => s.as === "strip");
@@ -204,7 +206,8 @@
         strip.setAttribute("role", "img");
         strip.setAttribute("aria-label", lh.say("Texts of {name}", { name: signal.name }));
         const title = lh.make("div", "title");
-        title.append(lh.make("strong", "wrap", signal.name));
+        signal.note = lh.make("span", "quiet");
+        title.append(lh.make("strong", "wrap", signal.name), signal.note);
         this.area.append(title, strip);
         signal.strip = strip;
       }
@@ -239,7 +242,7 @@
         width: this.width(), height: HEIGHT, ms: 1, legend: { show: false }, padding: [6, 12, 0, 0],
         tzDate: (ms) => uPlot.tzDate(new Date(ms), lh.zone),
         scales: { x: { time: true, range: () => [this.fromMs, this.toMs] }, y: { range: (plot, low, high) => yRange(chart.signal, low, high) } },
-        cursor: { sync: { key: "trend" }, drag: { x: true, y: false, setScale: false }, points: { show: false }, bind: { dblclick: () => () => { this.undo(); return null; }, mousedown: (plot, target, handle) => (event) => { if (event.shiftKey) this.drag(plot, event); else handle(event); return null; } } },
+        cursor: { sync: { key: "trend", filters: { pub: (type) => type === "mousemove" || type === "mouseleave" } }, drag: { x: true, y: false, setScale: false }, points: { show: false }, bind: { dblclick: () => () => { this.undo(); return null; }, mousedown: (plot, target, handle) => (event) => { if (event.shiftKey) this.drag(plot, event); else handle(event); return null; } } },
         series: [
           {},
           { stroke: trace + "90", width: 0.75, points: { show: false }, paths: path },
@@ -248,7 +251,7 @@
         ],
         bands: [{ series: [2, 1], fill: trace + "40" }],
         axes: [
-          { ...axis, space: 80, values: (plot, splits, index, space, step) => splits.map((t, i) => (step < 1000 ? format(t, SECONDS) + (t % 1000 ? "." + String(Math.round(t % 1000)).padStart(3, "0").replace(/0+$/, "") : "") : step < 60000 ? format(t, SECONDS) : step < 86400000 ? (i === 0 || format(t, DAY) !== format(splits[i - 1], DAY) ? format(t, CLOCK) + "\n" + format(t, DAY) : format(t, CLOCK)) : format(t, DAY))), size: 42 },
+          { ...axis, space: 80, values: (plot, splits, index, space, step) => splits.map((t, i) => (step < 1000 ? format(t, SECONDS) + (t % 1000 ? "." + String(Math.round(t % 1000)).padStart(3, "0").replace(/0+$/, "") : "") : step < 60000 ? format(t, SECONDS) : step < 86400000 ? (i === 0 || day(t) !== day(splits[i - 1]) ? format(t, CLOCK) + "\n" + day(t) : format(t, CLOCK)) : day(t))), size: 42 },
           { ...axis, size: 64, values: (plot, splits) => splits.map((v) => lh.number(v)) },
         ],
         hooks: {
@@ -313,15 +316,16 @@
     /* -- texts -- */
     async loadStrips(turn) {
       for (const signal of this.strips) {
-        const query = new URLSearchParams({ from_us: Math.round(this.fromMs * 1000), to_us: Math.round(this.toMs * 1000), most: 400 });
+        const query = new URLSearchParams({ from_us: Math.round(this.fromMs * 1000), to_us: Math.round(this.toMs * 1000), most: MOST_TEXTS });
         try {
           const answer = await fetch("/api/v1/signals/" + signal.id + "/texts?" + query);
           if (turn !== this.turn || !answer.ok) return;
-          this.drawStrip(signal, await answer.json());
+          this.drawStrip(signal, await answer.json(), MOST_TEXTS);
         } catch { return; }
       }
     }
-    drawStrip(signal, texts) {
+    drawStrip(signal, texts, most) {
+      signal.note.textContent = texts.length >= most ? lh.say("only the newest {n} samples of this span", { n: most }) : "";
       const span = this.toMs - this.fromMs, runs = [];
       for (const one of texts) { const last = runs[runs.length - 1], bad = one.status >>> 30 >= 2, shown = bad ? lh.say("bad value") : one.text === null ? "–" : one.text; if (!last || last.text !== shown) runs.push({ from: one.time_us / 1000, text: shown }); }
       const pieces = runs.map((run, i) => {

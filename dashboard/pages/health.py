@@ -171,7 +171,7 @@ def _count_heads(t: Texts) -> list[tuple[str, bool]]:
 def _counts(line: LedgerView, in_spool: int | None, t: Texts) -> list[Any]:
     counts = (line.stored, line.unchanged, line.filtered, line.duplicate, line.rejected, line.gap)
     return [
-        whole(line.expected) if line.complete else t("unknown"),
+        whole(line.expected + (in_spool or 0)) if line.complete else t("unknown"),
         *(whole(count) for count in counts),
         NONE_SHOWN if in_spool is None else whole(in_spool),
         _sum_check(line, t),
@@ -179,7 +179,7 @@ def _counts(line: LedgerView, in_spool: int | None, t: Texts) -> list[Any]:
 
 
 def _sum_check(line: LedgerView, t: Texts) -> Component:
-    """Return whether expected equals the sum. What waits in the spool brought its own ledger lines along, so it is in neither side here."""
+    """Return whether expected equals the sum. What waits in the spool reaches the ledger with its samples, so it counts on both sides."""
     if not line.complete:
         return html.Span(t("completeness unknown"), className="quiet small")
     if line.unexplained == 0:

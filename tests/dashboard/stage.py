@@ -26,7 +26,7 @@ from plant.status import BAD_COMMUNICATION_ERROR
 from storage.catalogue import register_site
 from storage.database import connect
 from storage.health import ProcessReport, SourceReport, report_process, report_source
-from storage.people import Role, add_account, issue_login_link
+from storage.people import Role, add_account, issue_login_link, open_session, read_account
 from storage.samples import SampleWriter
 from storage.upkeep import Upkeep
 
@@ -36,6 +36,8 @@ STEP_US = 30_000
 PASSWORD = "correct horse battery 7"
 
 SITE = """
+include = ["sources.d/*.toml"]
+
 [site]
 enterprise = "acme"
 id = "north"
@@ -174,7 +176,9 @@ class Stage:
             for minute in np.unique(time_us - time_us % MINUTE_US).tolist():
                 ticks = int(np.count_nonzero((time_us >= minute) & (time_us < minute + MINUTE_US)))
                 late = lateness_histogram(np.random.default_rng(minute).gamma(2, 300, ticks).astype(np.int64))
-                lines.append(LedgerLine(SourceId(source.id), minute, Counts(expected=ticks * nodes, stored=ticks * nodes), True, ticks, late))
+                lines.append(
+                    LedgerLine(SourceId(source.id), minute, Counts(expected=ticks * nodes, stored=ticks * nodes), True, ticks, late)
+                )
         return tuple(lines)
 
     def report(self) -> None:
@@ -183,7 +187,7 @@ class Stage:
         for source, insecure in (("welding-plc", True), ("assembly-broker", False)):
             report = SourceReport(
                 SourceId(source), "connected", "", now - 3600 * 1_000_000, 30_000, 30_000, 30_010, 410, 2_300, 3, now, 120, 4096, 1,
-                insecure=insecure, complete=not insecure or True, updated_us=now,
+                insecure=insecure, complete=True, updated_us=now,
             )  # fmt: skip
             report_source(self.connection, report)
         for name, restarts in (("ingest", 0), ("storage", 1), ("dashboard", 0)):
@@ -195,13 +199,24 @@ class Stage:
             Upkeep(connection, budget_bytes=5_000_000_000, clock=self.clock).run_once()
 
     def login_link(self, account: str) -> str:
-        """Return the address that logs one account in once."""
-        return "/login?link=" + issue_login_link(self.connection, account, 600, self.clock)
+        """Return the address, without the server, that logs one account in once."""
+        with contextlib.closing(connect(self.url, application="stage login")) as connection:
+            return "/login?link=" + issue_login_link(connection, account, 600, self.clock)
+
+    def session(self, account: str) -> str:
+        """Return the secret of a fresh session of an account."""
+        with contextlib.closing(connect(self.url, application="stage login")) as connection:
+            return open_session(connection, read_account(connection, account), "127.0.0.1", self.clock)
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.connection.close()
 
 
 def make_stage(home: Path, url: str) -> Stage:
     """Return the stage with its settings written, its site registered and an account for each role made."""
-    home.mkdir(parents=True, exist_ok=True)
+    (home / "sources.d").mkdir(parents=True, exist_ok=True)
+    (home / "sources.d" / "_about.toml").write_text("# sources made on the dashboard\n", encoding="utf-8")
     (home / "site.toml").write_text(SITE, encoding="utf-8")
     stage = Stage(home, url, load_site(home / "site.toml"))
     register_site(stage.connection, stage.site)

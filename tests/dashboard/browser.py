@@ -1,0 +1,93 @@
+"""Chromium as the tests of the pages use it: everything a page may not do makes the test fail.
+
+Fails on any console error or warning, any uncaught error, and any request that leaves this machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+
+from dashboard.gate import SESSION_COOKIE
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT_MS = 20_000
+
+
+@dataclass
+class Watch:
+    """What went wrong on the pages of one visitor."""
+
+    found: list[str] = field(default_factory=list)
+    outage: bool = False
+    """While the server is meant to be away, failed requests are no fault of the page."""
+
+    def console(self, message: ConsoleMessage) -> None:
+        """Note an error or a warning."""
+        if message.type in {"error", "warning"} and not (self.outage and "net::ERR" in message.text):
+            self.found.append(f"console {message.type}: {message.text}")
+
+    def guard(self, route: Route) -> None:
+        """Let requests to this machine pass, stop and note all others."""
+        if urlsplit(route.request.url).hostname in {"127.0.0.1", "localhost"} or route.request.url.startswith(("data:", "blob:")):
+            route.continue_()
+        else:
+            self.found.append(f"request to the outside: {route.request.url}")
+            route.abort()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Lend a headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def visitor(
+    browser: Browser, address: str, session: str | None, *, language: str = "en", theme: str = "light", width: int = 1440, height: int = 900
+) -> Iterator[tuple[Page, Watch]]:
+    """Lend a page with an empty cache, logged in by a session secret; afterwards fail for all that went wrong on it."""
+    context: BrowserContext = browser.new_context(viewport={"width": width, "height": height}, locale="en-GB", timezone_id="UTC")
+    watch = Watch()
+    try:
+        cookies = {"leadhand_language": language, "leadhand_theme": theme}
+        if session is not None:
+            cookies[SESSION_COOKIE] = session
+        context.add_cookies([{"name": name, "value": value, "url": address} for name, value in cookies.items()])
+        context.route("**/*", watch.guard)
+        context.set_default_timeout(WAIT_MS)
+        page = context.new_page()
+        page.on("console", watch.console)
+        page.on("pageerror", lambda error: watch.found.append(f"uncaught: {error}"))
+        yield page, watch
+    finally:
+        context.close()
+    assert watch.found == []
+
+
+def until(page: Page, expression: str, argument: Any = None, *, seconds: float = 20) -> None:
+    """Wait until a function of JavaScript answers true. Playwright's own way evaluates text inside the page, which its policy forbids."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)
