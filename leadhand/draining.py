@@ -13,12 +13,17 @@ _LONGEST_SECONDS = 20.0
 _LOOK_SECONDS = 0.5
 
 
-def drain(supervisor: Supervisor, url: str, console: Console, clock: Clock) -> None:
-    """Stop the simulator, wait until nothing waits in a spool any more (20 s at most), then stop ingest."""
+def drain(supervisor: Supervisor, url: str, console: Console, clock: Clock, *, pushed: bool) -> None:
+    """Stop what gives data, then ingest, which stores what it has before it ends.
+
+    Data that are ``pushed`` may still be on their way through a broker: until the spool stays empty, 20 s at most, is waited for.
+    A source that is read has nothing on its way; each further second would only be told as a gap.
+    """
     supervisor.stop(["simulator"])
-    console.waiting("waiting until all samples are stored ...")
-    supervisor.watch(_Spools(url, clock).are_empty, _LONGEST_SECONDS)
-    console.waiting(None)
+    if pushed:
+        console.waiting("waiting until all samples are stored ...")
+        supervisor.watch(_Spools(url, clock).are_empty, _LONGEST_SECONDS)
+        console.waiting(None)
     supervisor.stop(["ingest"])
 
 

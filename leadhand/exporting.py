@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plant.errors import Rejected
+from plant.status import good_mask
 
 _SCHEMA = pa.schema(
     [
@@ -32,6 +35,9 @@ def write_csv(frames: Iterable[pd.DataFrame], out: Path) -> int:
         file.write(",".join(COLUMNS) + "\n")
         for frame in frames:
             shown = frame[list(COLUMNS)].assign(time=frame["time"].dt.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+            measured = _is_nan(frame) & ~_is_absent(frame)
+            if measured.any():
+                shown["value"] = shown["value"].astype(object).where(~measured, "NaN")
             shown.to_csv(file, index=False, header=False, lineterminator="\n")
             rows += len(frame)
     return rows
@@ -52,11 +58,21 @@ def _table(frame: pd.DataFrame) -> pa.Table:
     columns = [
         pa.array(frame["time"]).cast(_SCHEMA.field("time").type),
         pa.array(frame["signal"].astype(str)).cast(pa.string()).dictionary_encode(),
-        pa.array(frame["value"].to_numpy(), from_pandas=False),
+        pa.array(frame["value"].to_numpy(), mask=_is_absent(frame), from_pandas=False),
         pa.array(frame["text"].astype(object).where(frame["text"].notna(), None), pa.string()),
         pa.array(frame["status"].to_numpy()).cast(pa.uint32()),
     ]
     return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _is_nan(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = np.isnan(frame["value"].to_numpy())
+    return found
+
+
+def _is_absent(frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return where there is no number at all: a text or a bad status stands in its place. Any other NaN was measured as such."""
+    return _is_nan(frame) & (frame["text"].notna().to_numpy() | ~good_mask(frame["status"].to_numpy()))
 
 
 @contextmanager

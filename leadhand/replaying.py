@@ -70,7 +70,7 @@ def play_and_store(options: ReplayOptions, home: Home, console: Console, clock: 
             supervisor.start([programs.ingest(home, home.site, url)])
             console.said(f"playing {facts['rows']:,} rows of {facts['signals']} signals from {options.file}")
             finished = supervisor.watch(lambda: supervisor.children["simulator"].pid is None)
-            drain(supervisor, url, console, clock)
+            drain(supervisor, url, console, clock, pushed=options.via == "mqtt")
             return _tell(url, _stored(url) - before, facts if finished else None)
     return 0
 
