@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ingest.ticks import ticks_between
-from plant.clock import SystemClock
 from plant.ledger import Counts, GapReason, LedgerLine
 from plant.signals import SourceId
 from protocols.mqtt_broker import EmbeddedBroker
