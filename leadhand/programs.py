@@ -93,11 +93,13 @@ def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | N
     return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
 
 
-def replay_simulator(site_out: Path, *, file: Path, via: str, broker: Broker | None, speed: float, once: bool) -> Program:
-    """Return a recording that is played as a device; it writes its own site file."""
+def replay_simulator(
+    site_out: Path, *, file: Path, via: str, broker: Broker | None, speed: float, once: bool, hold: bool = False
+) -> Program:
+    """Return a recording that is played as a device; it writes its own site file. With ``hold`` it begins at SIGUSR1 (MQTT only)."""
     arguments = ["-m", "simulators", "replay", str(file), "--via", via, "--speed", f"{speed:g}", "--site-out", str(site_out)]
     arguments += ["--port", str(free_ports(1))] if broker is None else ["--mqtt-url", broker.url]
-    arguments += ["--once"] if once else []
+    arguments += ["--once"] * once + ["--hold"] * hold
     environment = {} if broker is None else broker.environment
     return Program("simulator", tuple(arguments), environment, ready_seconds=60.0, ends=once)
 

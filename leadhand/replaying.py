@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,9 +22,11 @@ from leadhand.starting import broker_for, reported, start_database
 from plant.clock import Clock
 from plant.signals import SourceId
 from storage.counting import count_rows
+from storage.health import read_sources
 
 SOURCE = SourceId("recording")
 """What the simulator calls the recording."""
+_SUBSCRIBING_SECONDS = 30.0
 _ALWAYS = (0, 253_370_764_800_000_000)
 """Until the year 9999."""
 
@@ -64,15 +67,38 @@ def play_and_store(options: ReplayOptions, home: Home, console: Console, clock: 
             supervisor.start([programs.upkeep(url, settings.storage.budget_gb)])
             before = _stored(url)
             player = programs.replay_simulator(
-                home.site, file=options.file, via=options.via, broker=broker, speed=options.speed, once=options.once
+                home.site,
+                file=options.file,
+                via=options.via,
+                broker=broker,
+                speed=options.speed,
+                once=options.once,
+                hold=broker is not None,
             )
             facts = supervisor.start([player])[0]
             supervisor.start([programs.ingest(home, home.site, url)])
+            if broker is not None:
+                supervisor.watch(_Subscriber(url, clock).is_there, _SUBSCRIBING_SECONDS)
+                supervisor.children["simulator"].signal(signal.SIGUSR1)
             console.said(f"playing {facts['rows']:,} rows of {facts['signals']} signals from {options.file}")
             finished = supervisor.watch(lambda: supervisor.children["simulator"].pid is None)
             drain(supervisor, url, console, clock, pushed=options.via == "mqtt")
             return _tell(url, _stored(url) - before, facts if finished else None)
     return 0
+
+
+class _Subscriber:
+    """Ingest's own word on whether it has subscribed: a broker gives a message to those who are there when it comes."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self._url = url
+        self._since_us = clock.now_us()
+
+    def is_there(self) -> bool:
+        """Return whether ingest has told, since this was made, that it is connected."""
+        with connected(self._url, read_only=True) as connection:
+            reports = read_sources(connection)
+        return any(r.source == SOURCE and r.state == "connected" and r.updated_us > self._since_us for r in reports)
 
 
 def _stored(url: str) -> int:

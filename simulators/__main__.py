@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument("--port", type=int, default=0, help="OPC UA port (default: a free one)")
     replay.add_argument("--mqtt-url", help="broker, mqtt://host:port; user and password by LEADHAND_MQTT_USER and LEADHAND_MQTT_PASSWORD")
     replay.add_argument("--mqtt-version", choices=("5", "3.1.1"), default="5")
+    replay.add_argument("--hold", action="store_true", help="MQTT: wait for SIGUSR1 before the first row, so that a subscriber is there")
     replay.add_argument("--payload", choices=("object", "value", "samples", "float32"), default="object", help="form of the MQTT messages")
     _add_common(replay)
     plant = commands.add_parser(
@@ -136,10 +137,17 @@ def _replay(given: argparse.Namespace, clock: Clock) -> None:
     if given.mqtt_url is None:
         raise SettingsError("--via mqtt needs --mqtt-url mqtt://host:port")
     broker = broker_of(given.mqtt_url)
-    stop = threading.Event()
+    stop, begin = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    replay_mqtt(replay, clock, broker, given.payload, given.mqtt_version, _mqtt_place(given, broker, given.payload), _announce, stop)
+    signal.signal(signal.SIGUSR1, lambda *_: begin.set())
+
+    def announce(facts: dict[str, Any]) -> None:
+        _announce(facts)
+        while given.hold and not stop.is_set() and not begin.wait(0.1):
+            pass
+
+    replay_mqtt(replay, clock, broker, given.payload, given.mqtt_version, _mqtt_place(given, broker, given.payload), announce, stop)
 
 
 async def _replay_opcua(given: argparse.Namespace, replay: Replay, clock: Clock) -> None:
