@@ -57,6 +57,12 @@ class Reading:
         """How many requests one read takes."""
         return len(self._parts)
 
+    @property
+    def layouts(self) -> str:
+        """How often a reply looked like the one before and how often its layout had to be learnt, for a person."""
+        decoders = [part.decoder for part in self._parts]
+        return f"remembered {sum(d.remembered for d in decoders)}, learnt or mended {sum(d.mended for d in decoders)}"
+
     def _split(self, size: int) -> None:
         """Make the requests ready, of at most ``size`` nodes and of no more bytes than the server takes."""
         socket, timeout = self._link.client.socket, self._link.endpoint.timeout_seconds

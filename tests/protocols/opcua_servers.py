@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, cast
 
+from asyncua.ua.attribute_ids import AttributeIds
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -173,13 +175,16 @@ async def _serve(options: argparse.Namespace) -> None:
             folder = await server.nodes.objects.add_object(ua.NodeId(1000, space), ua.QualifiedName(machine, space))
             nodes[machine] = await folder.add_variable(ua.NodeId(1001, space), ua.QualifiedName("Temperature", space), value)
     if "http://types.test/UA/" in spaces:
-        await _add_types(server, spaces["http://types.test/UA/"], nodes, options.many)
+        await _add_types(server, spaces["http://types.test/UA/"], nodes, options)
     async with server:
         _say({"ready": True, "port": options.port})
+        churning = asyncio.create_task(_churn(server, nodes, options)) if options.churn else None
         await _obey(server, nodes)
+        if churning is not None:
+            churning.cancel()
 
 
-async def _add_types(server: Any, space: int, nodes: dict[str, Any], many: int) -> None:
+async def _add_types(server: Any, space: int, nodes: dict[str, Any], options: argparse.Namespace) -> None:
     ua: Any = importlib.import_module("asyncua.ua")
     folder = await server.nodes.objects.add_folder(ua.NodeId("types", space), ua.QualifiedName("Types", space))
     kinds = {**{name: name for name in TYPES}, "sbyte": "SByte", "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64"}
@@ -203,9 +208,37 @@ async def _add_types(server: Any, space: int, nodes: dict[str, Any], many: int) 
     nodes["analog"], nodes["below"] = analog, child
     # A cycle: the variable's child leads back to the folder above.
     await child.add_reference(folder, ua.ObjectIds.Organizes, forward=True, bidirectional=False)
-    for number in range(many):
-        node = await folder.add_variable(ua.NodeId(number + 1, space), ua.QualifiedName(f"many{number}", space), float(number))
-        nodes[f"many{number}"] = node
+    for number in range(options.many):
+        value = _mixed(number, 0) if options.mixed else ua.Variant(float(number), ua.VariantType.Double)
+        nodes[f"many{number}"] = await folder.add_variable(ua.NodeId(number + 1, space), ua.QualifiedName(f"many{number}", space), value)
+
+
+def _mixed(number: int, turn: int) -> Any:
+    """Return a value whose type follows from the number and whose text's length follows from the turn."""
+    ua: Any = importlib.import_module("asyncua.ua")
+    kinds = ("Double", "Float", "Int32", "Boolean", "Int16", "UInt32", "String")
+    kind = kinds[number % 7]
+    value = "x" * ((number + turn) % 20) if kind == "String" else turn % 2 == 0 if kind == "Boolean" else number % 1000 + turn % 7
+    return ua.Variant(float(value) if kind in {"Double", "Float"} else value, getattr(ua.VariantType, kind))
+
+
+async def _churn(server: Any, nodes: dict[str, Any], options: argparse.Namespace) -> None:
+    """Change some nodes again and again, past asyncua's check of types: a few in another type, some with a bad status."""
+    ua: Any = importlib.import_module("asyncua.ua")
+    choose = random.Random(options.seed)
+    turn = 0
+    while True:
+        turn += 1
+        for number in choose.sample(range(options.many), options.churn):
+            value = _mixed(number + (choose.random() < 0.2), turn)
+            code = ua.StatusCode(0x80050000 if choose.random() < 0.2 else 0)
+            _force(server, nodes[f"many{number}"], ua.DataValue(value, code, datetime.now(UTC)))
+        await asyncio.sleep(0.03)
+
+
+def _force(server: Any, node: Any, value: Any) -> None:
+    """Set a value past asyncua's check of types, as a program download to a controller goes past it."""
+    server.iserver.aspace._nodes[node.nodeid].attributes[AttributeIds.Value].value = value
 
 
 async def _obey(server: Any, nodes: dict[str, Any]) -> None:
@@ -222,9 +255,8 @@ async def _obey(server: Any, nodes: dict[str, Any]) -> None:
             value = ua.DataValue(ua.Variant(wish["value"], kind), ua.StatusCode(wish.get("status", 0)), at)
             await server.write_attribute_value(node.nodeid, value)
         elif wish["act"] == "force":
-            # Past asyncua's check of types, as a program download to a controller goes past it.
-            data = server.iserver.aspace._nodes[node.nodeid].attributes[ua.AttributeIds.Value]
-            data.value = ua.DataValue(ua.Variant(wish["value"], getattr(ua.VariantType, wish["kind"])), SourceTimestamp=datetime.now(UTC))
+            value = ua.DataValue(ua.Variant(wish["value"], getattr(ua.VariantType, wish["kind"])), SourceTimestamp=datetime.now(UTC))
+            _force(server, node, value)
         elif wish["act"] == "remove":
             await server.delete_nodes([node])
         elif wish["act"] == "sleep":
@@ -244,7 +276,10 @@ def main() -> None:
     parser.add_argument("--key")
     parser.add_argument("--trusted")
     parser.add_argument("--password", default="")
-    parser.add_argument("--many", type=int, default=0)
+    parser.add_argument("--many", type=int, default=0, help="so many numbered nodes of type Double")
+    parser.add_argument("--mixed", action="store_true", help="the numbered nodes are of seven types in turn")
+    parser.add_argument("--churn", type=int, default=0, help="so many of the numbered nodes change type, status or length each 30 ms")
+    parser.add_argument("--seed", type=int, default=1)
     asyncio.run(_serve(parser.parse_args()))
 
 
