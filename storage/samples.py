@@ -124,6 +124,7 @@ class SampleWriter:
             if not _advance(cursor, shipment):
                 return False
             if prepared is not None:
+                _refuse_dropped_span(connection, shipment.samples)
                 with cursor.copy(COPY_SAMPLES) as copy:
                     for piece in prepared.rows:
                         copy.write(piece)
@@ -182,6 +183,14 @@ def _advance(cursor: psycopg.Cursor[tuple[int, ...]], shipment: Shipment) -> boo
         [shipment.spool, shipment.last, shipment.first, len(shipment.samples)],
     )
     return True
+
+
+def _refuse_dropped_span(connection: Connection, samples: SampleBatch) -> None:
+    """Samples of a span that was dropped would stand there alone, and rollups made from them would contradict those that are kept."""
+    kept_us = partitions.kept_from(connection)["raw"]
+    late = int((samples.time_us < kept_us).sum())
+    if late:
+        raise Rejected(f"{late} samples are older than {moment(kept_us):%Y-%m-%d %H:%M:%S} UTC, from when on raw samples are kept")
 
 
 def _due(time_us: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

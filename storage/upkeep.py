@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +12,7 @@ import psycopg
 from plant.clock import Clock
 from storage import chunks, partitions
 from storage.database import Connection, is_timescale, moment, translate_errors
-from storage.partitions import TIERS, Partition, TierTable, make_partitions, uncovered
+from storage.partitions import TIERS, Partition, Tier, TierTable, make_partitions, uncovered
 from storage.rollups import roll_up
 
 _LOCK = 5_347_610_232
@@ -61,6 +62,14 @@ class Upkeep:
     def roll_up(self) -> UpkeepReport:
         """Bring the rollups up to date, and nothing else."""
         return self._alone(lambda: UpkeepReport(0, 0 if self._on_timescale() else roll_up(self._connection), ()))
+
+    def drop_before(self, tier: Tier, time_us: int) -> tuple[str, ...]:
+        """Give up the partitions or chunks of a tier that end at or before a time; return their names, oldest first."""
+        table = next(table for table in TIERS if table.tier == tier)
+        with translate_errors():
+            self._on_timescale()
+            old = [part for part in self._read(table) if part.to_us <= time_us]
+            return tuple(part.name for part in itertools.takewhile(lambda part: self._dropped(table, part), old))
 
     def _alone(self, work: Callable[[], UpkeepReport]) -> UpkeepReport:
         with translate_errors():
@@ -116,14 +125,11 @@ class Upkeep:
 
     def _drop_aged(self) -> list[str]:
         """Drop what is older than its tier is kept at most."""
-        dropped: list[str] = []
         kept = partitions.kept_from(self._connection)
-        for table in TIERS:
-            for part in self._parts.read(self._connection, table) if self._parts else ():
-                if part.to_us > kept[table.tier] or not self._dropped(table, part):
-                    break
-                dropped.append(part.name)
-        return dropped
+        return [name for table in TIERS for name in self.drop_before(table.tier, kept[table.tier])]
+
+    def _read(self, table: TierTable) -> list[Partition]:
+        return self._parts.read(self._connection, table) if self._parts else []
 
     def _keep_budget(self) -> list[str]:
         dropped: list[str] = []

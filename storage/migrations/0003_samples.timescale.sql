@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS sample (
     text text
 );
 
-SELECT create_hypertable('sample', by_range('time', INTERVAL '1 hour'), create_default_indexes => false, if_not_exists => true);
+DO $$ BEGIN PERFORM create_hypertable('sample', by_range('time', INTERVAL '1 hour'), create_default_indexes => false, if_not_exists => true); END $$;
 
 CREATE INDEX IF NOT EXISTS sample_signal_time ON sample (signal_id, time);
 

@@ -19,6 +19,7 @@ from plant.errors import SettingsError
 from storage.database import Connection, connect, is_timescale, translate_errors
 
 _OLDEST_SERVER = 150_000
+_OLDEST_TIMESCALE = (2, 20)
 _LOCK = 5_347_610_229
 _FOLDER = Path(__file__).parent
 
@@ -54,9 +55,13 @@ def _wants_timescale(connection: Connection) -> bool:
     exists, installed, installable = row or (False, False, False)
     if exists:
         return is_timescale(connection)
-    if not installed and installable:
-        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-    return bool(installed or installable)
+    if not installed and not installable:
+        return False
+    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    version = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
+    if version is not None and tuple(int(n) for n in version[0].split("-")[0].split(".")[:2]) < _OLDEST_TIMESCALE:
+        raise SettingsError(f"TimescaleDB {version[0]} is too old: 2.20 or newer is needed; update the extension")
+    return True
 
 
 class _Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types

@@ -1,0 +1,78 @@
+"""The catalogue and the reports of health come back as they were given, on each database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from plant.clock import SystemClock
+from plant.equipment import Level
+from plant.errors import Rejected
+from plant.signals import DataType, SourceId
+from storage.catalogue import read_catalogue, register_site
+from storage.health import ProcessReport, SourceReport, read_processes, read_sources, read_storage_state, report_process, report_source
+from storage.upkeep import Upkeep
+from tests.storage.conftest import Database
+from tests.storage.small_plant import PATHS, SECOND, SOURCE, an_hour_ago, samples_of, shipper_of, small_site
+
+REPORT = SourceReport(SOURCE, "connected", "", 1, 30_000, None, 30_010, 40, 900, 0, 5, 0, 0, 2, False, True, 7)
+
+
+def test_a_site_is_read_back_as_it_was_registered(database: Database) -> None:
+    with database.connect() as connection:
+        register_site(connection, small_site())
+        catalogue = read_catalogue(connection)
+    assert [e.level for e in catalogue.equipment] == [Level.ENTERPRISE, Level.SITE, Level.AREA, Level.WORK_CENTER, Level.WORK_UNIT]
+    assert catalogue.equipment[-1].parent == catalogue.equipment[-2].id
+    assert catalogue.equipment[-1].kind == "welding_robot"
+    assert [signal.path for signal in catalogue.signals] == list(PATHS)
+    assert catalogue.signals[-1].data_type is DataType.STRING
+    assert (catalogue.sources[0].id, catalogue.sources[0].interval_us, catalogue.sources[0].insecure) == (SOURCE, 30_000, False)
+
+
+def test_a_signal_that_leaves_the_settings_is_retired_and_keeps_its_number(database: Database) -> None:
+    with database.connect() as connection:
+        register_site(connection, small_site())
+        before = {signal.path: signal.id for signal in read_catalogue(connection).signals}
+        register_site(connection, small_site("{current,force}"))
+        changed = {signal.path: signal for signal in read_catalogue(connection).signals}
+        register_site(connection, small_site())
+        after = {signal.path: signal for signal in read_catalogue(connection).signals}
+    assert {path: changed[path].id for path in before} == before
+    assert {path.rpartition("/")[2] for path, signal in changed.items() if signal.retired} == {"voltage", "speed"}
+    assert {path.rpartition("/")[2] for path, signal in after.items() if signal.retired} == {"force"}
+
+
+def test_reports_replace_the_last_ones(database: Database) -> None:
+    process = ProcessReport("ingest", "running", 12, 3, 0, None, 4)
+    with database.connect() as connection:
+        register_site(connection, small_site())
+        report_source(connection, REPORT)
+        report_source(connection, replace(REPORT, state="away", detail="refused \0 here"))
+        report_process(connection, process)
+        report_process(connection, replace(process, restarts=1, last_exit=-9))
+        assert read_sources(connection) == [replace(REPORT, state="away", detail="refused \ufffd here")]
+        assert read_processes(connection) == [replace(process, restarts=1, last_exit=-9)]
+        with pytest.raises(Rejected, match="'ghost'"):
+            report_source(connection, replace(REPORT, source=SourceId("ghost")))
+
+
+def test_the_storage_state_tells_the_span_that_each_tier_keeps(database: Database) -> None:
+    start = an_hour_ago()
+    with database.connect() as connection:
+        shipper_of(connection).ship(samples_of(PATHS[0], start + np.arange(100) * SECOND, np.arange(100.0)))
+        database.settle()
+        Upkeep(connection, budget_bytes=10**12, clock=SystemClock()).run_once()
+        state = read_storage_state(connection)
+    raw, second, minute, _ = state.tiers
+    assert (raw.oldest_us, raw.newest_us) == (start, start + 99 * SECOND)
+    assert (second.oldest_us, second.newest_us) == (start, start + 99 * SECOND)
+    assert (minute.oldest_us, minute.newest_us) == (start, start + 60 * SECOND)
+    assert raw.size_bytes > 0
+    assert state.database_bytes > 1_000_000
+    assert state.budget_bytes == 10**12
+    assert state.is_timescale is database.is_timescale
+    assert state.rollup_lag_us == 0
+    assert state.upkeep_us is not None

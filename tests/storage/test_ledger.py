@@ -1,0 +1,67 @@
+"""The ledger and the gaps are stored with the samples, added up exactly, on each database."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plant.errors import Rejected
+from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram
+from plant.samples import empty
+from plant.signals import SourceId
+from storage.ledger import read_gaps, read_ledger, read_totals
+from tests.storage.conftest import Database
+from tests.storage.small_plant import MINUTE, PATHS, SOURCE, an_hour_ago, samples_of, shipper_of
+
+
+def line(minute_us: int, counts: Counts, **rest: object) -> LedgerLine:
+    return LedgerLine(SOURCE, minute_us, counts, ticks=10, lateness=lateness_histogram(np.array([15, 700, 10**9])), **rest)  # type: ignore[arg-type]
+
+
+def test_lines_of_one_minute_add_up_within_and_across_shipments(database: Database) -> None:
+    start = an_hour_ago()
+    counts = Counts(expected=21, stored=1, unchanged=2, filtered=3, duplicate=4, rejected=5, gap=6)
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        shipper.ship(empty(), (line(start, counts), line(start + MINUTE, counts), line(start, counts)))
+        shipper.ship(empty(), (line(start, counts, complete=False),))
+        first, second = read_ledger(connection, start, start + 2 * MINUTE, SOURCE)
+        total = read_totals(connection, start, start + 2 * MINUTE)[SOURCE]
+        assert read_ledger(connection, start, start + MINUTE, SourceId("other")) == []
+    assert (first.minute_us, first.ticks, first.complete) == (start, 30, False)
+    assert first.counts == counts + counts + counts
+    assert first.lateness.tolist() == (3 * line(start, counts).lateness).tolist()
+    assert (second.minute_us, second.counts, second.complete) == (start + MINUTE, counts, True)
+    assert total.counts == first.counts + counts
+    assert total.counts.unexplained() == 0
+    assert total.lateness.sum() == 12
+
+
+def test_gaps_keep_source_signal_span_count_and_reason(database: Database) -> None:
+    start = an_hour_ago()
+    gaps = (
+        Gap(SOURCE, start, start + 5, 12, GapReason.OVERRUN),
+        Gap(SOURCE, start + 10, start + 20, 1, GapReason.TYPE, PATHS[1], "Int32 \0 instead of Double"),
+        Gap(SOURCE, start + 30, start + 40, 7, GapReason.STOPPED, PATHS[0]),
+    )
+    with database.connect() as connection:
+        shipper_of(connection).ship(empty(), gaps=gaps)
+        found = read_gaps(connection, start, start + MINUTE)
+        assert read_gaps(connection, start + 25, start + MINUTE, SOURCE) == [gaps[2]]
+        assert read_gaps(connection, start, start + MINUTE, most=1) == [gaps[2]]
+    assert found[0] == gaps[2]
+    assert found[1].signal == PATHS[1]
+    assert found[1].detail == "Int32 \ufffd instead of Double"
+    assert found[2] == gaps[0]
+
+
+def test_a_refused_shipment_leaves_neither_ledger_nor_samples(database: Database) -> None:
+    start = an_hour_ago()
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        with pytest.raises(Rejected, match="'nobody'"):
+            shipper.ship(
+                samples_of(PATHS[0], [start], [1.0]), (line(start, Counts(1, 1)), LedgerLine(SourceId("nobody"), start, Counts(1, 1)))
+            )
+        assert read_ledger(connection, start, start + MINUTE) == []
+        assert connection.execute("SELECT count(*) FROM sample").fetchone() == (0,)
