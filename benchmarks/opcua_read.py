@@ -31,6 +31,8 @@ _TYPES = (DataType.DOUBLE, DataType.FLOAT, DataType.INT32, DataType.BOOLEAN, Dat
 
 @dataclass(frozen=True)
 class Case:
+    """One kind of server to read."""
+
     name: str
     arguments: tuple[str, ...]
     mixed: bool
@@ -104,9 +106,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    print(
-        f"{options.nodes} nodes, seed {options.seed}, {os.cpu_count()} CPUs ({platform.processor() or platform.machine()}), load {os.getloadavg()}"
-    )
+    print(f"{options.nodes} nodes, seed {options.seed}, {os.cpu_count()} CPUs ({platform.machine()}), load {os.getloadavg()}")
     with TemporaryDirectory() as folder:
         for case in CASES:
             print(case.name)

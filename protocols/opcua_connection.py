@@ -105,6 +105,7 @@ class Socket(UASocketProtocol):
             try:
                 _header(content.read(len(content)))
             except Malformed as error:
+                self._on_lost(f"the server's reply is malformed: {error}")
                 raise UaError(f"malformed reply: {error}") from error
         super()._call_callback(request_id, body)
 

@@ -225,7 +225,7 @@ def _mixed(number: int, turn: int) -> Any:
 async def _churn(server: Any, nodes: dict[str, Any], options: argparse.Namespace) -> None:
     """Change some nodes again and again, past asyncua's check of types: a few in another type, some with a bad status."""
     ua: Any = importlib.import_module("asyncua.ua")
-    choose = random.Random(options.seed)
+    choose = random.Random(options.seed)  # noqa: S311 - changes, not secrets
     turn = 0
     while True:
         turn += 1
