@@ -10,7 +10,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dashboard import viewing
 from dashboard.context import Person
@@ -23,11 +23,12 @@ from plant.clock import Clock
 from plant.equipment import SEGMENT
 from plant.errors import Rejected, SettingsError
 from plant.site import load_site
-from protocols import opcua_discovery, pki
-from protocols.opcua_client import OpcUaEndpoint
 from storage import audit
 from storage.database import Pool
 from storage.people import Role, Scope
+
+if TYPE_CHECKING:
+    from protocols.opcua_client import OpcUaEndpoint
 
 _FOLDER = "sources.d"
 _DISCOVER_SECONDS = 60.0
@@ -58,6 +59,8 @@ class SourceService:
             raise Rejected("looking into a server without security needs 'allow_insecure'")
         if draft.security.policy == "None" and draft.password is not None:
             raise Rejected("a password is not sent over security policy None")
+        from protocols import opcua_discovery  # costs a second and 40 MB that only who looks into a server should pay
+
         endpoint = self._endpoint(draft)
 
         async def look() -> list[opcua_discovery.FoundVariable]:
@@ -169,6 +172,9 @@ class SourceService:
         return sum(1 for signal in site.signals if signal.source == source)
 
     def _endpoint(self, draft: DiscoverDraft) -> OpcUaEndpoint:
+        from protocols import pki
+        from protocols.opcua_client import OpcUaEndpoint
+
         secured = draft.security.policy != "None"
         uri = "urn:leadhand:client"
         certificate, key = pki.ensure_own_certificate(self._home / "pki" / "own", uri) if secured else (None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ import numpy as np
 
 from dashboard.gate import SESSION_COOKIE
 from plant.clock import SystemClock
+from plant.errors import Unavailable
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram, minute_of
 from plant.samples import SampleBatch, empty
 from plant.shipment import Shipment
@@ -241,9 +243,25 @@ def run_dashboard(folder: Path, database_url: str, *options: str, filled: bool =
     log = folder / "dashboard.log"
     with start_process(home, site_file, database_url, log, *options) as (process, ready):
         running = RunningDashboard(f"http://127.0.0.1:{ready['port']}", ready["port"], home, site_file, database_url, process, log, site)
-        if filled:
-            fill(running)
-        yield running
+        if not filled:
+            yield running
+            return
+        fill(running)
+        ended = threading.Event()
+        ingest = threading.Thread(target=_keep_reporting, args=(running, ended))
+        ingest.start()
+        try:
+            yield running
+        finally:
+            ended.set()
+            ingest.join()
+
+
+def _keep_reporting(running: RunningDashboard, ended: threading.Event) -> None:
+    """Report as a living ingest does; a source that is not reported on is silent after ten seconds."""
+    while not ended.wait(2.0):
+        with contextlib.suppress(Unavailable):
+            running.report("robots")
 
 
 @contextmanager
