@@ -51,7 +51,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="leadhand-simulators-") as folder:
         share, cost = asyncio.run(_measure(Path(folder), given))
     peer = asyncio.run(_peer())
-    print(f"asyncua's own server {peer:8.2f} us of CPU a value, {_PEER_NODES} doubles, unencrypted, same machine and run ({peer / cost:.1f}x ours)")
+    print(f"asyncua's own server {peer:8.2f} us of CPU a value ({_PEER_NODES} doubles a Read, plain; {peer / cost:.1f}x ours)")
     missed = []
     if not given.units and share > MOST_SHARE:
         missed.append(f"more than {MOST_SHARE:.0%} of a core")
@@ -67,13 +67,18 @@ async def _measure(folder: Path, given: argparse.Namespace) -> tuple[float, floa
         command = ["-m", "simulators", "plant", "--seed", "1", "--mqtt-url", url, "--site-out", str(site_file)]
         command += (["--units", str(given.units)] if given.units else []) + (["--insecure"] if given.insecure else [])
         with _process(command) as (process, ready):
-            print(f"{ready['devices']} devices, {ready['signals']} signals each {ready['interval_us'] / 1000:g} ms, {len(ready['topics'])} topics")
+            print(f"{ready['devices']} devices, {ready['signals']} signals each 30 ms, {len(ready['topics'])} topics")
             plant = psutil.Process(process.pid)
             await asyncio.sleep(2)
             alone = await _share(plant, given.seconds / 4)
             print(f"nobody reads         {alone:8.1%} of a core (MQTT goes out all the same)")
             site = load_site(site_file)
-            readings = [reading for source in site.sources if isinstance(source, OpcUaSourceSettings) for reading in [await _reading(folder, site, source)]]
+            readings = [
+                reading
+                for source in site.sources
+                if isinstance(source, OpcUaSourceSettings)
+                for reading in [await _reading(folder, site, source)]
+            ]
             stop = asyncio.Event()
             readers = [asyncio.create_task(_read_on_the_grid(reading, stop)) for reading, _, _ in readings]
             await asyncio.sleep(1)
@@ -81,9 +86,12 @@ async def _measure(folder: Path, given: argparse.Namespace) -> tuple[float, floa
             stop.set()
             missed = sum([await reader for reader in readers])
             values = sum(count for _, count, _ in readings)
-            print(f"{values} nodes each 30 ms {share:8.1%} of a core, memory {plant.memory_info().rss / 1e6:.0f} MB, {missed} ticks missed by the reader")
+            print(
+                f"{values} nodes each 30 ms {share:8.1%} of a core, memory {_megabytes(plant):.0f} MB, {missed} ticks missed by the reader"
+            )
             cost = await _flat_out(plant, *readings[0][:2])
-            print(f"at the highest rate  {cost:8.2f} us of CPU a value read ({readings[0][1]} nodes a Read, {'plain' if given.insecure else 'encrypted'})")
+            how = "plain" if given.insecure else "encrypted"
+            print(f"at the highest rate  {cost:8.2f} us of CPU a value ({readings[0][1]} nodes a Read, {how})")
             for _, _, session in readings:
                 await session.close()
     return share, cost
@@ -100,7 +108,7 @@ async def _reading(folder: Path, site: Site, source: OpcUaSourceSettings) -> tup
         endpoint = OpcUaEndpoint(
             source.url,
             username=source.username,
-            password=Path(source.password_file).read_text().strip(),
+            password=_content(source.password_file),
             server_certificate=Path(source.security.server_certificate),
             own_certificate=certificate,
             own_key=key,
@@ -111,6 +119,14 @@ async def _reading(folder: Path, site: Site, source: OpcUaSourceSettings) -> tup
     nodes = [node for node in resolved if isinstance(node, ResolvedNode)]
     assert len(nodes) == len(signals), [node for node in resolved if not isinstance(node, ResolvedNode)][:3]
     return await session.prepare(nodes), len(nodes), session
+
+
+def _content(file: str) -> str:
+    return Path(file).read_text(encoding="utf-8").strip()
+
+
+def _megabytes(process: psutil.Process) -> float:
+    return float(process.memory_info().rss / 1e6)
 
 
 async def _read_on_the_grid(reading: Reading, stop: asyncio.Event) -> int:

@@ -60,6 +60,7 @@ class Publisher:
         self._broker = broker
         self._answers: dict[int, int] = {}
         self._asking = False
+        self._on_the_way = 0
         self._changed = threading.Condition()
         self._refused = ""
         self.lost = 0
@@ -101,8 +102,17 @@ class Publisher:
 
     def send(self, topic: str, payload: bytes) -> None:
         """Hand over a message without waiting; counted in ``lost`` when the queue is full."""
+        with self._changed:
+            self._on_the_way += 1
         if self._client.publish(topic, payload, 1).rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
             self.lost += 1
+            with self._changed:
+                self._on_the_way -= 1
+
+    def flush(self, seconds: float) -> bool:
+        """Return whether all that was handed over is acknowledged, after so many seconds at the latest."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._on_the_way <= 0, seconds)
 
     def deliver(self, topic: str, payload: bytes, stop: threading.Event) -> bool:
         """Return True once the broker acknowledged that it has the message for somebody; False when stopped before.
@@ -129,6 +139,8 @@ class Publisher:
         with self._changed:
             if self._asking:
                 self._answers[mid] = int(reason.value)
+            else:
+                self._on_the_way -= 1
             self._changed.notify_all()
 
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:

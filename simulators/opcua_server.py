@@ -60,8 +60,8 @@ class SimulatedServer:
     """A device's OPC UA server that is open from ``start`` to ``stop``.
 
     ``namespaces`` is the order of the namespace array after the server's own; the variables lie in ``namespace``, which must be among them.
-    Faults: ``silent`` (requests stay unanswered), ``frozen`` (values and times stand still), ``bad`` (status by identifier),
-    ``remove`` (a node is gone).
+    Faults are switched on its ``nodes``: ``silent`` (requests stay unanswered), ``frozen`` (values and times stand still), ``bad`` (status
+    by identifier), ``retype`` (a node has another type); ``remove`` and ``drop_connections`` here.
     """
 
     def __init__(
@@ -239,6 +239,7 @@ class _InternalServer(InternalServer):
         super().__init__(user_manager=users)
         self.subscription_service = DeviceSubscriptions(self.aspace, self, nodes, limits)
         self.allow_remote_admin = False
+        self.max_connections = 100
 
     def create_session(self, name: str, user: User = User(role=UserRole.Anonymous), external: bool = False) -> InternalSession:  # noqa: B008
         return _Session(self, self.aspace, self.subscription_service, name, user=user, external=external)

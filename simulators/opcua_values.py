@@ -35,10 +35,12 @@ class DeviceNodes:
         """StatusCode by identifier of the variables that are not well."""
         self.generation = 0
         """Rises when what a node is has changed, so that remembered requests are looked at anew."""
+        self._variables = list(feed.variables)
         self._frozen: Scan | None = None
         self._ids: dict[ua.NodeId, int] = {}
         self._aspace: Any = None
         self._text_number = {position: number for number, position in enumerate(texts_of(feed.variables))}
+        self._own_texts = texts_of(feed.variables)
         self._spoiled: tuple[Scan, tuple[tuple[str, int], ...], Scan] | None = None
 
     @property
@@ -60,8 +62,8 @@ class DeviceNodes:
         return self.as_shown(self._frozen or self.feed.read(self.clock.now_us(), reader, positions))
 
     def as_shown(self, scan: Scan) -> Scan:
-        """Return a scan with the statuses of ``bad``."""
-        if not self.bad:
+        """Return a scan with the statuses of ``bad`` and the texts of numbers that became text."""
+        if not self.bad and len(self._own_texts) == len(self._text_number):
             return scan
         bad = tuple(self.bad.items())
         if self._spoiled is None or self._spoiled[0] is not scan or self._spoiled[1] != bad:
@@ -69,8 +71,22 @@ class DeviceNodes:
             for position, variable in enumerate(self.feed.variables):
                 if variable.identifier in self.bad:
                     status[position] = self.bad[variable.identifier]
-            self._spoiled = (scan, bad, dataclasses.replace(scan, status=status))
+            told = dict(zip(self._own_texts, scan.text, strict=True))
+            text = [told.get(position, str(scan.number[position])) for position in self._text_number]
+            self._spoiled = (scan, bad, dataclasses.replace(scan, status=status, text=text))
         return self._spoiled[2]
+
+    def retype(self, identifier: str, data_type: DataType) -> None:
+        """Let a number have another type from now on, as after a change of the controller's program; a number may become text."""
+        for node, position in self._ids.items():
+            variable = self._variables[position]
+            if variable.identifier == identifier:
+                self._variables[position] = dataclasses.replace(variable, data_type=data_type)
+                said = ua.DataValue(ua.Variant(node_id(VARIANT[data_type][0])))
+                self._aspace[node].attributes[AttributeIds.DataType].value = said
+        self._text_number = {position: number for number, position in enumerate(texts_of(self._variables))}
+        self._spoiled = None
+        self.generation += 1
 
     def encoder(self, params: ua.ReadParameters) -> ReadEncoder | None:
         """Return what encodes the answer, or None where the request asks for more than values of these nodes."""
@@ -81,7 +97,7 @@ class DeviceNodes:
                 return None
             nodes.append(position)
         times = params.TimestampsToReturn
-        return ReadEncoder(self.feed.variables, nodes, with_source=times in _WITH_SOURCE, with_server=times in _WITH_SERVER)
+        return ReadEncoder(self._variables, nodes, with_source=times in _WITH_SOURCE, with_server=times in _WITH_SERVER)
 
     def read(self, params: ua.ReadParameters, reader: Hashable) -> list[ua.DataValue]:
         """Return the answer to any Read as asyncua's objects: all values of these nodes from one scan."""
@@ -106,7 +122,7 @@ class DeviceNodes:
         )
 
     def _variant(self, scan: Scan, position: int) -> ua.Variant:
-        data_type = self.feed.variables[position].data_type
+        data_type = self._variables[position].data_type
         variant_type = ua.VariantType(VARIANT[data_type][0])
         if data_type.is_text:
             return ua.Variant(scan.text[self._text_number[position]], variant_type)

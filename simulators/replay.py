@@ -28,6 +28,7 @@ TOPIC = "replay/recording/" + "/".join(UNIT)
 
 PayloadForm = Literal["object", "value", "samples", "float32"]
 Announce = Callable[[dict[str, Any]], None]
+_LAST_ACKNOWLEDGEMENT_SECONDS = 5.0
 _LAST_LOOK_SECONDS = 0.5
 """How long the last row still stands after it was taken, so that a reader's next tick is answered too."""
 
@@ -101,6 +102,8 @@ def replay_mqtt(
                 else:
                     publisher.send(topic, payload)
             row += 1
+        if not replay.lossless:
+            publisher.flush(_LAST_ACKNOWLEDGEMENT_SECONDS)
     finally:
         publisher.stop()
 

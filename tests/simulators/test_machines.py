@@ -13,7 +13,27 @@ from simulators.plant_feed import PlantFeed
 
 START_US = 1_790_000_000_000_000
 KINDS = [group.fleet.kind for group in Line(1).groups]
-LINE_UCUM = {"", "A", "V", "kW", "bar", "mm/min", "mm", "Cel", "%", "m/min", "mm/s", "L/min", "deg", "N.m", "/min", "m/s", "m3/h", "Pa", "mL/min"}
+LINE_UCUM = {
+    "",
+    "A",
+    "V",
+    "kW",
+    "bar",
+    "mm/min",
+    "mm",
+    "Cel",
+    "%",
+    "m/min",
+    "mm/s",
+    "L/min",
+    "deg",
+    "N.m",
+    "/min",
+    "m/s",
+    "m3/h",
+    "Pa",
+    "mL/min",
+}
 ALL_UCUM = LINE_UCUM | {"kV", "um", "m", "kg", "km/h", "L/h", "dB"}
 
 

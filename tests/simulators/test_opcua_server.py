@@ -20,9 +20,9 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 from plant.signals import DataType
 from plant.status import OVERFLOW_BIT
 from simulators.feed import Scan, Variable
-from simulators.opcua_encoding import ReadEncoder, read_response
 from simulators.fleet import Fleet
 from simulators.machines.robot import ROBOT
+from simulators.opcua_encoding import ReadEncoder, read_response
 from simulators.plant_feed import PlantFeed
 from simulators.protection import USER, ensure_protection
 from tests.simulators.conftest import FAST, NAMESPACE, SMALL, CountingFeed, connected, serving
@@ -33,9 +33,9 @@ async def _nodes(client: Client, count: int) -> list[Any]:
     return [client.get_node(ua.NodeId(f"cell/machine/v{n}", index)) for n in range(count)]  # type: ignore[arg-type]
 
 
-async def _read(client: Client, nodes: list[Any], times: ua.TimestampsToReturn = ua.TimestampsToReturn.Both) -> list[ua.DataValue]:
+async def _read(client: Client, nodes: list[Any], times: ua.TimestampsToReturn = ua.TimestampsToReturn.Both) -> list[Any]:
     wanted = [ua.ReadValueId(NodeId=node.nodeid, AttributeId=AttributeIds.Value) for node in nodes]
-    values: list[ua.DataValue] = await client.uaclient.read(ua.ReadParameters(NodesToRead=wanted, TimestampsToReturn=times))
+    values: list[Any] = await client.uaclient.read(ua.ReadParameters(NodesToRead=wanted, TimestampsToReturn=times))
     return values
 
 
@@ -79,7 +79,7 @@ async def test_only_the_timestamps_asked_for_are_returned() -> None:
 async def test_a_read_of_more_nodes_than_the_server_offers_is_refused_and_the_limit_is_told() -> None:
     async with serving(CountingFeed(6), limits=SMALL) as server, connected(server) as client:
         nodes = await _nodes(client, 6)
-        limit = client.get_node(ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead))  # type: ignore[attr-defined]
+        limit = client.get_node(ua.NodeId(ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead))  # type: ignore[arg-type]
         assert await limit.read_value() == 5
         with pytest.raises(UaStatusCodeError) as refused:
             await _read(client, nodes)
@@ -103,7 +103,7 @@ async def test_every_built_in_number_text_and_status_is_encoded_as_asyncua_reads
         response = struct_from_binary(ua.ReadResponse, buffer)
         assert len(buffer) == 0
         assert response.ResponseHeader.RequestHandle == 42
-        text = {position: word for position, word in zip([p for p, v in enumerate(variables) if v.data_type.is_text], texts, strict=True)}
+        text = dict(zip([p for p, v in enumerate(variables) if v.data_type.is_text], texts, strict=True))
         for place, value in zip(order, response.Results, strict=True):
             assert value.StatusCode.value == status[place]
             assert round(value.SourceTimestamp.timestamp() * 1e6) == scan.source_us
@@ -125,18 +125,20 @@ def test_doubles_are_encoded_bit_for_bit() -> None:
 
 class _Changes:
     def __init__(self) -> None:
-        self.values: list[ua.DataValue] = []
+        self.values: list[Any] = []
 
     def datachange_notification(self, _node: Any, _value: Any, data: Any) -> None:
         self.values.append(data.monitored_item.Value)
 
 
-async def _monitored(client: Client, node: Any, publishing_ms: float, sampling_ms: float, queue: int, seconds: float) -> tuple[Any, list[ua.DataValue]]:
+async def _monitored(
+    client: Client, node: Any, publishing_ms: float, sampling_ms: float, queue: int, seconds: float
+) -> tuple[Any, list[Any]]:
     handler = _Changes()
-    params = ua.CreateSubscriptionParameters(publishing_ms, 3000, 10000, 0, True, 0)  # type: ignore[arg-type]  # noqa: FBT003
+    params = ua.CreateSubscriptionParameters(publishing_ms, 3000, 10000, 0, True, 0)
     subscription = await client.create_subscription(params, handler)
-    asked = ua.MonitoringParameters(1, sampling_ms, None, queue, True)  # type: ignore[arg-type]  # noqa: FBT003
-    asked.Filter = ua.DataChangeFilter(ua.DataChangeTrigger.StatusValueTimestamp, 0, 0.0)  # type: ignore[arg-type]
+    asked = ua.MonitoringParameters(1, sampling_ms, None, queue, True)
+    asked.Filter = ua.DataChangeFilter(ua.DataChangeTrigger.StatusValueTimestamp, 0, 0.0)
     wanted = ua.ReadValueId(NodeId=node.nodeid, AttributeId=AttributeIds.Value)
     granted: list[Any] = []
     create = subscription.server.create_monitored_items
@@ -210,6 +212,14 @@ async def test_faults_are_seen_by_a_client() -> None:
         assert (await _read(client, nodes))[0].SourceTimestamp == first[0].SourceTimestamp
         server.nodes.frozen = False
         assert (await _read(client, nodes))[0].SourceTimestamp > first[0].SourceTimestamp
+        server.nodes.retype("cell/machine/v1", DataType.STRING)
+        for _ in range(2):
+            values = await _read(client, nodes)
+            assert [value.Value.VariantType for value in values] == [ua.VariantType.Double, ua.VariantType.String, ua.VariantType.Double]
+            assert values[1].Value.Value == str(values[0].Value.Value)
+        assert await nodes[1].read_data_type_as_variant_type() is ua.VariantType.String
+        server.nodes.retype("cell/machine/v1", DataType.FLOAT)
+        assert (await _read(client, nodes))[1].Value.VariantType is ua.VariantType.Float
         await server.remove("cell/machine/v2")
         values = await _read(client, nodes)
         assert [value.StatusCode.value for value in values] == [0, 0, StatusCodes.BadNodeIdUnknown]
@@ -238,7 +248,9 @@ async def test_without_insecure_only_named_users_over_an_encrypted_channel_are_l
         for password, welcome in (("wrong", False), (password_file.read_text().strip(), True)):
             client = Client(server.url, timeout=5)
             client.application_uri = "urn:leadhand:simulator"
-            await client.set_security(SecurityPolicyBasic256Sha256, str(mine.certificate), str(mine.private_key), server_certificate=str(protection.certificate))
+            await client.set_security(
+                SecurityPolicyBasic256Sha256, str(mine.certificate), str(mine.private_key), server_certificate=str(protection.certificate)
+            )
             client.set_user(USER)
             client.set_password(password)
             if not welcome:
@@ -260,7 +272,7 @@ async def test_units_and_ranges_can_be_discovered() -> None:
     async with serving(PlantFeed([Fleet(ROBOT, ("welding/line/robot-1",), 1, 60.0)])) as server, connected(server) as client:
         index = await client.get_namespace_index(NAMESPACE)
         node = client.get_node(ua.NodeId("welding/line/robot-1/current", index))  # type: ignore[arg-type]
-        properties = {(await p.read_browse_name()).Name: await p.read_value() for p in await node.get_properties()}
+        properties: dict[Any, Any] = {(await p.read_browse_name()).Name: await p.read_value() for p in await node.get_properties()}
         assert properties["EngineeringUnits"].DisplayName.Text == "A"
         assert (properties["EURange"].Low, properties["EURange"].High) == (0, 450)
 
@@ -273,4 +285,3 @@ def test_a_port_that_is_taken_is_said_so() -> None:
                     pass
 
     asyncio.run(run())
-

@@ -60,7 +60,8 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
                         ua.ReadValueId(NodeId=ua.NodeId(s.address.partition(";s=")[2], index), AttributeId=AttributeIds.Value)  # type: ignore[arg-type]
                         for s in signals
                     ]
-                    for value, known in zip(await client.uaclient.read(ua.ReadParameters(NodesToRead=wanted)), signals, strict=True):
+                    values: list[Any] = await client.uaclient.read(ua.ReadParameters(NodesToRead=wanted))
+                    for value, known in zip(values, signals, strict=True):
                         if value.StatusCode.is_good():
                             assert value.Value.VariantType.name.lower() == str(known.data_type)
                             if known.range is not None:
@@ -104,9 +105,7 @@ def test_a_message_says_what_the_machines_say_and_null_for_what_is_bad() -> None
     assert content[fault.equipment.rpartition("/")[2]]["motor_temperature"] is None
     values, _ = group.fleet.values(np.array([number * SCAN_US]))
     types = {model.name: model for model in group.fleet.kind.signals}
-    said = [
-        (types[name], value) for unit, row in content.items() if unit not in ("time", "seq") for name, value in row.items()
-    ]
+    said = [(types[name], value) for unit, row in content.items() if unit not in ("time", "seq") for name, value in row.items()]
     for (model, value), true in zip(said, values[0].tolist(), strict=True):
         if model.text is not None:
             assert value == model.text(int(true))
@@ -130,7 +129,18 @@ def test_user_and_password_of_the_broker_come_from_the_environment_and_never_int
         environment = {"LEADHAND_MQTT_USER": "line", "LEADHAND_MQTT_PASSWORD": "s3cret"}
         file = tmp_path / "r.csv"
         file.write_text("a\n1\n")
-        arguments = ("replay", file, "--via", "mqtt", "--mqtt-url", f"mqtt://127.0.0.1:{port}", "--real-time", "--once", "--site-out", site_file)
+        arguments = (
+            "replay",
+            file,
+            "--via",
+            "mqtt",
+            "--mqtt-url",
+            f"mqtt://127.0.0.1:{port}",
+            "--real-time",
+            "--once",
+            "--site-out",
+            site_file,
+        )
         with simulators(*arguments, environment=environment) as replay:
             assert replay.ended() == 0
         assert "s3cret" not in site_file.read_text()

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +21,20 @@ import pytest
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.uaerrors import UaError
 from paho.mqtt.enums import CallbackAPIVersion
 
+from plant.clock import SystemClock
+from plant.errors import SettingsError
 from plant.settings import MqttSourceSettings, OpcUaSourceSettings
 from plant.signals import DataType
 from plant.site import Site, load_site
+from simulators.__main__ import main
+from simulators.mqtt_publisher import Broker
 from simulators.recording import Recording, read_recording
-from simulators.replay import NAMESPACE, TOPIC
+from simulators.replay import NAMESPACE, TOPIC, PayloadForm, Replay, replay_mqtt
 from simulators.rows import BAD_NO_DATA, RowFeed, Timing
+from simulators.site_file import MqttPlace
 
 START_US = 1_790_000_000_000_000
 
@@ -46,7 +53,9 @@ class Process:
 @contextmanager
 def simulators(*arguments: str | Path, environment: dict[str, str] | None = None) -> Iterator[Process]:
     command = [sys.executable, "-m", "simulators", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         line = process.stdout.readline()
@@ -173,7 +182,7 @@ async def _read_all(url: str, site: Site, seconds: float = 60) -> dict[int, list
 
         async def until_the_end() -> None:
             while True:
-                values = await asyncio.wait_for(client.uaclient.read(params), 2)
+                values: list[Any] = await asyncio.wait_for(client.uaclient.read(params), 2)
                 times = {round(value.SourceTimestamp.timestamp() * 1e6) for value in values}
                 assert len(times) == 1
                 row = [value.Value.Value for value in values]
@@ -181,7 +190,7 @@ async def _read_all(url: str, site: Site, seconds: float = 60) -> dict[int, list
 
         try:
             await asyncio.wait_for(until_the_end(), seconds)
-        except (TimeoutError, ConnectionError, ua.UaError):
+        except (TimeoutError, ConnectionError, UaError):
             return rows
     raise AssertionError
 
@@ -209,7 +218,7 @@ async def test_the_default_replay_is_encrypted_and_stops_cleanly_when_told(share
         assert isinstance(source, OpcUaSourceSettings)
         assert (source.security.policy, source.security.mode, source.allow_insecure) == ("Basic256Sha256", "SignAndEncrypt", False)
         assert source.password_file is not None
-        assert Path(source.password_file).stat().st_mode & 0o777 == 0o600
+        assert os.stat(source.password_file).st_mode & 0o777 == 0o600  # noqa: PTH116
         endpoints = await Client(source.url).connect_and_get_server_endpoints()
         assert all(endpoint.SecurityMode != ua.MessageSecurityMode.None_ for endpoint in endpoints)
         process.process.send_signal(signal.SIGTERM)
@@ -226,13 +235,16 @@ class Listener:
         self.messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._subscribed = threading.Event()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, "listener", protocol=paho.MQTTv5)
-        self._client.on_connect = lambda *_: self._client.subscribe(topic, 1)
+        self._client.on_connect = lambda *_: self._subscribe(topic)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_message = lambda _c, _u, message: self.messages.put((message.topic, message.payload))
+        self._client.on_message = lambda _c, _u, message: self.messages.put((message.topic, bytes(message.payload)))
         host, _, port = url.removeprefix("mqtt://").partition(":")
         self._client.connect(host, int(port))
         self._client.loop_start()
         assert self._subscribed.wait(5)
+
+    def _subscribe(self, topic: str) -> None:
+        self._client.subscribe(topic, 1)
 
     def close(self) -> None:
         self._client.disconnect()
@@ -242,7 +254,9 @@ class Listener:
         return [self.messages.get_nowait() for _ in range(self.messages.qsize())]
 
 
-def test_a_recording_played_over_mqtt_arrives_bit_for_bit_and_waits_for_its_listener(shared_data: Path, tmp_path: Path, broker: str) -> None:
+def test_a_recording_played_over_mqtt_arrives_bit_for_bit_and_waits_for_its_listener(
+    shared_data: Path, tmp_path: Path, broker: str
+) -> None:
     file, site_file = shared_data / "experiment_04.csv", tmp_path / "site.toml"
     recording = read_recording(file)
     arguments = ("replay", file, "--via", "mqtt", "--mqtt-url", broker, "--once", "--speed", "1000", "--site-out", site_file)
@@ -254,6 +268,7 @@ def test_a_recording_played_over_mqtt_arrives_bit_for_bit_and_waits_for_its_list
         assert isinstance(source, MqttSourceSettings)
         listener = Listener(broker, source.topics[0].filter)
         assert process.ended() == 0
+    _wait_until(lambda: listener.messages.qsize() >= len(recording))
     received = [orjson.loads(payload) for _, payload in listener.all()]
     listener.close()
     assert [message["seq"] for message in received] == list(range(len(recording)))
@@ -267,11 +282,26 @@ def test_a_recording_played_over_mqtt_arrives_bit_for_bit_and_waits_for_its_list
 def test_each_payload_form_carries_the_recording_and_fits_its_site_file(form: str, tmp_path: Path, broker: str) -> None:
     file, site_file = tmp_path / "short.csv", tmp_path / "site.toml"
     file.write_text("a,b\n" + "".join(f"{n / 4},{n * 8}\n" for n in range(20)))
-    arguments = ("replay", file, "--via", "mqtt", "--mqtt-url", broker, "--once", "--speed", "1000", "--payload", form, "--site-out", site_file)
+    arguments = (
+        "replay",
+        file,
+        "--via",
+        "mqtt",
+        "--mqtt-url",
+        broker,
+        "--once",
+        "--speed",
+        "1000",
+        "--payload",
+        form,
+        "--site-out",
+        site_file,
+    )
     listener = Listener(broker, TOPIC + "/#")
     with simulators(*arguments) as process:
         assert process.ended() == 0
     site = load_site(site_file)
+    _wait_until(lambda: listener.messages.qsize() >= (40 if form == "value" else 20))
     messages = listener.all()
     listener.close()
     values: dict[str, list[float]] = {signal.address: [] for signal in site.signals}
@@ -287,31 +317,77 @@ def test_each_payload_form_carries_the_recording_and_fits_its_site_file(form: st
     assert list(values.values()) == [[n / 4 for n in range(20)], [n * 8 for n in range(20)]]
 
 
-def _refused(*arguments: str | Path) -> str:
-    done = subprocess.run([sys.executable, "-m", "simulators", *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    return done.stderr
+def test_in_real_time_messages_are_not_waited_for_but_none_is_left_behind_at_the_end(tmp_path: Path, broker: str) -> None:
+    file = tmp_path / "short.csv"
+    file.write_text("a\n" + "".join(f"{n}\n" for n in range(500)))
+    arguments = ("--via", "mqtt", "--mqtt-url", broker, "--once", "--real-time", "--speed", "10000", "--site-out", tmp_path / "site.toml")
+    listener = Listener(broker, TOPIC)
+    with simulators("replay", file, *arguments) as process:
+        assert process.ended() == 0
+    _wait_until(lambda: listener.messages.qsize() >= 500)
+    assert [orjson.loads(payload)["a"] for _, payload in listener.all()] == list(range(500))
+    listener.close()
 
 
-def test_what_cannot_be_carried_exactly_is_refused(shared_data: Path, tmp_path: Path) -> None:
-    site = ("--site-out", tmp_path / "site.toml")
-    mqtt = ("--via", "mqtt", "--mqtt-url", "mqtt://127.0.0.1:1")
-    assert "Machining_Process" in _refused("replay", shared_data / "experiment_01.csv", *mqtt, "--payload", "float32", *site)
-    inexact = tmp_path / "inexact.csv"
-    inexact.write_text("exact,inexact\n0.5,0.1\n")
-    assert "column 'inexact'" in _refused("replay", inexact, *mqtt, "--payload", "float32", *site)
-    infinite = tmp_path / "infinite.csv"
-    infinite.write_text("a\ninf\n")
-    assert "JSON cannot carry" in _refused("replay", infinite, *mqtt, *site)
+def test_a_held_replay_begins_when_it_is_told(tmp_path: Path, broker: str) -> None:
+    file = tmp_path / "short.csv"
+    file.write_text("a\n1\n2\n")
+    listener = Listener(broker, TOPIC)
+    with simulators(
+        "replay", file, "--via", "mqtt", "--mqtt-url", broker, "--once", "--hold", "--site-out", tmp_path / "s.toml"
+    ) as process:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.ended(0.7)
+        assert listener.messages.empty()
+        process.process.send_signal(signal.SIGUSR1)
+        assert process.ended() == 0
+    _wait_until(lambda: listener.messages.qsize() >= 2)
+    listener.close()
 
 
-def test_wrong_arguments_are_told_as_text(tmp_path: Path) -> None:
-    site = ("--site-out", tmp_path / "site.toml")
-    assert "no such file" in _refused("replay", tmp_path / "no.csv", "--via", "opcua", *site).lower()
+def _wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def _unsendable(file: Path, form: PayloadForm, site_out: Path) -> str:
+    replay = Replay(read_recording(file), Timing(START_US), site_out)
+    nowhere = Broker("127.0.0.1", 1, tls=False)
+    with pytest.raises(SettingsError) as refused:
+        replay_mqtt(replay, SystemClock(), nowhere, form, "5", MqttPlace(nowhere.url, form), lambda _: None, threading.Event())
+    assert not site_out.exists()
+    return str(refused.value)
+
+
+def test_what_cannot_be_carried_exactly_is_refused_before_anything_is_sent(shared_data: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    assert "Machining_Process" in _unsendable(shared_data / "experiment_01.csv", "float32", site)
+    file = tmp_path / "recording.csv"
+    file.write_text("exact,inexact\n0.5,0.1\n")
+    assert "column 'inexact'" in _unsendable(file, "float32", site)
+    file.write_text("a,b\n1,\n")
+    assert "empty cells" in _unsendable(file, "float32", site)
+    file.write_text("a\ninf\n")
+    assert "JSON cannot carry" in _unsendable(file, "object", site)
+    file.write_text("time,a\n1,2\n")
+    assert "--payload samples" in _unsendable(file, "object", site)
+
+
+def test_wrong_arguments_are_told_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("simulators.__main__._set_up_logging", lambda: None)
     good = tmp_path / "good.csv"
     good.write_text("a\n1\n")
-    assert "--mqtt-url" in _refused("replay", good, "--via", "mqtt", *site)
-    assert "names no broker" in _refused("replay", good, "--via", "mqtt", "--mqtt-url", "localhost:1883", *site)
-    assert "LEADHAND_MQTT_USER" in _refused("replay", good, "--via", "mqtt", "--mqtt-url", "mqtt://me:secret@localhost", *site)
-    assert "loopback" in _refused("replay", good, "--via", "opcua", "--insecure", "--host", "0.0.0.0", *site)  # noqa: S104
+    for arguments, words in (
+        ((tmp_path / "no.csv", "--via", "opcua"), "No such file"),
+        ((good, "--via", "mqtt"), "--mqtt-url"),
+        ((good, "--via", "mqtt", "--mqtt-url", "localhost:1883"), "names no broker"),
+        ((good, "--via", "mqtt", "--mqtt-url", "mqtt://me:secret@localhost"), "LEADHAND_MQTT_USER"),
+        ((good, "--via", "opcua", "--insecure", "--host", "0.0.0.0"), "loopback"),  # noqa: S104
+        ((good, "--via", "opcua", "--speed", "0"), "above 0"),
+    ):
+        assert main(["replay", *map(str, arguments), "--site-out", str(tmp_path / "site.toml")]) == 2
+        told = capsys.readouterr()
+        assert words in told.err
+        assert told.out == ""
