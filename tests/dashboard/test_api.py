@@ -17,7 +17,7 @@ from storage.people import Role, Scope
 from tests.dashboard.running import PASSWORD, ROBOT, ROOT, RunningDashboard
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def viewer(dashboard: RunningDashboard) -> Iterator[httpx.Client]:
     with dashboard.client(Role.VIEWER) as client:
         _wait_until_read(client)

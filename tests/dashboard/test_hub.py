@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -24,14 +23,14 @@ from tests.dashboard.running import SITE
 
 
 @pytest.fixture
-def url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("site")
     (folder / "sources.d").mkdir()
     (folder / "sources.d" / "_about.toml").write_text("")
     (folder / "site.toml").write_text(SITE)
     with connect(database_url, application="test") as connection:
         register_site(connection, load_site(folder / "site.toml"))
-    yield database_url
+    return database_url
 
 
 def _messages(block: bytes | None) -> list[dict[str, object]]:
@@ -126,7 +125,7 @@ async def test_without_a_database_the_clock_goes_on() -> None:
     client = hub.subscribe(["overview"], None)
     reading = asyncio.create_task(asyncio.to_thread(hub.read_forever))
     publishing = asyncio.create_task(hub.publish_forever())
-    heard = []
+    heard: list[dict[str, object]] = []
     end = time.monotonic() + 10
     while len(heard) < 5 and time.monotonic() < end:
         heard += _messages(await hub.next_block(client, 1.0))

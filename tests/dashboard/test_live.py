@@ -180,7 +180,7 @@ def test_while_the_database_is_away_pages_hear_how_old_data_are_and_recover(dash
     name = psycopg.conninfo.conninfo_to_dict(server)["dbname"]
     maintenance = psycopg.conninfo.make_conninfo(server, dbname="postgres")
     with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')  # type: ignore[call-overload]
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         try:
             away = live.until(lambda m: m["database"] == "away")[-1]
@@ -190,7 +190,7 @@ def test_while_the_database_is_away_pages_hear_how_old_data_are_and_recover(dash
                 assert anybody.get("/healthz").status_code == 200
                 assert anybody.get("/readyz").status_code == 503
         finally:
-            connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')  # type: ignore[call-overload]
+            connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')
     back = live.until(lambda m: m["database"] == "ok")[-1]
     assert back["read_us"] > later["read_us"]
 
