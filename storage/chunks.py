@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.database import Connection, micros, moment
-from storage.partitions import Partition, TierTable
+from storage.partitions import Partition, Tier, TierTable, kept_from
 
 _READ = """
 WITH h AS (
@@ -46,3 +46,29 @@ def sizes(connection: Connection, table: TierTable, parts: Sequence[Partition]) 
 def drop(connection: Connection, table: TierTable, part: Partition) -> None:
     """Drop one chunk and all older ones; the rollups above keep what they hold."""
     connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", [table.table, moment(part.to_us)])
+
+
+_SOURCES: dict[str, Tier] = {"rollup_1s": "raw", "rollup_1m": "1s", "rollup_1h": "1m"}
+_LEAST_OFFSET_SECONDS = {"rollup_1s": 10, "rollup_1m": 300, "rollup_1h": 18_000}
+"""A policy must span at least two buckets behind its end."""
+_JOBS = """
+SELECT j.job_id, c.view_name FROM timescaledb_information.jobs j JOIN timescaledb_information.continuous_aggregates c
+    ON (j.hypertable_schema, j.hypertable_name) IN
+        ((c.view_schema, c.view_name), (c.materialization_hypertable_schema, c.materialization_hypertable_name))
+WHERE c.view_schema = current_schema() AND j.proc_name = 'policy_refresh_continuous_aggregate'
+"""
+
+
+def protect_rollups(connection: Connection) -> None:
+    """Have no rollup refreshed from further back than the tier below is kept.
+
+    Dropping a chunk marks its span as changed, and a refresh of that span would empty the rollups too. To be called before chunks
+    are dropped, and now and then after, for the bound is told as an age.
+    """
+    kept = kept_from(connection)
+    for job, view in connection.execute(_JOBS).fetchall():
+        connection.execute(
+            "SELECT alter_job(%(job)s, config => config || jsonb_build_object('start_offset', format('%%s seconds', greatest(%(least)s, "
+            "floor(extract(epoch FROM now() - %(kept)s)))::bigint))) FROM timescaledb_information.jobs WHERE job_id = %(job)s",
+            {"job": job, "least": _LEAST_OFFSET_SECONDS[view], "kept": moment(kept[_SOURCES[view]])},
+        )

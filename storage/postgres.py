@@ -153,7 +153,10 @@ class EmbeddedPostgres:
         fresh.rename(self._data)
 
     def _launch(self) -> None:
-        _remove_stale_pid_file(self._data)
+        if self._process is not None:
+            self._process.kill()  # it serves no more: only its number is still taken until we look at its end
+            self._process.wait()
+        self._remove_stale_locks()
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         settings = self._settings | {
@@ -170,6 +173,12 @@ class EmbeddedPostgres:
             self._process = subprocess.Popen(
                 self._as_account(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, start_new_session=True
             )
+
+    def _remove_stale_locks(self) -> None:
+        """PostgreSQL would refuse to start where the number in a left-over lock file now belongs to some other process of ours."""
+        if self.pid is None:
+            for lock in (self._data / "postmaster.pid", self._socket_folder / ".s.PGSQL.5432.lock"):
+                lock.unlink(missing_ok=True)
 
     def _as_account(self, command: list[str]) -> list[str]:
         """PostgreSQL refuses to run as root: then it runs in a user namespace that shows us as another, else as a low account."""
@@ -214,10 +223,14 @@ class EmbeddedPostgres:
         return False
 
     def _wait_until_gone(self, pid: int, seconds: float) -> None:
+        """The pid file goes before the process does."""
         until = self._clock.monotonic() + seconds
         while self._clock.monotonic() < until:
             self._reap()
-            if _running(self._data) != pid:
+            try:
+                if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                    return
+            except psutil.NoSuchProcess:
                 return
             self._clock.sleep(0.02)
 
@@ -251,12 +264,6 @@ def _running(data: Path) -> int | None:
     except (OSError, ValueError, psutil.Error):
         return None
     return pid if serves else None
-
-
-def _remove_stale_pid_file(data: Path) -> None:
-    """PostgreSQL would refuse to start where the number in a left-over pid file now belongs to some other process of ours."""
-    if _running(data) is None:
-        (data / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _account() -> pwd.struct_passwd:

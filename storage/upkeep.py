@@ -87,6 +87,8 @@ class Upkeep:
         if not self._on_timescale():
             made = self._partitions_ahead()
             seconds = roll_up(self._connection)
+        else:
+            chunks.protect_rollups(self._connection)
         dropped = [*self._drop_aged(), *self._keep_budget()]
         self._forget_batches()
         self._connection.execute(
@@ -156,6 +158,8 @@ class Upkeep:
         self._connection.execute(
             "UPDATE tier_state SET kept_from = greatest(kept_from, %s) WHERE tier = %s", [moment(part.to_us), table.tier]
         )
+        if self._on_timescale():
+            chunks.protect_rollups(self._connection)
         try:
             self._parts.drop(self._connection, table, part)
         except psycopg.errors.LockNotAvailable:

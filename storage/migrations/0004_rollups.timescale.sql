@@ -62,14 +62,15 @@ FROM rollup_1m
 GROUP BY 1, 2
 WITH NO DATA;
 
+-- Never further back than the tier below is kept: a refresh of what was dropped there would drop it here. Upkeep follows the budget.
 -- In one batch: cut into batches, a first refresh over all time takes a hundred times as long.
-DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1s', start_offset => NULL, end_offset => INTERVAL '2 seconds',
+DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1s', start_offset => INTERVAL '400 days', end_offset => INTERVAL '2 seconds',
     schedule_interval => INTERVAL '5 seconds', buckets_per_batch => 0, if_not_exists => true); END $$;
 
-DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1m', start_offset => NULL, end_offset => INTERVAL '1 minute',
+DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1m', start_offset => INTERVAL '1830 days', end_offset => INTERVAL '1 minute',
     schedule_interval => INTERVAL '30 seconds', buckets_per_batch => 0, if_not_exists => true); END $$;
 
-DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1h', start_offset => NULL, end_offset => INTERVAL '1 hour',
+DO $$ BEGIN PERFORM add_continuous_aggregate_policy('rollup_1h', start_offset => INTERVAL '7300 days', end_offset => INTERVAL '1 hour',
     schedule_interval => INTERVAL '10 minutes', buckets_per_batch => 0, if_not_exists => true); END $$;
 
 -- Wide bounds of age, the same as in tier_state; the disk budget of upkeep works within them.
