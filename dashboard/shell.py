@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 from urllib.parse import unquote
 
-import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.development.base_component import Component
 
@@ -24,6 +24,11 @@ _ENTRIES = (
     ("/sources", "plug-connected", "Sources"),
     ("/health", "heartbeat", "System health"),
 )
+_PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
+_HEAVY = re.compile(
+    r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
+)
+"""Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
 _ADMIN_ENTRY = ("/people", "users", "People and tokens")
 
 
@@ -55,40 +60,39 @@ def build_shell(app: PageApp, services: Services) -> None:
 def frame(context: PageContext) -> Component:
     """Return the frame with an empty page in it, for one person, language and theme."""
     t = texts_of(context.language)
-    provider: Component = dmc.MantineProvider(
-        forceColorScheme=context.theme,
-        theme={"primaryColor": "gray", "fontFamily": "inherit", "cursorType": "pointer", "respectReducedMotion": True},
-        children=html.Div(
-            className="frame",
-            children=[
-                html.A(t("Skip to the content"), href="#page", className="skip"),
-                dcc.Location(id="address", refresh="callback-nav"),
-                dcc.Store(id="page-title"),
-                html.Nav(
-                    className="nav",
-                    **also(aria_label=t("Pages")),
-                    children=[
-                        dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
-                        html.Div(id="nav-entries", children=_entries(context, t, "")),
-                        html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
-                    ],
-                ),
-                _top_bar(context, t),
-                html.Main(id="page", className="page", tabIndex="-1", children=html.Div(t("Loading…"), className="loading")),
-                html.Div(className="stale-curtain", role="alert", children=[icon("wifi-off"), html.Span(id="stale-words")]),
-            ],
-        ),
+    return html.Div(
+        className="frame",
+        children=[
+            html.A(t("Skip to the content"), href="#page", className="skip"),
+            dcc.Location(id="address", refresh="callback-nav"),
+            dcc.Store(id="page-title"),
+            html.Nav(
+                className="nav",
+                **also(aria_label=t("Pages")),
+                children=[
+                    dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
+                    html.Div(id="nav-entries", children=_entries(context, t, "")),
+                    html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
+                ],
+            ),
+            _top_bar(context, t),
+            html.Main(id="page", className="page", tabIndex="-1", children=html.Div(t("Loading…"), className="loading")),
+            html.Div(className="stale-curtain", role="alert", children=[icon("wifi-off"), html.Span(id="stale-words")]),
+        ],
     )
-    return provider
+
+
+def _link(content: Any, href: str, name: str) -> Component:
+    """Return a link to a page; one to a page with forms loads it whole, because it needs scripts that the others do without."""
+    kind = html.A if href in _PAGES_WITH_FORMS else dcc.Link
+    link: Component = kind(content, href=href, className=name)
+    return link
 
 
 def _entries(context: PageContext, t: Texts, pathname: str) -> list[Component]:
     entries = [*_ENTRIES, _ADMIN_ENTRY] if context.may(Role.ADMIN) else list(_ENTRIES)
     here = "/" if pathname.startswith("/equipment") else pathname
-    return [
-        dcc.Link([icon(image), html.Span(t(words))], href=href, className="item here" if href == here else "item")
-        for href, image, words in entries
-    ]
+    return [_link([icon(image), html.Span(t(words))], href, "item here" if href == here else "item") for href, image, words in entries]
 
 
 def _top_bar(context: PageContext, t: Texts) -> Component:
@@ -125,7 +129,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
                 title=theme_words,
                 **also(data_theme=other_theme, aria_label=theme_words),
             ),
-            dcc.Link([icon("user"), html.Span(context.person.full_name or context.person.name)], href="/account", className="tool"),
+            _link([icon("user"), html.Span(context.person.full_name or context.person.name)], "/account", "tool"),
             html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", **also(data_logout="1")),
         ],
     )
@@ -191,6 +195,7 @@ def _nothing(t: Texts, pathname: str) -> Component:
 def _index(context: PageContext, parts: dict[str, str]) -> str:
     """Return the HTML around the app, in the right language and theme before any script runs."""
     language = "zh" if context.language == "zh" else "en"
+    scripts = parts["scripts"] if context.path.rstrip("/") in _PAGES_WITH_FORMS else _HEAVY.sub("", parts["scripts"])
     loading = escape(texts_of(context.language)("Loading…"))
     return f"""<!DOCTYPE html>
 <html lang="{language}" data-mantine-color-scheme="{context.theme}" data-zone="{escape(context.time_zone)}">
@@ -204,6 +209,6 @@ def _index(context: PageContext, parts: dict[str, str]) -> str:
 <body>
 <div id="react-entry-point"><div class="loading">{loading}</div></div>
 <script type="application/json" id="leadhand-texts">{texts_of(context.language).for_browser()}</script>
-<footer>{parts["config"]}{parts["scripts"]}{parts["renderer"]}</footer>
+<footer>{parts["config"]}{scripts}{parts["renderer"]}</footer>
 </body>
 </html>"""

@@ -43,8 +43,13 @@
       this.resize = new ResizeObserver(() => this.fit());
       this.resize.observe(place);
       this.lay();
-      this.live();
+      this.open();
       this.timer = setInterval(() => this.follow(), 1000);
+    }
+
+    open() { // the address may say which span to show: ?span=24h
+      const wanted = new URLSearchParams(location.search).get("span"), known = SPANS.find(([name]) => name.replace(" ", "") === wanted);
+      if (known) this.back(known[1], known[0]); else this.live();
     }
 
     /* -- tools -- */
@@ -148,7 +153,7 @@
         const resolutions = [...new Set(content.map((found) => RESOLUTION[found.resolution] || found.resolution))];
         this.say(resolutions.join(", "));
         this.place.dataset.drawn = String(turn);
-        performance.mark("leadhand-trend-drawn");
+        requestAnimationFrame(() => performance.mark("leadhand-trend-drawn"));
       } catch (error) {
         if (error.name !== "AbortError" && turn === this.turn) this.facts.textContent = lh.say("The history could not be read: {why}", { why: error.message });
       }

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import PasswordDraft
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, facts, notice
+from dashboard.pages.parts import NONE_SHOWN, facts, forms, notice
 from dashboard.services import Services
 from dashboard.texts import texts_of
 from plant.errors import Rejected, Unavailable
@@ -49,7 +49,7 @@ def layout(context: PageContext) -> Component:
             ],
         )
     )
-    return html.Div(content)
+    return forms(context, content)
 
 
 def register(app: PageApp, services: Services) -> None:

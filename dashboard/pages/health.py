@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
@@ -42,14 +41,14 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(
                 className="panel",
                 children=[
-                    dmc.Select(
+                    html.Label(t("Source"), htmlFor="health-source"),
+                    dcc.Dropdown(
                         id="health-source",
-                        label=t("Source"),
-                        data=[source.id for source in sources],
+                        options=[source.id for source in sources],
                         value=first,
-                        allowDeselect=False,
+                        clearable=False,
                         searchable=len(sources) > 10,
-                        maw=320,
+                        style={"maxWidth": "20rem"},
                     ),
                     html.Div(_minutes(services, first, t, context.time_zone), id="health-minutes", className="live"),
                 ],

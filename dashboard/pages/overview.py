@@ -35,7 +35,7 @@ def layout(context: PageContext, services: Services) -> Component:
             [
                 html.H1(t("Plant overview")),
                 notice(t("No signals yet. Add a source, or start with 'leadhand demo'.")),
-                dcc.Link(t("To the sources"), href="/sources"),
+                html.A(t("To the sources"), href="/sources"),
             ]
         )
     plan = {

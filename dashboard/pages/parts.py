@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
+from dashboard.context import PageContext
 from dashboard.texts import Texts
 from plant.errors import SettingsError
 
@@ -23,6 +25,16 @@ NONE_SHOWN = "\N{EN DASH}"
 def also(**attributes: Any) -> dict[str, Any]:
     """Return ``data-`` and ``aria-`` attributes for a component: ``data_part="age"`` becomes ``data-part``."""
     return {name.replace("_", "-"): value for name, value in attributes.items()}
+
+
+def forms(context: PageContext, content: list[Component]) -> Component:
+    """Return page content with form fields in it, in the theme of the page."""
+    provider: Component = dmc.MantineProvider(
+        forceColorScheme=context.theme,
+        theme={"primaryColor": "gray", "fontFamily": "inherit", "cursorType": "pointer", "respectReducedMotion": True},
+        children=html.Div(content),
+    )
+    return provider
 
 
 def icon(name: str) -> Component:

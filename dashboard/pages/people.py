@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, forms, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import AccountView, AuditView, TokenView
@@ -28,7 +28,8 @@ def layout(context: PageContext, services: Services) -> Component:
     head = html.H1(t("People and tokens"))
     if not context.may(Role.ADMIN):
         return html.Div([head, notice(t("This page needs the role admin."))])
-    return html.Div(
+    return forms(
+        context,
         [
             head,
             html.Div(id="people-result"),
@@ -65,7 +66,7 @@ def layout(context: PageContext, services: Services) -> Component:
             ),
             html.H2(t("Changes")),
             html.Div(_audit(services, context, t), id="people-audit", className="panel"),
-        ]
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.page_app import PageApp
 from dashboard.pages.health import source_state
-from dashboard.pages.parts import age, also, milliseconds, notice, problems_of, state, table, whole
+from dashboard.pages.parts import age, also, forms, milliseconds, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import CheckView, FoundVariableView, SourceView
@@ -45,7 +45,8 @@ _PLACE = {
 def layout(context: PageContext, services: Services) -> Component:
     """Return the list of sources, and the steps of adding one to those who may."""
     t = texts_of(context.language)
-    return html.Div(
+    return forms(
+        context,
         [
             html.H1(t("Sources")),
             html.Div(_list(services, t), id="sources-list", className="panel live"),
@@ -55,7 +56,7 @@ def layout(context: PageContext, services: Services) -> Component:
             else notice(t("Adding a source needs the role engineer; you have the role {role}.", role=t(str(context.person.role)))),
             dcc.Store(id="sources-beat"),
             html.Div(**also(data_beat="sources-beat")),
-        ]
+        ],
     )
 
 

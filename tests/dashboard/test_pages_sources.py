@@ -1,0 +1,95 @@
+"""Adding a source on the page: discover a real OPC UA server, choose, check, save."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from asyncua import ua
+from asyncua.server.server import Server
+from playwright.sync_api import Page, expect
+
+from plant.signals import SignalPath
+from plant.site import load_site
+from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.stage import dashboard_before, make_stage
+from tests.databases import fresh_database
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def opc_ua_server() -> Iterator[str]:
+    """The address of an OPC UA server without security that offers three variables."""
+    ready, ended, address = threading.Event(), asyncio.Event(), []
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        server = Server()
+        await server.init()
+        server.set_endpoint("opc.tcp://127.0.0.1:0/")
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        index = await server.register_namespace("urn:acme:press")
+        press = await server.nodes.objects.add_object(ua.NodeId.from_string(f"ns={index};s=press"), f"{index}:Press")
+        await press.add_variable(ua.NodeId.from_string(f"ns={index};s=force"), f"{index}:Force kN", 12.5)
+        await press.add_variable(ua.NodeId.from_string(f"ns={index};s=strokes"), f"{index}:Strokes", 7, ua.VariantType.Int32)
+        await press.add_variable(ua.NodeId.from_string(f"ns={index};s=mode"), f"{index}:Mode", "auto")
+        async with server:
+            port = server.bserver._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+            address.append(f"opc.tcp://127.0.0.1:{port}/")
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    yield address[0]
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(10)
+    loop.close()
+
+
+def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
+    postgres_server: str, migrated_template: str, tmp_path: Path, opc_ua_server: str
+) -> None:
+    with contextlib.ExitStack() as open_things:
+        url = open_things.enter_context(fresh_database(postgres_server, migrated_template))
+        stage = make_stage(tmp_path / "home", url)
+        open_things.callback(stage.close)
+        address = open_things.enter_context(dashboard_before(stage))
+        browser = open_things.enter_context(chromium())
+        with visitor(browser, address, stage.session("engineer"), height=1400) as (page, _):
+            page.goto(address + "/sources")
+            page.get_by_label("Address of the server").fill(opc_ua_server)
+            _choose_policy_none(page)
+            page.locator("#add-discover").click()
+            expect(page.locator("#add-found .notice")).to_contain_text("allow_insecure")
+            page.get_by_label("Allow a connection without security").check()
+            page.locator("#add-discover").click()
+            expect(page.locator("#add-found .notice")).to_contain_text("variables found")
+            for name in ("Force kN", "Mode"):
+                row = page.locator(".ag-center-cols-container .ag-row", has=page.get_by_text(name, exact=True))
+                row.first.locator("input[type=checkbox]").check()
+            page.get_by_label("Name of the source").fill("press plc")
+            page.get_by_label("Equipment (area/line/unit)").fill("forming/line-7/press-1")
+            page.locator("#add-check").click()
+            expect(page.locator("#add-result .notice.wrong")).to_contain_text("press plc")
+            expect(page.locator("#add-save")).to_be_disabled()
+            page.get_by_label("Name of the source").fill("press-plc")
+            page.locator("#add-check").click()
+            expect(page.locator("#add-result .notice")).to_contain_text("No problem found: 2 signals")
+            page.locator("#add-save").click()
+            expect(page.locator("#add-result .notice")).to_contain_text("Saved")
+        signals = {signal.path: signal for signal in load_site(stage.site_file).signals}
+        force = signals[SignalPath("acme/north/forming/line-7/press-1/Force-kN")]
+        assert force.address == "nsu=urn:acme:press;s=force"
+        assert SignalPath("acme/north/forming/line-7/press-1/Mode") in signals
+
+
+def _choose_policy_none(page: Page) -> None:
+    page.get_by_label("Security policy").first.click()
+    page.get_by_role("option", name="None", exact=True).click()
