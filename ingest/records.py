@@ -173,8 +173,9 @@ def encode_record(record: Record, before: int) -> bytes:
     ``before``: how many samples all earlier records of this source told of; a step in it shows that a record was lost.
     """
     samples = record.samples
-    used, signal = np.unique(samples.signal, return_inverse=True)
-    columns = [_narrow(signal.astype(np.int64))]
+    present = np.bincount(samples.signal, minlength=len(samples.paths)) > 0
+    used = np.flatnonzero(present)
+    columns = [_narrow((np.cumsum(present) - 1)[samples.signal])]
     columns += [_narrow(getattr(samples, name).astype(np.int64)) for name in _INT_COLUMNS[1:]]
     columns.append(_narrow(samples.has_value.astype(np.int64)))
     columns.append(_Column("<f8", 0, np.ascontiguousarray(samples.value, "<f8").tobytes()))

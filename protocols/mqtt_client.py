@@ -88,7 +88,10 @@ OnState = Callable[[MqttState, str, bool], None]
 
 
 class MqttConnection:
-    """An MQTT connection that reconnects by itself until stopped. Callbacks run in its own thread."""
+    """An MQTT connection that reconnects by itself until stopped. Callbacks run in its own thread.
+
+    Raises Rejected for a certificate authority file that cannot be used.
+    """
 
     def __init__(self, endpoint: MqttEndpoint, on_message: OnMessage | None = None, on_state: OnState | None = None) -> None:
         self._endpoint = endpoint
@@ -110,7 +113,7 @@ class MqttConnection:
         self._thread = threading.Thread(target=self._run, name=f"mqtt {endpoint.client_id}", daemon=True)
 
     def start(self) -> None:
-        """Begin connecting; returns at once. Raises Rejected when the endpoint cannot be used at all (its CA file)."""
+        """Begin connecting; returns at once."""
         endpoint = self._endpoint
         properties: Any = None
         if endpoint.version == "5":

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from asyncua import Server, ua
+
+from ingest.files import SystemFiles
+from ingest.health import SourceHealth
+from ingest.records import RECORD, Record, SourceState, decode_record
+from ingest.sampler import OpcUaSampler
+from ingest.spool import Spool
+from ingest.ticks import ticks_between
+from ingest.writer import SpoolWriter
+from plant.clock import SystemClock
+from plant.equipment import EquipmentId
+from plant.ledger import Counts, Gap, GapReason
+from plant.signals import DataType, Signal, SignalPath, SourceId, StoreRule
+from protocols.opcua_client import OpcUaEndpoint
+from tests.ingest.parts import free_port, until
+
+SOURCE = SourceId("server")
+NAMESPACE = "urn:test:machine"
+INTERVAL_US = 30_000
+
+
+class Machine:
+    """A small OPC UA server in a thread: ``level`` moves each 10 ms, ``steady`` never, ``word`` is text."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return f"opc.tcp://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        self._stop.clear()
+        self._ready.clear()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
+        self._thread.start()
+        assert self._ready.wait(20)
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(20)
+
+    async def _serve(self) -> None:
+        server = Server()
+        await server.init()
+        server.set_endpoint(self.url)
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        space = await server.register_namespace(NAMESPACE)
+        level = await server.nodes.objects.add_variable(ua.NodeId("level", space), "level", 0.0)
+        await server.nodes.objects.add_variable(ua.NodeId("steady", space), "steady", 5.0)
+        await server.nodes.objects.add_variable(ua.NodeId("word", space), "word", "run")
+        async with server:
+            self._ready.set()
+            value = 0.0
+            while not self._stop.is_set():
+                value += 1
+                await level.write_value(value)
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    one = Machine(free_port())
+    one.start()
+    yield one
+    one.stop()
+
+
+def signal(name: str, data_type: DataType = DataType.DOUBLE, store: StoreRule = StoreRule.NEW_SOURCE_TIME) -> Signal:
+    path = SignalPath(f"a/b/{name}")
+    return Signal(path, EquipmentId("a/b"), name, data_type, "", SOURCE, f"nsu={NAMESPACE};s={name}", INTERVAL_US, store)
+
+
+class Run:
+    """A sampler over a spool in a folder, from start to stop."""
+
+    def __init__(self, folder: Path, url: str, *signals: Signal) -> None:
+        self.signals = signals
+        self.folder = folder
+        self.spool = Spool(folder, SystemFiles(), new_id=uuid4)
+        clock = SystemClock()
+        self.writer = SpoolWriter(self.spool, clock, sync_seconds=0.1)
+        self.writer.open()
+        self.state: SourceState | None = self.writer.state_of(SOURCE)
+        self.health = SourceHealth(SOURCE, INTERVAL_US, insecure=True, now_us=clock.now_us())
+        endpoint = OpcUaEndpoint(url, "None", "None", timeout_seconds=1.0)
+        self.sampler = OpcUaSampler(SOURCE, signals, INTERVAL_US, lambda: endpoint, self.writer, self.health, clock, self.state, seed=1)
+        self.sampler.start()
+
+    def stop(self) -> None:
+        self.sampler.stop()
+        assert self.sampler.join(10)
+        self.writer.close()
+
+    def ticks(self, more: int) -> None:
+        """Wait for some more seconds' records."""
+        goal = self.spool.last + more
+        until(lambda: self.spool.last >= goal, 20)
+
+
+def records_in(folder: Path) -> list[Record]:
+    frames = []
+    spool = Spool(folder, SystemFiles(), new_id=uuid4)
+    spool.open(frames.append)
+    spool.close()
+    return [decode_record(frame.content)[0] for frame in frames if frame.kind == RECORD]
+
+
+def totals(records: list[Record]) -> Counts:
+    return sum((line.counts for record in records for line in record.ledger), Counts())
+
+
+def gaps(records: list[Record]) -> list[Gap]:
+    return [gap for record in records for gap in record.gaps]
+
+
+def assert_exact(records: list[Record], signals: int) -> None:
+    first = min(gap.from_us for gap in gaps(records))
+    assert totals(records).unexplained() == 0
+    assert totals(records).expected == signals * ticks_between(first, records[-1].mark.end_us, INTERVAL_US)
+    assert totals(records).stored == sum(len(record.samples) for record in records)
+    assert totals(records).gap == sum(gap.count for gap in gaps(records) if gap.reason is not GapReason.TYPE)
+
+
+def run_through(folder: Path, machine: Machine, *signals: Signal, between: Callable[[Run], None] = lambda _: None) -> list[Record]:
+    run = Run(folder, machine.url, *signals)
+    until(lambda: run.health.state == "connected", 15)
+    run.ticks(2)
+    between(run)
+    run.stop()
+    return records_in(folder)
+
+
+def test_every_tick_of_every_signal_is_accounted_for(tmp_path: Path, machine: Machine) -> None:
+    signals = [signal("level"), signal("steady"), signal("word", DataType.STRING)]
+    records = run_through(tmp_path, machine, *signals)
+    assert_exact(records, 3)
+    of_level = np.concatenate([r.samples.value[r.samples.signal == r.samples.paths.index(signals[0].path)] for r in records[1:-1]])
+    assert (np.diff(of_level) > 0).all()
+    steady = [r for r in records if signals[1].path in r.samples.paths]
+    assert len(steady) == 1, "a source time that never moves is stored once"
+    assert totals(records).unchanged > 40
+    assert sum(line.ticks for r in records for line in r.ledger) == sum(int(line.lateness.sum()) for r in records for line in r.ledger)
+
+
+def test_a_missing_node_and_a_wrong_type_stop_no_other_signal(tmp_path: Path, machine: Machine) -> None:
+    signals = [signal("level"), signal("nowhere"), signal("word", DataType.DOUBLE)]
+    records = run_through(tmp_path, machine, *signals)
+    assert_exact(records, 3)
+    assert totals(records).stored > 30
+    by_signal = {gap.signal: gap for gap in gaps(records) if gap.signal is not None}
+    assert by_signal[signals[1].path].reason is GapReason.NODE
+    assert by_signal[signals[2].path].reason is GapReason.TYPE
+    assert totals(records).rejected == sum(gap.count for gap in gaps(records) if gap.reason is GapReason.TYPE) > 30
+
+
+def test_a_lost_server_becomes_a_gap_and_the_reads_go_on_in_a_new_session(tmp_path: Path, machine: Machine) -> None:
+    def outage(run: Run) -> None:
+        machine.stop()
+        until(lambda: run.health.state == "away", 15)
+        machine.start()
+        until(lambda: run.health.state == "connected", 30)
+        run.ticks(1)
+
+    records = run_through(tmp_path, machine, signal("level"), signal("steady"), between=outage)
+    assert_exact(records, 2)
+    away = [gap for gap in gaps(records) if gap.reason in (GapReason.DISCONNECTED, GapReason.TIMEOUT)]
+    assert len(away) >= 2
+
+
+def test_the_time_between_two_runs_becomes_an_exact_gap_and_nothing_is_stored_twice(tmp_path: Path, machine: Machine) -> None:
+    signals = [signal("level"), signal("steady")]
+    run_through(tmp_path, machine, *signals)
+    records = run_through(tmp_path, machine, *signals)
+    assert_exact(records, 2)
+    stopped = [gap for gap in gaps(records) if gap.reason is GapReason.STOPPED]
+    assert stopped
+    assert sum(signals[1].path in record.samples.paths for record in records) == 1
+
+
+def test_a_server_that_is_away_from_the_start_is_told_and_counted(tmp_path: Path) -> None:
+    run = Run(tmp_path, f"opc.tcp://127.0.0.1:{free_port()}/", signal("level"))
+    until(lambda: run.health.state == "away", 15)
+    run.stop()
+    records = records_in(tmp_path)
+    assert_exact(records, 1)
+    assert totals(records).stored == 0
+    assert totals(records).gap > 0
+
+
+def test_settings_that_the_server_refuses_are_told_as_refused(tmp_path: Path, machine: Machine) -> None:
+    run = Run(tmp_path, machine.url, signal("level"))
+    run.stop()
+    run = Run(tmp_path, machine.url, signal("level"))
+    run.sampler._endpoint = lambda: OpcUaEndpoint(machine.url, timeout_seconds=1.0)
+    until(lambda: run.health.state in ("refused", "away"), 15)
+    run.stop()
