@@ -27,10 +27,13 @@ from tests.simulators.test_replay import Listener, simulators
 
 
 async def _variables_below(client: Client, node: Any) -> list[Any]:
+    """The NodeIds of all variables below a node."""
     found = []
-    for child in await node.get_children():
-        kind = await child.read_node_class()
-        found += [child] if kind is ua.NodeClass.Variable else await _variables_below(client, child)
+    for child in await node.get_children_descriptions():
+        if child.NodeClass is ua.NodeClass.Variable:
+            found.append(child.NodeId)
+        elif child.NodeId.NamespaceIndex:
+            found += await _variables_below(client, client.get_node(child.NodeId))
     return found
 
 
@@ -53,8 +56,8 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
                 async with Client(source.url, timeout=5) as client:
                     index = await client.get_namespace_index(NAMESPACE)
                     for node in await _variables_below(client, client.nodes.objects):
-                        if node.nodeid.NamespaceIndex == index:
-                            offered.add((source.id, f"nsu={NAMESPACE};s={node.nodeid.Identifier}"))
+                        assert node.NamespaceIndex == index
+                        offered.add((source.id, f"nsu={NAMESPACE};s={node.Identifier}"))
                     signals = [s for s in site.signals if s.source == source.id]
                     wanted = [
                         ua.ReadValueId(NodeId=ua.NodeId(s.address.partition(";s=")[2], index), AttributeId=AttributeIds.Value)  # type: ignore[arg-type]

@@ -126,6 +126,8 @@ def test_the_first_looks_of_a_session_take_nothing() -> None:
     feed = _feed(3)
     both = frozenset({0, 1})
     assert [feed.read(START_US + n * 40_000, "a", both).source_us for n in range(8)] == [START_US] * 8
+    late = _feed(3)
+    assert [late.read(START_US + us, "b", both).source_us - START_US for us in (0, 700_000, 730_000)] == [0, 0, 1000]
 
 
 def test_a_reader_that_comes_back_meets_the_row_that_was_not_confirmed() -> None:
@@ -367,7 +369,7 @@ def test_what_cannot_be_carried_exactly_is_refused_before_anything_is_sent(share
     file = tmp_path / "recording.csv"
     file.write_text("exact,inexact\n0.5,0.1\n")
     assert "column 'inexact'" in _unsendable(file, "float32", site)
-    file.write_text("a,b\n1,\n")
+    file.write_text("a,b\n1,\n2,3\n")
     assert "empty cells" in _unsendable(file, "float32", site)
     file.write_text("a\ninf\n")
     assert "JSON cannot carry" in _unsendable(file, "object", site)
