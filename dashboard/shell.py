@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import re
 from html import escape
 from typing import Any
@@ -29,6 +31,7 @@ _HEAVY = re.compile(
     r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
 )
 """Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
+_EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
 _ADMIN_ENTRY = ("/people", "users", "People and tokens")
 
 
@@ -36,7 +39,8 @@ def build_shell(app: PageApp, services: Services) -> None:
     """Give the app its frame, its pages and their callbacks. ``app.layout`` and the index page need ``current_context`` set by the gate."""
 
     def interpolate(**parts: str) -> str:
-        return _index(current_context(), parts)
+        context = current_context()
+        return _index(context, parts, _first(services, context.path))
 
     app.backend.websocket_capability = False  # else each page opens a WebSocket that nothing here uses (plotly/dash#3939)
     app.interpolate_index = interpolate  # type: ignore[method-assign, assignment]  # made for each person's language and theme
@@ -192,10 +196,21 @@ def _nothing(t: Texts, pathname: str) -> Component:
     )
 
 
-def _index(context: PageContext, parts: dict[str, str]) -> str:
+def _first(services: Services, path: str) -> str:
+    """Return what the page may ask for before the large scripts are here: its time, and the first signals of an equipment's trend."""
+    ids: list[int] = []
+    if path.startswith("/equipment/"):
+        with contextlib.suppress(Unavailable):
+            ids = equipment.first_drawn(services, unquote(path.removeprefix("/equipment/")).rstrip("/"))
+    return json.dumps({"now_ms": services.plant.clock().now_us // 1000, "signals": ids})
+
+
+def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
     """Return the HTML around the app, in the right language and theme before any script runs."""
     language = "zh" if context.language == "zh" else "en"
     scripts = parts["scripts"] if context.path.rstrip("/") in _PAGES_WITH_FORMS else _HEAVY.sub("", parts["scripts"])
+    found = _EARLY.search(scripts)
+    early, scripts = (found[0], _EARLY.sub("", scripts)) if found else ("", scripts)
     loading = escape(texts_of(context.language)("Loading…"))
     return f"""<!DOCTYPE html>
 <html lang="{language}" data-mantine-color-scheme="{context.theme}" data-zone="{escape(context.time_zone)}">
@@ -208,6 +223,8 @@ def _index(context: PageContext, parts: dict[str, str]) -> str:
 </head>
 <body>
 <div id="react-entry-point"><div class="loading">{loading}</div></div>
+<script type="application/json" id="leadhand-first">{first}</script>
+{early}
 <script type="application/json" id="leadhand-texts">{texts_of(context.language).for_browser()}</script>
 <footer>{parts["config"]}{scripts}{parts["renderer"]}</footer>
 </body>

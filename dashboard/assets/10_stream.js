@@ -16,7 +16,7 @@
       for (const key in words || {}) said = said.split("{" + key + "}").join(words[key]);
       return said;
     },
-    now() { return lh.serverMs ? lh.serverMs + (performance.now() - receivedAt) : Date.now(); },
+    now() { const early = window.leadhandEarly && window.leadhandEarly.clock; return lh.serverMs ? lh.serverMs + (performance.now() - receivedAt) : early ? early.serverMs + (performance.now() - early.at) : Date.now(); },
     number(value) {
       if (value === null || value === undefined) return "–";
       const size = Math.abs(value);

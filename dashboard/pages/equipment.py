@@ -8,7 +8,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from dashboard.charts import shown_span, trend_plan, unit_words
+from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
@@ -17,6 +17,8 @@ from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import EquipmentView, SignalView
 
+_FIRST_TRENDS = 6
+"""As many as the script draws before it is asked for more."""
 _MOST_SIGNALS = 60
 """More than this on one page is read by nobody; the rest is found one level below."""
 
@@ -46,6 +48,12 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
     elif not below:
         content.append(notice(t("This equipment has no signals.")))
     return html.Div(content)
+
+
+def first_drawn(services: Services, place: str) -> list[int]:
+    """Return the signals whose trends are drawn when the page opens, in their order."""
+    signals = sorted(services.plant.signals(equipment=place), key=lambda s: s.id)[:_MOST_SIGNALS]
+    return [signal.id for signal in signals if drawn_as(signal.data_type) != "strip"][:_FIRST_TRENDS]
 
 
 def register(app: PageApp, services: Services) -> None:
@@ -103,7 +111,7 @@ def _value_row(signal: SignalView, t: Texts) -> Component:
 
 
 def _trends(signals: list[SignalView], context: PageContext, t: Texts) -> Component:
-    plan = {"zone": context.time_zone, "signals": [trend_plan(signal) for signal in signals]}
+    plan = {"zone": context.time_zone, "first": _FIRST_TRENDS, "signals": [trend_plan(signal) for signal in signals]}
     return html.Section(
         [
             html.H2(t("Trend")),
