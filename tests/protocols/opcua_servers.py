@@ -151,6 +151,7 @@ async def _serve(options: argparse.Namespace) -> None:
     server.set_endpoint(f"opc.tcp://127.0.0.1:{options.port}/")
     server.set_server_name("test server")
     await server.set_application_uri(SERVER_URI)
+    server.iserver.min_session_timeout_ms = 500
     policies = {
         "None": ua.SecurityPolicyType.NoSecurity,
         "Basic256Sha256": ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
@@ -252,7 +253,7 @@ async def _obey(server: Any, nodes: dict[str, Any]) -> None:
         if wish["act"] == "write":
             kind = getattr(ua.VariantType, wish["kind"]) if "kind" in wish else None
             at = datetime.fromisoformat(wish["at"]) if "at" in wish else datetime.now(UTC)
-            value = ua.DataValue(ua.Variant(wish["value"], kind), ua.StatusCode(wish.get("status", 0)), at)
+            value = ua.DataValue(ua.Variant(wish["value"] * wish.get("times", 1), kind), ua.StatusCode(wish.get("status", 0)), at)
             await server.write_attribute_value(node.nodeid, value)
         elif wish["act"] == "force":
             value = ua.DataValue(ua.Variant(wish["value"], getattr(ua.VariantType, wish["kind"])), SourceTimestamp=datetime.now(UTC))

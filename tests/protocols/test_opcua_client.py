@@ -151,6 +151,20 @@ async def test_a_bad_status_is_kept_whole_and_its_value_is_no_number() -> None:
             assert after.source_time_us[0] == 1_767_323_045_123_456
 
 
+async def test_a_reply_far_too_large_for_single_values_is_unavailable_and_the_session_lives() -> None:
+    with asyncua_server() as server:
+        async with session_with(server) as session:
+            reading = await reading_of(session, [node("string"), PRESS], [DataType.STRING, DataType.DOUBLE])
+            server.tell("write", node="string", value="x", times=3_000_000, kind="String")
+            with pytest.raises(Unavailable, match="no reply with single values"):
+                await reading.read()
+            server.tell("write", node="string", value="x", times=300_000, kind="String")
+            columns = await reading.read()
+            assert columns.text is not None
+            assert columns.text[0] == "x" * 300_000
+            assert columns.value[1] == 180.0
+
+
 async def test_a_type_that_changes_under_way_shows_in_its_type_id() -> None:
     with asyncua_server() as server:
         async with session_with(server) as session:
@@ -241,9 +255,9 @@ async def test_a_server_that_falls_silent_is_given_up_within_about_three_seconds
 
 async def test_an_idle_session_lives_on() -> None:
     with asyncua_server() as server:
-        async with session_with(server, session_timeout_seconds=3.0) as session:
+        async with session_with(server, session_timeout_seconds=2.0) as session:
             reading = await reading_of(session, [PRESS])
-            await asyncio.sleep(4.5)
+            await asyncio.sleep(3.5)
             assert not session.lost.is_set()
             assert (await reading.read()).value.tolist() == [180.0]
 

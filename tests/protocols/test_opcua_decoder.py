@@ -149,7 +149,7 @@ def theirs_of(content: bytes, count: int) -> list[ua.DataValue]:
     return [from_binary(ua.DataValue, buffer) for _ in range(count)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(records, min_size=1, max_size=12))
 def test_columns_say_the_same_as_the_reference_decoder(sent: list[Record]) -> None:
     columns = decode(sent)
@@ -159,7 +159,7 @@ def test_columns_say_the_same_as_the_reference_decoder(sent: list[Record]) -> No
         assert_says_the_same(columns, position, theirs)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_remembered_layout_never_changes_what_is_read(data: st.DataObject) -> None:
     sent = data.draw(st.lists(records, min_size=1, max_size=30))
@@ -172,7 +172,7 @@ def test_a_remembered_layout_never_changes_what_is_read(data: st.DataObject) -> 
             sent = [Record(sent[0].variant, source=TIME) for _ in sent]
 
 
-@settings(max_examples=600, deadline=1000, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_damaged_replies_give_the_reference_values_or_unavailable(data: st.DataObject) -> None:
     sent = data.draw(st.lists(records, min_size=1, max_size=8))

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from plant.errors import Rejected, Unavailable
 from plant.signals import DataType
-from protocols import pki
+from protocols import opcua_security, pki
 from protocols.opcua_client import OpcUaEndpoint, ResolvedNode, open_session
 from tests.protocols.opcua_servers import CLIENT_URI, SERVER_URI, ServerProcess, asyncua_server, make_identity
 
@@ -149,6 +152,16 @@ async def test_the_right_password_is_let_in_and_a_wrong_one_rejected(pki_folder:
             with pytest.raises(Rejected, match="check the user") as refusal:
                 await open_session(wrong)
             assert "guess" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("mode", "wanted", "refused"), [("Sign", "None", True), ("Sign", "", True), ("SignAndEncrypt", "None", False)])
+def test_a_server_that_wants_the_password_in_the_open_does_not_get_it(mode: str, wanted: str, refused: bool) -> None:
+    """A server may ask for user tokens without encryption of their own; then only an encrypted connection protects them."""
+    uri = f"http://opcfoundation.org/UA/SecurityPolicy#{wanted}" if wanted else None
+    client: Any = SimpleNamespace(server_policy=lambda _: SimpleNamespace(SecurityPolicyUri=uri))
+    endpoint = OpcUaEndpoint("opc.tcp://x/", mode=mode, username="lead", password="s3cret")
+    with pytest.raises(Rejected, match="use SignAndEncrypt") if refused else nullcontext():
+        opcua_security.check_password_path(client, endpoint)
 
 
 async def test_keys_are_renewed_while_values_are_read(server: ServerProcess, pki_folder: Path) -> None:
