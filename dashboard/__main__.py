@@ -79,11 +79,11 @@ def run(
     except SettingsError as error:
         _end(error.problems)
     except Unavailable as error:
-        _end([f"{error}; it must be reached once before the dashboard listens on {host}"])
+        _end([f"{error}; it must be reached once before the dashboard listens on {host}"], 1)
     rules = SessionRules(idle_minutes * 60, longest_hours * 3600)
     settings = ServerSettings(url, home, site, _hosts(host, public_url), (public_url or "").startswith("https://"), rules)
     server = build_server(settings, SystemClock(), holder.view, build_shell)
-    _serve(server, listening)
+    _serve(server, listening, behind_proxy=public_url is not None)
 
 
 class _SiteHolder:
@@ -109,7 +109,7 @@ class _SiteHolder:
         return SiteView(str(site.path), site.name, site.time_zone)
 
 
-def _serve(server: Server, listening: socket.socket) -> None:
+def _serve(server: Server, listening: socket.socket, *, behind_proxy: bool) -> None:
     host, port = listening.getsockname()[:2]
 
     def ready() -> None:
@@ -126,7 +126,8 @@ def _serve(server: Server, listening: socket.socket) -> None:
         timeout_keep_alive=30,
         limit_concurrency=1000,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=behind_proxy,  # then, and from this machine only, the client's address is what the proxy says
+        forwarded_allow_ips="127.0.0.1",
         h11_max_incomplete_event_size=64 * 1024,
     )
     _Uvicorn(config, server.hub, ready).run(sockets=[listening])
@@ -175,23 +176,23 @@ def _shown(host: str) -> str:
 
 
 def _log_as_json() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format='{"event": "%(message)s", "logger": "%(name)s"}')
-    logging.getLogger("dashboard").setLevel(logging.WARNING)
+    """Write one JSON object a line to stderr; other libraries' loggers from WARNING on, in the same form."""
+    stamp: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(processors=[*stamp, structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(structlog.processors.JSONRenderer(), foreign_pre_chain=stamp))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("dashboard").setLevel(logging.WARNING)  # Dash sets its own to INFO
 
 
-def _end(problems: list[str]) -> NoReturn:
+def _end(problems: list[str], code: int = 2) -> NoReturn:
     for problem in problems:
         sys.stderr.write(problem + "\n")
-    raise SystemExit(2)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

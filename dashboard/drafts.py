@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from plant.settings import EquipmentSettings, OpcUaSecurity, SignalSettings, SourceSettings
 from storage.people import Role, Scope
@@ -12,6 +12,22 @@ from storage.people import Role, Scope
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, value: Any) -> Any:
+        """Refuse halves of characters, which JSON can say and neither files nor the database can keep."""
+        if not _can_be_kept(value):
+            raise ValueError("holds half a character (a lone surrogate)")
+        return value
+
+
+def _can_be_kept(value: Any) -> bool:
+    if isinstance(value, str):
+        return not any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return all(_can_be_kept(key) and _can_be_kept(item) for key, item in value.items())
+    return all(_can_be_kept(item) for item in value) if isinstance(value, list | tuple) else True
 
 
 class DiscoverDraft(_Strict):

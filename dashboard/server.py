@@ -185,20 +185,20 @@ def _say_errors(api: FastAPI) -> None:
     """Turn the errors of the house into answers that a person or program can act on."""
 
     async def unavailable(_request: Request, error: Exception) -> Response:
-        return json_answer({"error": str(error)}, 503)
+        return json_answer({"error": _words(str(error))}, 503)
 
     async def rejected(_request: Request, error: Exception) -> Response:
-        return json_answer({"error": str(error)}, 409)
+        return json_answer({"error": _words(str(error))}, 409)
 
     async def forbidden(_request: Request, error: Exception) -> Response:
-        return json_answer({"error": str(error)}, 403)
+        return json_answer({"error": _words(str(error))}, 403)
 
     async def wrong_settings(_request: Request, error: Exception) -> Response:
-        return json_answer({"error": str(error), "problems": getattr(error, "problems", [])}, 422)
+        return json_answer({"error": _words(str(error)), "problems": [_words(p) for p in getattr(error, "problems", [])]}, 422)
 
     async def wrong_request(_request: Request, error: Exception) -> Response:
         found = error.errors() if isinstance(error, RequestValidationError) else []
-        problems = [f"{'.'.join(str(step) for step in e['loc'])}: {str(e['msg']).removeprefix('Value error, ')}" for e in found]
+        problems = [_words(f"{'.'.join(str(step) for step in e['loc'])}: {str(e['msg']).removeprefix('Value error, ')}") for e in found]
         return json_answer({"error": "; ".join(problems), "problems": problems}, 422)
 
     async def no_file(_request: Request, _error: Exception) -> Response:
@@ -217,3 +217,8 @@ def _say_errors(api: FastAPI) -> None:
         (RequestValidationError, wrong_request),
     ):
         api.add_exception_handler(kind, answer)
+
+
+def _words(text: str) -> str:
+    """Return text as it can be sent: halves of characters, which JSON may smuggle in, become question marks."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -138,9 +138,12 @@ def ensure_first_admin(connection: Connection, clock: Clock) -> FirstAdmin | Non
 
 
 def first_password_unchanged(connection: Connection) -> bool:
-    """Return whether an account that may log in still has the random password of the first start."""
+    """Return whether the random password of the first start still opens an account, or is yet to be made."""
     with translate_errors():
-        return connection.execute("SELECT 1 FROM account WHERE password_is_first AND NOT disabled LIMIT 1").fetchone() is not None
+        row = connection.execute(
+            "SELECT NOT EXISTS (SELECT FROM account) OR EXISTS (SELECT FROM account WHERE password_is_first AND NOT disabled)"
+        ).fetchone()
+    return row is None or bool(row[0])
 
 
 def add_account(connection: Connection, *, name: str, full_name: str, role: Role, password: str, clock: Clock) -> Account:
@@ -216,6 +219,8 @@ def check_password(name: str, password: str) -> None:
         raise Rejected(f"a password needs at least {SHORTEST_PASSWORD} characters")
     if len(password) > 1024:
         raise Rejected("a password may have at most 1,024 characters")
+    if any("\ud800" <= c <= "\udfff" for c in password):
+        raise Rejected("a password may not hold half a character (a lone surrogate)")
     if name.lower() in password.lower() or len(set(password)) < 5:
         raise Rejected("a password may not hold the account's name and needs at least five different characters")
 
@@ -332,9 +337,9 @@ def issue_token(
         raise Rejected("a token needs at least one scope and a time it is valid for")
     secret, now = "lh_" + secrets.token_urlsafe(32), clock.now_us()
     with translate_errors():
-        row = connection.execute(  # the words put together are constants
-            "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us) VALUES (%s, %s, %s, %s, %s, %s) "
-            f"RETURNING {_TOKEN}",
+        row = connection.execute(
+            "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us) "  # noqa: S608
+            f"VALUES (%s, %s, %s, %s, %s, %s) RETURNING {_TOKEN}",
             (name, _digest(secret), sorted({s.value for s in scopes}), created_by, now, now + valid_seconds * _SECOND_US),
         ).fetchone()
     assert row is not None  # noqa: S101 - INSERT ... RETURNING gives its row
@@ -381,7 +386,7 @@ def _nobody() -> str:
 def _matches(stored: str, password: str) -> bool:
     try:
         return _HASHER.verify(stored, password)
-    except argon2.exceptions.VerificationError:
+    except (argon2.exceptions.VerificationError, UnicodeEncodeError):
         return False
 
 

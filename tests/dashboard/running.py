@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,6 +133,14 @@ class RunningDashboard:
         cookies = {} if role is None else {SESSION_COOKIE: self.session(role)}
         return httpx.Client(base_url=self.url, headers={"Origin": self.url, **headers}, cookies=cookies, timeout=20)
 
+    def wait_until_read(self, seconds: float = 60.0) -> None:
+        """Return when the dashboard has read the database after now."""
+        now, end = self.clock.now_us(), time.monotonic() + seconds
+        with self.client(Role.VIEWER) as client:
+            while (client.get("/api/v1/clock").json()["read_us"] or 0) <= now:
+                assert time.monotonic() < end, f"the database is not read: {self.log.read_text()}"
+                time.sleep(0.1)
+
     def program(self, *scopes: people.Scope) -> httpx.Client:
         """An HTTP client with a token of these scopes."""
         with connect(self.database_url, application="test") as connection:
@@ -247,6 +256,7 @@ def run_dashboard(folder: Path, database_url: str, *options: str, filled: bool =
             yield running
             return
         fill(running)
+        running.wait_until_read()
         ended = threading.Event()
         ingest = threading.Thread(target=_keep_reporting, args=(running, ended))
         ingest.start()

@@ -276,6 +276,49 @@ def test_ones_own_password_needs_the_old_one(dashboard: RunningDashboard) -> Non
         assert client.get("/api/v1/me").status_code == 401, "all sessions of the account end"
 
 
+_HOSTILE = (
+    b"",
+    b"null",
+    b"[]",
+    b"1e400",
+    b'"x"',
+    b"{",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b'{"a":' * 50_000,
+    b'{"url": NaN, "name": NaN, "source": Infinity}',
+    b'{"name": "\\ud800", "full_name": "\\u0000", "role": "viewer", "password": "a good long password \\ud800"}',
+    b'{"name": "\\u0000", "scopes": ["read"], "valid_days": 1}',
+    b'{"name": "x", "scopes": ["read"], "valid_days": 1e308}',
+    b'{"url": "opc.tcp://\\u0000", "security": {"policy": "None", "mode": "None"}, "allow_insecure": true}',
+    b'{"old": "\\ud800", "new": "\\ud800\\ud800 a long password"}',
+)
+
+
+def test_hostile_bodies_are_refused_never_a_failure(dashboard: RunningDashboard, admin: httpx.Client) -> None:
+    wrong = []
+    paths = [("POST", "/accounts"), ("POST", "/tokens"), ("POST", "/sources/discover"), ("POST", "/sources/check"), ("PUT", "/sources/x")]
+    for method, path in [*paths, ("PUT", "/accounts/admin"), ("PUT", "/accounts/viewer/password"), ("PUT", "/me/password")]:
+        for body in _HOSTILE:
+            answer = admin.request(method, f"/api/v1{path}", content=body, headers={"Content-Type": "application/json"})
+            if not 400 <= answer.status_code < 500 and answer.status_code != 503:
+                wrong.append(f"{method} {path} {body[:60]!r}: {answer.status_code}")
+    queries = (
+        "signals/%00",
+        "signals?glob=%00**",
+        "latest?signal=99999999999999999999",
+        "audit?before=99999999999999999999",
+        "signals?glob=[[",
+    )
+    wrong += [query for query in queries if admin.get(f"/api/v1/{query}").status_code >= 500]
+    with dashboard.client() as nobody:
+        for form in (b"name=%00&password=%00", b"name=%ED%A0%80&password=%ED%A0%80", b"link=%00", b"=&&=", b"\xff"):
+            answer = nobody.post("/login", content=form, headers={"Content-Type": "application/x-www-form-urlencoded"})
+            if answer.status_code != 403:
+                wrong.append(f"login {form!r}: {answer.status_code}")
+    assert wrong == []
+
+
 def test_the_schema_describes_answers_and_drafts(viewer: httpx.Client) -> None:
     schema = _strict(viewer.get("/api/v1/openapi.json"))
     assert schema["openapi"].startswith("3.1")

@@ -91,6 +91,8 @@ def test_wrong_settings_end_it_with_words(tmp_path: Path, database_url: str) -> 
 
 def test_beyond_loopback_it_wants_the_first_password_changed(tmp_path: Path, database_url: str) -> None:
     home, site_file = _home(tmp_path)
+    nobody = _run(home, site_file, database_url, "--host", "0.0.0.0")  # noqa: S104
+    assert nobody.returncode == 2, "there is no account yet: the first password is still to be made"
     with connect(database_url, application="test") as connection:
         people.ensure_first_admin(connection, SystemClock())
     refused = _run(home, site_file, database_url, "--host", "0.0.0.0")  # noqa: S104
