@@ -35,9 +35,12 @@ def small_site(names: str = "{current,voltage,speed}") -> Site:
                 "equipment": [{"path": "line/cell/robot", "kind": "welding_robot"}],
                 "sources": [{"protocol": "opcua", "id": SOURCE, "url": "opc.tcp://plc:4840"}],
                 "signals": [
-                    *({"equipment": "line/cell/robot", "name": names, "source": SOURCE, "address": "nsu=u;s={signal}", "unit": "A"},),
+                    {"equipment": "line/cell/robot", "name": names, "source": SOURCE, "address": "nsu=u;s={signal}", "unit": "A"},
                     {
-                        **{"equipment": "line/cell/robot", "name": "program", "source": SOURCE, "address": "nsu=u;s=p"},
+                        "equipment": "line/cell/robot",
+                        "name": "program",
+                        "source": SOURCE,
+                        "address": "nsu=u;s=p",
                         "data_type": "string",
                     },
                 ],

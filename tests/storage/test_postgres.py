@@ -19,7 +19,8 @@ from plant.errors import SettingsError, Unavailable
 from storage.database import Pool, connect
 from storage.postgres import EmbeddedPostgres
 
-ORPHAN = "import sys, pathlib; from plant.clock import SystemClock; from storage.postgres import EmbeddedPostgres as E; " + (
+ORPHAN = (
+    "import sys, pathlib; from plant.clock import SystemClock; from storage.postgres import EmbeddedPostgres as E; "
     "print(E(pathlib.Path(sys.argv[1]), clock=SystemClock()).start(), flush=True); sys.stdin.read()"
 )
 
