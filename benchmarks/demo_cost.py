@@ -7,6 +7,7 @@ and ends with exit code 1 where a figure promised is missed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ import psutil
 MOST_SHARE = 0.60
 MOST_BYTES = 1_500_000_000
 FEWEST_SIGNALS = 500
+OURSELVES = "leadhand and guard"
 _SETTLING_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
 
@@ -73,36 +75,39 @@ def _roots(process: subprocess.Popen[bytes], home: Path) -> dict[str, list[int]]
     entries = json.loads((home / "run" / "status.json").read_text())["processes"]
     roots = {entry["name"]: [pid for pid in (entry["pid"], entry["server_pid"]) if pid] for entry in entries}
     started = {pid for pids in roots.values() for pid in pids}
-    roots["leadhand and guard"] = [process.pid, *(c.pid for c in psutil.Process(process.pid).children() if c.pid not in started)]
+    roots[OURSELVES] = [process.pid, *(c.pid for c in psutil.Process(process.pid).children() if c.pid not in started)]
     return roots
 
 
-def _processes(pids: list[int], *, alone: bool) -> list[psutil.Process]:
+def _processes(name: str, pids: list[int]) -> list[psutil.Process]:
+    """Return the processes of one part; the database has some that come and go meanwhile."""
     found: dict[int, psutil.Process] = {}
     for pid in pids:
-        root = psutil.Process(pid)
-        for process in [root] if alone else [root, *root.children(recursive=True)]:
-            found[process.pid] = process
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            for process in [root] if name == OURSELVES else [root, *root.children(recursive=True)]:
+                found[process.pid] = process
     return list(found.values())
 
 
 def _cpu_by_root(roots: dict[str, list[int]]) -> dict[str, float]:
-    return {name: _cpu(_processes(pids, alone=name.startswith("leadhand")), name) for name, pids in roots.items()}
+    return {name: sum(_cpu(process, name) for process in _processes(name, pids)) for name, pids in roots.items()}
 
 
-def _cpu(processes: list[psutil.Process], name: str) -> float:
-    seconds = 0.0
-    for process in processes:
+def _cpu(process: psutil.Process, name: str) -> float:
+    with contextlib.suppress(psutil.NoSuchProcess):
         times = process.cpu_times()
-        seconds += times.user + times.system
-        if not name.startswith("leadhand"):
-            seconds += times.children_user + times.children_system  # those that ended and were waited for
-    return seconds
+        ended = 0.0 if name == OURSELVES else times.children_user + times.children_system
+        return float(times.user + times.system + ended)
+    return 0.0
 
 
 def _memory(roots: dict[str, list[int]]) -> int:
-    processes = {p.pid: p for name, pids in roots.items() for p in _processes(pids, alone=name.startswith("leadhand"))}
-    return sum(int(process.memory_full_info().pss) for process in processes.values())
+    total = 0
+    for process in {p.pid: p for name, pids in roots.items() for p in _processes(name, pids)}.values():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += int(process.memory_full_info().pss)
+    return total
 
 
 def _wait_until_live(process: subprocess.Popen[bytes], home: Path) -> None:

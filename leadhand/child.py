@@ -22,7 +22,7 @@ from plant.clock import Clock
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-CALM_SECONDS = 60.0
+CALM_SECONDS = 20.0
 """A process that ran so long starts again after the shortest pause."""
 LOG_BYTES = 10_000_000
 LOGS_KEPT = 3
