@@ -12,7 +12,9 @@ from typing import Literal
 from simulators.recording import Recording
 from simulators.rows import Timing
 
-_FASTEST_READ_MS = 30.0
+_USUAL_READ_MS = 30.0
+_FASTEST_READ_MS = 10.0
+"""A fast replay is read no faster than this: it waits for its reader, and a reader that is asked for more only overruns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def replay_site(path: Path, recording: Recording, unit: tuple[str, ...], place: 
     lines = ["# A recording, played as if the machine stood here.", "", "[site]", 'enterprise = "replay"', 'id = "recording"', ""]
     lines += ["[[equipment]]", f"path = {text(equipment)}", 'name = "Recorded machine"', 'kind = "recording"', ""]
     if isinstance(place, OpcUaPlace):
-        lines += opcua_source("recording", place, min(_FASTEST_READ_MS, interval_ms))
+        lines += opcua_source("recording", place, min(_USUAL_READ_MS, max(_FASTEST_READ_MS, interval_ms)))
         addresses = [f"nsu={where};s={equipment}/{{signal}}"] * len(recording.names)
     else:
         lines += mqtt_source("recording", place, [where + "/+" if place.payload == "value" else where], interval_ms, "us")

@@ -207,6 +207,7 @@ async def test_a_recording_played_over_opcua_arrives_bit_for_bit_each_row_once(s
         (source,) = site.sources
         assert isinstance(source, OpcUaSourceSettings)
         assert source.url == process.ready["url"]
+        assert source.interval_ms == 10
         rows = await _read_all(source.url, site)
         assert process.ended() == 0
         assert process.ready["skipped"]
