@@ -147,6 +147,7 @@ class Shipper:
 
     def _ship_next(self, connection: Connection, samples: SampleWriter) -> bool:
         """Ship what is ready; return whether more may be."""
+        durable = self._spool.durable
         if not self._waiting and self._tail is not None:
             self._waiting = self._tail.read(_MOST_SAMPLES)
             stored = spool_watermark(connection, self._spool.uuid) if self._waiting else 0
@@ -169,7 +170,8 @@ class Shipper:
         self._waiting = self._waiting[len(frames) :]
         self._settle(packed)
         self._most_frames = min(1_000_000, self._most_frames * 2)
-        return bool(self._waiting) or len(packed.shipment.samples) > _MOST_SAMPLES // 2
+        # a read ends with its segment: what was durable before it may stand in the next one
+        return bool(self._waiting) or packed.shipment.last < durable
 
     def _settle(self, packed: Packed) -> None:
         for source, count in packed.taken.items():

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ingest.ticks import ticks_between
+from plant.clock import SystemClock
 from plant.ledger import Counts, GapReason, LedgerLine
 from plant.signals import SourceId
 from protocols.mqtt_broker import EmbeddedBroker
@@ -16,7 +21,9 @@ from protocols.mqtt_client import MqttConnection, MqttEndpoint
 from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
-from tests.ingest.parts import Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
+from storage.migrations import migrate
+from storage.postgres import EmbeddedPostgres
+from tests.ingest.parts import REPOSITORY, Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 30_000
@@ -113,9 +120,13 @@ def signals_of(child: Child, database: Connection) -> dict[str, int]:
 def kill_ingest_over_opcua(tmp_path: Path, url: str, database: Connection, cycles: int) -> None:
     plant = start_plant(tmp_path / "plant" / "site.toml", "--insecure", "--units", "8")
     home = tmp_path / "home"
+    # a plant that sleeps at first: the first tick is then known, because it is missed
+    plant.process.send_signal(signal.SIGSTOP)
     try:
         for cycle in range(cycles):
             ingest = start_ingest(tmp_path / "plant" / "site.toml", home, url)
+            threading.Event().wait(0.2)
+            plant.process.send_signal(signal.SIGCONT)
             time.sleep(1.3 + 0.37 * (cycle % 3))
             ingest.kill()
         ingest = start_ingest(tmp_path / "plant" / "site.toml", home, url)
@@ -240,3 +251,85 @@ def test_kill_9_of_the_broker_becomes_a_gap_of_exactly_what_it_lost(tmp_path: Pa
 @pytest.mark.timeout(600)
 def test_twenty_kills_of_the_broker_become_gaps_of_exactly_what_it_lost(tmp_path: Path, database_url: str, database: Connection) -> None:
     kill_broker(tmp_path, database_url, database, 20)
+
+
+def kill_postmaster(tmp_path: Path, cycles: int) -> None:
+    """The database dies again and again while messages come; it starts away, too."""
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    server = EmbeddedPostgres(tmp_path / "postgres", clock=SystemClock())
+    url = server.start()
+    migrate(url)
+    server.stop()
+    ingest = start_ingest(write_mqtt_site(tmp_path / "site.toml", broker.port), tmp_path / "home", url)
+    try:
+        until(lambda: "source connected" in ingest.log.read_text(), 15)
+        sender = Sender(broker.port)
+        sender.start()
+        server.start()
+        for cycle in range(cycles):
+            time.sleep(1.2 + 0.23 * (cycle % 3))
+            assert server.pid is not None
+            os.kill(server.pid, signal.SIGKILL)
+            time.sleep(0.3)
+            server.start()
+        time.sleep(1)
+        sender.finish()
+        with connect(url, application="test") as database:
+            until(lambda: totals_of(database, "press").stored >= 3 * sender.sent, 60, 0.2)
+            assert ingest.stop() == 0
+            assert_all_messages_once(database, sender.sent)
+            assert_ledger_exact(database, ["press"])
+    finally:
+        if ingest.process.poll() is None:
+            ingest.stop()
+        server.stop()
+        broker.stop()
+
+
+def test_kill_9_of_the_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    kill_postmaster(tmp_path, 1)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+def test_twenty_kills_of_the_database_lose_and_double_nothing(tmp_path: Path) -> None:
+    kill_postmaster(tmp_path, 20)
+
+
+def test_changed_settings_are_taken_over_and_wrong_ones_are_not(tmp_path: Path, database_url: str, database: Connection) -> None:
+    broker = Mosquitto(tmp_path)
+    broker.start()
+    site = write_mqtt_site(tmp_path / "site.toml", broker.port)
+    ingest = start_ingest(site, tmp_path / "home", database_url)
+    try:
+        until(lambda: "source connected" in ingest.log.read_text(), 15)
+        sender = Sender(broker.port)
+        sender.send()
+        good = site.read_text()
+        site.write_text(good + "nonsense = 1\n")
+        until(lambda: "the old ones stay in force" in ingest.log.read_text(), 15)
+        site.write_text(good.replace('name = "force"', 'name = "pressing-force"'))
+        until(lambda: "the settings were read anew" in ingest.log.read_text(), 20)
+        until(lambda: ingest.log.read_text().count("source connected") >= 2, 20)
+        sender.send()
+        sender.finish()
+        until(lambda: totals_of(database, "press").stored >= 6, 30)
+        names = database.execute("SELECT name, retired FROM signal ORDER BY name").fetchall()
+        assert ("pressing-force", False) in names
+        assert ("force", True) in names
+        assert totals_of(database, "press").gap == 0
+    finally:
+        assert ingest.stop() == 0
+        broker.stop()
+
+
+def test_settings_that_are_wrong_end_with_the_problem_as_text(tmp_path: Path, database_url: str) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text("[site]\nenterprise = 1\n")
+    arguments = [sys.executable, "-m", "ingest", "--site", str(site), "--home", str(tmp_path)]
+    environment = {**os.environ, "LEADHAND_DATABASE_URL": database_url}
+    ended = subprocess.run(arguments, capture_output=True, text=True, cwd=REPOSITORY, env=environment, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "site.enterprise" in ended.stderr
+    assert ended.stdout == ""
