@@ -292,7 +292,7 @@ class Feeder:
     def close(self) -> None:
         """Stop storing."""
         self._stopping.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 @contextlib.contextmanager
