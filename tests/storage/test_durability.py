@@ -51,7 +51,7 @@ def ship_until_stored(server: EmbeddedPostgres, shipment: Shipment) -> bool:
 def test_what_was_killed_at_any_moment_of_a_shipment_is_stored_exactly_once(own_server: EmbeddedPostgres, victim: str) -> None:
     spool, start = uuid4(), an_hour_ago()
     for n in range(1, 9):
-        shipment = Shipment(spool, n, n, samples_of(PATHS[0], start + np.arange(ROWS) + n * ROWS, np.arange(ROWS) + 0.5))
+        shipment = Shipment(spool, n, n, samples_of(PATHS[0], start + np.arange(ROWS) + n * ROWS, np.arange(float(ROWS))))
         connection = connect(own_server.url, application="shipper")
         pid = connection.info.backend_pid if victim == "backend" else own_server.pid
         assert pid is not None

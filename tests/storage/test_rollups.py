@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +28,10 @@ def rows_of(connection: Connection, tier: str) -> list[tuple[int, int, int, floa
     ).fetchall()
 
 
-def expected(time_us: npt.NDArray[np.int64], value: npt.NDArray[np.float64], width: int) -> list[tuple[float, ...]]:
+def expected(time_us: npt.NDArray[np.int64], value: npt.NDArray[np.float64], width: int) -> list[tuple[Any, ...]]:
     order = np.argsort(time_us, kind="stable")
     time_us, value = time_us[order], value[order]
-    result = []
+    result: list[tuple[Any, ...]] = []
     for bucket in np.unique(time_us // width) * width:
         of = value[(time_us >= bucket) & (time_us < bucket + width)]
         result.append((int(bucket), len(of), len(of), of.min(), of.max(), pytest.approx(of.mean(), rel=1e-12), of[0], of[-1]))
