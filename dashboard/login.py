@@ -27,26 +27,28 @@ _AT_ONCE = 2
 
 
 class _Throttle:
-    """Counts attempts by network address: one address may try ten times a minute, whatever names it tries."""
+    """Counts failed attempts by network address: one address may fail ten times a minute, whatever names it tries."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._attempts: dict[str, deque[float]] = {}
+        self._failed: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def allow(self, address: str) -> bool:
-        """Return whether this address may try now, and count the attempt."""
+    def allows(self, address: str) -> bool:
+        """Return whether this address may try now."""
         now = self._clock.monotonic()
         with self._lock:
-            if len(self._attempts) >= _MOST_ADDRESSES:
-                self._attempts.clear()
-            made = self._attempts.setdefault(address, deque())
-            while made and now - made[0] > _WITHIN_SECONDS:
-                made.popleft()
-            if len(made) >= _ATTEMPTS:
-                return False
-            made.append(now)
-            return True
+            failed = self._failed.get(address, deque())
+            while failed and now - failed[0] > _WITHIN_SECONDS:
+                failed.popleft()
+            return len(failed) < _ATTEMPTS
+
+    def note_failure(self, address: str) -> None:
+        """Count an attempt that failed."""
+        with self._lock:
+            if len(self._failed) >= _MOST_ADDRESSES:
+                self._failed.clear()
+            self._failed.setdefault(address, deque(maxlen=_ATTEMPTS)).append(self._clock.monotonic())
 
 
 class _Desk:
@@ -111,7 +113,7 @@ def login_routes(pool: Pool, sessions: Sessions, clock: Clock, *, secure: bool) 
     async def log_in(request: Request) -> Response:
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
         address, target, context = request.client.host if request.client else "", _local(form.get("next")), current_context()
-        if not throttle.allow(address):
+        if not throttle.allows(address):
             return HTMLResponse(_page(context, target, wrong="Too many attempts: wait a minute."), 429, {"Retry-After": "60"})
         try:
             if "link" in form:
@@ -119,6 +121,7 @@ def login_routes(pool: Pool, sessions: Sessions, clock: Clock, *, secure: bool) 
             else:
                 secret = await run_in_threadpool(desk.check, form.get("name", "").strip().lower(), form.get("password", ""), address)
         except Rejected as error:
+            throttle.note_failure(address)
             return HTMLResponse(_page(context, target, wrong=str(error)), 403)
         except Unavailable:
             return HTMLResponse(_page(context, target, wrong="The database is away: try again in a moment."), 503)
