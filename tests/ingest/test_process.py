@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -9,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -17,13 +17,13 @@ from plant.clock import SystemClock
 from plant.ledger import Counts, GapReason, LedgerLine
 from plant.signals import SourceId
 from protocols.mqtt_broker import EmbeddedBroker
-from protocols.mqtt_client import MqttConnection, MqttEndpoint
 from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
 from tests.ingest.parts import REPOSITORY, Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
+from tests.ingest.senders import Sender
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 30_000
@@ -33,36 +33,6 @@ INTERVAL_US = 30_000
 def database(database_url: str) -> Iterator[Connection]:
     with connect(database_url, application="test") as connection:
         yield connection
-
-
-class Sender(threading.Thread):
-    """Publishes numbered messages, each held until the broker has it."""
-
-    def __init__(self, port: int, version: str = "5", pause: float = 0.004) -> None:
-        super().__init__(daemon=True)
-        self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender", version, session_seconds=0))  # type: ignore[arg-type]
-        self.connection.start()
-        self.connection.wait_connected(10)
-        self.sent = 0
-        self.pause = pause
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        while not self.stopping.wait(self.pause):
-            self.send()
-
-    def send(self) -> None:
-        time_us = time.time_ns() // 1000
-        state = {"time": time_us, "seq": self.sent, "counter": self.sent, "force": self.sent / 7, "mode": f"m{self.sent}"}
-        self.connection.publish("hall/press/state", json.dumps(state).encode(), 1)
-        self.sent += 1
-
-    def finish(self) -> None:
-        self.stopping.set()
-        if self.is_alive():
-            self.join(10)
-        self.connection.flush(20)
-        self.connection.stop()
 
 
 def lines_of(database: Connection) -> list[LedgerLine]:
@@ -143,7 +113,7 @@ def kill_ingest_over_opcua(tmp_path: Path, url: str, database: Connection, cycle
         plant.stop()
 
 
-def kill_ingest_over_mqtt(tmp_path: Path, url: str, database: Connection, port: int, version: str, cycles: int) -> None:
+def kill_ingest_over_mqtt(tmp_path: Path, url: str, database: Connection, port: int, version: Literal["5", "3.1.1"], cycles: int) -> None:
     site = write_mqtt_site(tmp_path / "site.toml", port, version)
     home = tmp_path / "home"
     ingest = start_ingest(site, home, url)
@@ -177,7 +147,7 @@ def test_twenty_kills_of_the_ingest_leave_every_opcua_tick_accounted_for(tmp_pat
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
 def test_kill_9_of_the_ingest_loses_and_doubles_no_message_of_mosquitto(
-    tmp_path: Path, database_url: str, database: Connection, version: str
+    tmp_path: Path, database_url: str, database: Connection, version: Literal["5", "3.1.1"]
 ) -> None:
     broker = Mosquitto(tmp_path)
     broker.start()
@@ -224,15 +194,12 @@ def kill_broker(tmp_path: Path, url: str, database: Connection, cycles: int) -> 
         until(lambda: sender.connection.connected, 20)
     until(lambda: any(r.state == "connected" for r in read_sources(database)), 20)
     time.sleep(1)
-    sender.finish()
+    sender.halt()
 
     def accounted() -> bool:
         totals = totals_of(database, "press")
         return totals.stored + totals.gap >= 3 * sender.sent
 
-    sender.connection = MqttConnection(MqttEndpoint("127.0.0.1", broker.port, "sender", session_seconds=0))
-    sender.connection.start()
-    sender.connection.wait_connected(10)
     sender.send()
     sender.finish()
     until(accounted, 30)
