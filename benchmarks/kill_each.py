@@ -62,9 +62,8 @@ def _kill_all(process: subprocess.Popen[bytes], home: Path, rounds: int, chance:
 
 def _tell(result: dict[str, Any], back: dict[str, list[float]]) -> int:
     for name, seconds in sorted(back.items()):
-        print(
-            f"{name:<10} killed {len(seconds)} times, ran again after {sum(seconds) / len(seconds):.1f} s on average, {max(seconds):.1f} s at most"
-        )
+        mean = sum(seconds) / len(seconds)
+        print(f"{name:<10} killed {len(seconds)} times, ran again after {mean:.1f} s on average, {max(seconds):.1f} s at most")
     for source in result["sources"]:
         print(
             f"  {source['source']:<12} expected {source['expected']:,}, stored {source['stored']:,}, gap {source['gap']:,} "

@@ -72,14 +72,16 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
+        supervisor.launch([programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)])
+        early = _has_site(home)
         url = start_database(supervisor, home, settings, broker.programs)
         with reported(supervisor, url, clock):
             before = _look(url) if options.headless else None
-            simulator = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)
             dashboard = programs.dashboard(home, home.site, url, settings.dashboard, port)
-            early = [dashboard] if _has_site(home) else []
-            supervisor.start([simulator, programs.upkeep(url, settings.storage.budget_gb), *early])
-            supervisor.start([programs.ingest(home, home.site, url), *([] if early else [dashboard])])
+            supervisor.launch([programs.upkeep(url, settings.storage.budget_gb), *([dashboard] if early else [])])
+            supervisor.wait(["simulator"])
+            supervisor.launch([programs.ingest(home, home.site, url), *([] if early else [dashboard])])
+            supervisor.wait(["upkeep", "ingest", "dashboard"])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:

@@ -69,11 +69,20 @@ class Supervisor:
 
         Raises SettingsError when one says that its settings are wrong, Unavailable when one does not get ready, Interrupted.
         """
-        begin = self._clock.monotonic()
-        children = [Child(program, self._home, self._guard, self._clock) for program in programs]
-        for child in children:
-            self.children[child.name] = child
+        self.launch(programs)
+        return self.wait([program.name for program in programs])
+
+    def launch(self, programs: Sequence[Program]) -> None:
+        """Start programs and wait for none of them."""
+        for program in programs:
+            child = Child(program, self._home, self._guard, self._clock)
+            self.children[program.name] = child
             child.start()
+
+    def wait(self, names: Sequence[str]) -> list[Facts]:
+        """Return what the ready lines of launched programs say, once all are there; raises as ``start`` does."""
+        begin = self._clock.monotonic()
+        children = [self.children[name] for name in names]
         waiting = list(children)
         while waiting:
             self._console.waiting(f"starting {', '.join(child.name for child in waiting)} ...")
