@@ -138,9 +138,7 @@ def report(seconds: dict[str, list[float]], cpu: dict[str, float], seed: int, ro
     for name, took in seconds.items():
         print(f"  {name:12} {rows / statistics.median(took):>10,.0f} rows/s (median; {rows / max(took):,.0f} to {rows / min(took):,.0f})")
     for name in ("ours", "executemany"):
-        print(
-            f"  {name:12} {cpu[name] / rounds / rows * 1e6:.2f} us CPU a row, client and server; {cpu[name]:.2f} CPU seconds in all"
-        )
+        print(f"  {name:12} {cpu[name] / rounds / rows * 1e6:.2f} us CPU a row, client and server; {cpu[name]:.2f} CPU seconds in all")
     print(f"  ours / executemany by CPU: {cpu['executemany'] / cpu['ours']:.1f}")
     ok = True
     for name, wanted in (("psql", 0.8), ("executemany", 8.0)):

@@ -34,7 +34,9 @@ def test_the_whole_status_code_and_all_three_times_are_kept(database: Database) 
     start = an_hour_ago()
     codes = [0, 0x8000_0000, 0xFFFF_FFFF, 0x4090_0480, 0x7FFF_FFFF]
     with database.connect() as connection:
-        shipper_of(connection).ship(samples_of(CURRENT, start + np.arange(5), [1.0, None, None, 2.0, 3.0], status=codes, flags=FLAG_RETAINED))
+        shipper_of(connection).ship(
+            samples_of(CURRENT, start + np.arange(5), [1.0, None, None, 2.0, 3.0], status=codes, flags=FLAG_RETAINED)
+        )
         views = connection.execute("SELECT status, good, value FROM v_samples ORDER BY time").fetchall()
         times = connection.execute("SELECT server_time - time, received_time - time, flags FROM sample").fetchall()
     assert [row[0] for row in views] == codes
@@ -44,7 +46,7 @@ def test_the_whole_status_code_and_all_three_times_are_kept(database: Database) 
 
 
 def test_texts_come_back_as_they_were_sent(database: Database) -> None:
-    texts = ["", "O'Neill \"quoted\"", "two\nlines\r\n\ttab", "焊接 机器人 🤖 é", "\\N", "\\x00", "x" * 100_000, None]
+    texts = ["", 'O\'Neill "quoted"', "two\nlines\r\n\ttab", "焊接 机器人 🤖 é", "\\N", "\\x00", "x" * 100_000, None]
     with database.connect() as connection:
         shipper_of(connection).ship(samples_of(PROGRAM, an_hour_ago() + np.arange(len(texts)), [None] * len(texts), text=texts))
         rows = connection.execute("SELECT text, value FROM sample ORDER BY time").fetchall()
@@ -153,7 +155,9 @@ def test_latest_holds_the_newest_live_sample_of_each_signal(database: Database) 
     start = an_hour_ago()
     with database.connect() as connection:
         shipper = shipper_of(connection)
-        shipper.ship(concatenate([samples_of(CURRENT, [start + 2, start + 1], [2.0, 1.0]), samples_of(PROGRAM, [start], [None], text=["a"])]))
+        shipper.ship(
+            concatenate([samples_of(CURRENT, [start + 2, start + 1], [2.0, 1.0]), samples_of(PROGRAM, [start], [None], text=["a"])])
+        )
         shipper.ship(samples_of(CURRENT, [start], [0.0]))
         shipper.ship(samples_of(CURRENT, [start + 9], [9.0], flags=FLAG_HISTORICAL))
         shipper.ship(samples_of(VOLTAGE, [start + 5], [None], status=[0x80310000]))
