@@ -228,12 +228,21 @@ def test_language_and_theme_are_changed_by_one_click_and_stay(theatre: Theatre) 
 
 def test_pages_change_without_loading_all_anew_and_leave_no_second_stream(theatre: Theatre) -> None:
     with visitor(theatre.browser, theatre.address, theatre.seat("viewer")) as (page, _):
+        begun: list[str] = []
+        ended: list[str] = []
+        page.on("request", lambda request: begun.append(request.url) if "/live" in request.url else None)
+        page.on("requestfailed", lambda request: ended.append(request.url) if "/live" in request.url else None)
         page.goto(theatre.address)
         page.evaluate("window.stayed = true")
-        for name, title in (("System health", "System health"), ("Sources", "Sources"), ("Plant overview", "Plant overview")):
-            page.locator(".nav a", has_text=name).click()
+        for link, title in ((".nav a >> text=System health", "System health"), (".nav a >> text=Plant overview", "Plant overview")):
+            page.locator(link).click()
             expect(page.locator("h1")).to_have_text(title)
+        page.locator(".card a", has_text="Paint cabin").click()
+        expect(page.locator("h1")).to_have_text("Paint cabin")
+        page.locator("[data-trend][data-drawn]").wait_for()
         assert page.evaluate("window.stayed")
+        until(page, "() => leadhand.latest.size > 0")
+        assert len(begun) - len(ended) == 1
 
 
 def test_one_changes_ones_own_password(theatre: Theatre) -> None:
