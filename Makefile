@@ -44,7 +44,7 @@ test-heavy: dev  ## faults, floods and long runs
 	$(BIN)/python -m pytest -m heavy --timeout=1500 tests
 
 bench: dev  ## print each figure that Leadhand promises, one after the other
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
 LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
 lock: dev  ## make the lock files anew from pyproject.toml

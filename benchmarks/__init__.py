@@ -1,0 +1,1 @@
+"""Commands that print each figure Leadhand promises, as ratios measured in one run."""
