@@ -71,17 +71,20 @@ class Account:
         """Add a gap that the counts tell of in another way (rejected), or not at all (a step of the clock)."""
         self._gaps.append(gap)
 
-    def grow(self, from_us: int, to_us: int, signals: Iterable[SignalPath], reason: GapReason, detail: str = "") -> None:
-        """Let the gaps of some signals grow by one sample each; all within one minute (see ``close_open``)."""
+    def grow(self, from_us: int, to_us: int, signals: Iterable[SignalPath], reason: GapReason, detail: str = "", *, by: int = 1) -> None:
+        """Let the gaps of some signals grow ``by`` samples each; all within one minute (see ``close_open``).
+
+        ``by`` is 0 where nobody knows how many are missing.
+        """
         for signal in signals:
             key: tuple[GapReason, SignalPath | None] = (reason, signal)
             if key not in self._open and len(self._open) >= _MOST_NAMED:
                 key, detail = (reason, None), "many signals"
             known = self._open.get(key)
             if known is None:
-                self._open[key] = Gap(self._source, from_us, to_us, 1, reason, key[1], detail)
+                self._open[key] = Gap(self._source, from_us, to_us, by, reason, key[1], detail)
             else:
-                self._open[key] = Gap(self._source, known.from_us, to_us, known.count + 1, reason, key[1], known.detail)
+                self._open[key] = Gap(self._source, known.from_us, to_us, known.count + by, reason, key[1], known.detail)
 
     def reopen(self, gaps: Iterable[Gap]) -> None:
         """Take over gaps that were growing when an earlier run ended; they are closed with it."""

@@ -10,13 +10,16 @@ import numpy.typing as npt
 
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
 from plant.signals import Signal, StoreRule
-from plant.status import BAD, BAD_NODE_ID_UNKNOWN, SEVERITY_MASK
+from plant.status import BAD, BAD_NODE_ID_UNKNOWN, OVERFLOW_BIT, SEVERITY_MASK
 from protocols.opcua_values import ReadColumns
 
 _EARLIEST_US = 946_684_800_000_000
 """2000-01-01: a source time before it is a clock that was never set."""
 _AHEAD_US = 86_400_000_000
 _BAD_NODE_ID_INVALID = 0x80330000
+_INFO_TYPE = 0x00000C00
+_INFO_OF_DATA_VALUE = 0x00000400
+"""Only beside it the bit that says overflow means it (OPC 10000-4, 7.38)."""
 _NEVER_READ = 0xFFFFFFFF
 
 Bools = npt.NDArray[np.bool_]
@@ -34,6 +37,10 @@ class TickOutcome:
     """Positions of the signals whose value has another type than they are pinned to."""
     gone: npt.NDArray[np.intp]
     """Positions of the signals whose address the source does not know any more."""
+    unkeepable: npt.NDArray[np.intp]
+    """Positions of the signals whose text no database keeps: it holds the character NUL."""
+    overflowed: npt.NDArray[np.intp]
+    """Positions of the signals of which the server dropped values before the one that was kept now."""
 
 
 def plausible(time_us: Times, now_us: int) -> Bools:
@@ -57,6 +64,7 @@ class ReadingTable:
         self._last_text = np.full(n, None, np.object_)
         self._rows = 0
         self._has_text = False
+        self._any_text = False
         self._allocate(max(2, ticks))
 
     @property
@@ -64,10 +72,13 @@ class ReadingTable:
         """Whether the next tick needs a harvest first."""
         return self._rows == len(self._keep)
 
-    def forget(self) -> None:
-        """Treat each next value as new: what was kept last could not be made durable."""
-        self._last_us[:] = NO_TIME
-        self._last_status[:] = _NEVER_READ
+    def forget(self, lost: SampleBatch) -> None:
+        """Treat a value as new when it is read again: these samples of ours could not be made durable."""
+        newest = np.full(len(self.paths), NO_TIME)
+        np.maximum.at(newest, lost.signal, lost.time_us)
+        touched = np.unique(lost.signal)
+        self._last_us[touched] = np.where(self._last_us[touched] <= newest[touched], NO_TIME, self._last_us[touched])
+        self._last_status[touched] = _NEVER_READ
 
     def take(self, received_us: int, read: ReadColumns, places: npt.NDArray[np.intp], pinned: npt.NDArray[np.uint8]) -> TickOutcome:
         """Judge one read of the signals at ``places`` and keep what their rules want."""
@@ -82,6 +93,9 @@ class ReadingTable:
         wanted = np.where(own, moved, ~same)
         keep: Bools = (every | (change & ~same) | (~every & ~change & wanted)) & ~gone & ~mismatched
         left = ~keep & ~gone & ~mismatched
+        unkeepable = _with_nul(read.text, keep)
+        keep[unkeepable] = False
+        overflowed = keep & ((read.status & np.uint32(_INFO_TYPE | OVERFLOW_BIT)) == np.uint32(_INFO_OF_DATA_VALUE | OVERFLOW_BIT))
         source_time = own & (moved | ~every)
         otherwise = np.where(plausible(read.server_time_us, received_us) & ~every, read.server_time_us, received_us)
         self._put(received_us, read, places, keep, np.where(source_time, read.source_time_us, otherwise), ~source_time)
@@ -92,6 +106,8 @@ class ReadingTable:
             filtered,
             places[np.flatnonzero(mismatched)] if mismatched.any() else places[:0],
             places[np.flatnonzero(gone)] if gone.any() else places[:0],
+            places[unkeepable],
+            places[np.flatnonzero(overflowed)] if overflowed.any() else places[:0],
         )
 
     def harvest(self) -> SampleBatch:
@@ -127,8 +143,8 @@ class ReadingTable:
             & (read.status == self._last_status[places])
             & (read.has_value == self._last_has[places])
         )
-        if read.text is not None:
-            same = same & (read.text == self._last_text[places]).astype(np.bool_)
+        if self._any_text or read.text is not None:
+            same = same & (self._last_text[places] == read.text).astype(np.bool_)
         return same
 
     def _put(self, received_us: int, read: ReadColumns, places: npt.NDArray[np.intp], keep: Bools, time_us: Times, foreign: Bools) -> None:
@@ -149,7 +165,9 @@ class ReadingTable:
         self._last_us[kept] = np.where(foreign, self._last_us[places], read.source_time_us)[at]
         if read.text is not None:
             self._text[row, kept] = self._last_text[kept] = read.text[at]
-            self._has_text = True
+            self._has_text = self._any_text = True
+        elif self._any_text:
+            self._last_text[kept] = None
 
     def _allocate(self, ticks: int) -> None:
         shape = (ticks, len(self.paths))
@@ -162,3 +180,10 @@ class ReadingTable:
         self._status = np.zeros(shape, np.uint32)
         self._foreign = np.zeros(shape, np.bool_)
         self._text = np.full(shape, None, np.object_)
+
+
+def _with_nul(text: npt.NDArray[np.object_] | None, keep: Bools) -> npt.NDArray[np.intp]:
+    """Return which of the samples to keep have a text that PostgreSQL refuses."""
+    if text is None:
+        return np.empty(0, np.intp)
+    return np.array([n for n in np.flatnonzero(keep).tolist() if text[n] is not None and "\0" in text[n]], np.intp)

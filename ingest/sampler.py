@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -23,7 +24,7 @@ from ingest.writer import SpoolWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
 from plant.ledger import MINUTE_US, Gap, GapReason, minute_of
-from plant.samples import NO_TIME
+from plant.samples import NO_TIME, SampleBatch
 from plant.signals import Signal, SourceId
 from plant.status import BAD_TYPE_MISMATCH
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, open_session
@@ -36,6 +37,7 @@ _ASK_AGAIN_SECONDS: Final = 30.0
 """How often nodes that the server did not know are looked for again."""
 _STEP_US: Final = 2_000_000
 """A wall clock that moved so much more than the steady one has been set."""
+_NUL: Final = "a text holds the character NUL, which no database keeps"
 _log = structlog.get_logger(__name__)
 
 
@@ -82,7 +84,9 @@ class OpcUaSampler:
         self._next_us = 0
         self._since_us = 0
         self._held: Record | None = None
-        self._forget = threading.Event()
+        self._lost: deque[SampleBatch] = deque()
+        self._steady = 0.0
+        """The steady clock less the wall clock, in seconds, as looked at last."""
         self._sessions = 0
         self._stopping = False
         self._stopped = asyncio.Event()
@@ -149,6 +153,7 @@ class OpcUaSampler:
     def _resume(self) -> None:
         """Account for the time since the last record: nobody read then."""
         self._next_us = self._since_us = first_tick(self._clock.now_us(), self._interval_us)
+        self._steady = self._clock.monotonic() - self._clock.now_us() / 1e6
         mark = self._mark
         if mark is None:
             return
@@ -185,6 +190,7 @@ class OpcUaSampler:
                 now = self._clock.now_us()
                 left = (minute_of(now) + MINUTE_US - now) / 1e6
                 await asyncio.wait({task, stopped}, timeout=left + 0.001, return_when=asyncio.FIRST_COMPLETED)
+                self._watch_clock()
                 if minute_of(self._clock.now_us()) != minute_of(self._next_us):
                     self._catch_up(GapReason.DISCONNECTED)
                     self._flush(self._next_us)
@@ -223,14 +229,14 @@ class OpcUaSampler:
         failures = 0
         asking: asyncio.Task[_Nodes] | None = None
         asked_at = self._clock.monotonic()
+        self._watch_clock()
         self._catch_up(GapReason.DISCONNECTED)
-        steady = self._clock.monotonic() - self._clock.now_us() / 1e6
         try:
             while not self._stopping and not session.lost.is_set():
                 await self._wait_for_tick(session)
                 if self._stopping or session.lost.is_set():
                     break
-                steady = self._watch_clock(steady)
+                self._watch_clock()
                 tick = self._begin_tick()
                 if tick is None:
                     continue
@@ -257,14 +263,14 @@ class OpcUaSampler:
                 return
             await asyncio.sleep(min(left, 0.25))
 
-    def _watch_clock(self, steady: float) -> float:
+    def _watch_clock(self) -> None:
         """Notice a wall clock that was set: the grid goes on from the new time, and a gap tells of it."""
         now_us = self._clock.now_us()
-        new = self._clock.monotonic() - now_us / 1e6
-        step_us = round((steady - new) * 1e6)
+        steady, self._steady = self._steady, self._clock.monotonic() - now_us / 1e6
+        step_us = round((steady - self._steady) * 1e6)
         if abs(step_us) < _STEP_US:
             # slewing is followed without a word
-            return new
+            return
         _log.warning("the clock was set", source=self._source, step_seconds=step_us / 1e6)
         if step_us > 0:
             self._catch_up(GapReason.CLOCK, f"our clock was set {step_us / 1e6:.1f} s forward")
@@ -273,7 +279,6 @@ class OpcUaSampler:
             self._next_us = self._since_us = first_tick(now_us, self._interval_us)
             detail = f"our clock was set {-step_us / 1e6:.1f} s back"
             self._account.note(Gap(self._source, self._next_us, self._next_us + 1, 0, GapReason.CLOCK, None, detail))
-        return new
 
     def _begin_tick(self) -> int | None:
         """Return the tick to read now, after accounting for those that are over; None when it lies ahead."""
@@ -291,9 +296,8 @@ class OpcUaSampler:
         tick = self._next_us
         if tick // self._flush_us != self._since_us // self._flush_us or self._table.full:
             self._flush(tick)
-        if self._forget.is_set():
-            self._forget.clear()
-            self._table.forget()
+        while self._lost:
+            self._table.forget(self._lost.popleft())
         self._account.tick(tick, late)
         self._next_us = tick + self._interval_us
         return tick
@@ -313,6 +317,11 @@ class OpcUaSampler:
             end = tick + self._interval_us
             if len(outcome.mismatched):
                 self._account.grow(tick, end, (self._signals[n].path for n in outcome.mismatched), GapReason.TYPE, "another data type")
+            if len(outcome.unkeepable):
+                self._account.grow(tick, end, (self._signals[n].path for n in outcome.unkeepable), GapReason.TYPE, _NUL)
+            if len(outcome.overflowed):
+                paths = (self._signals[n].path for n in outcome.overflowed)
+                self._account.grow(tick, end, paths, GapReason.OVERFLOW, "the server says that it dropped values", by=0)
             if len(outcome.gone):
                 for place in outcome.gone.tolist():
                     self._account.grow(tick, end, [self._signals[place].path], GapReason.NODE, "the server does not know it any more")
@@ -338,11 +347,12 @@ class OpcUaSampler:
             record, self._held = merged(self._held, record), None
         if not self._writer.submit(Submission(record, None, self._on_lost)):
             self._held = without_samples(record, GapReason.SPOOL_FULL, "the spool's disk is too slow")
-            self._forget.set()
+            self._on_lost(record)
 
     def _on_lost(self, record: Record) -> None:
-        del record
-        self._forget.set()
+        """Be told, maybe in the writer's thread, that a record was not kept."""
+        if len(record.samples):
+            self._lost.append(record.samples)
 
     def _say(self, state: SourceStateName, detail: str) -> None:
         if self.health.say(state, detail, self._clock.now_us()):

@@ -117,3 +117,13 @@ def test_a_thousand_lost_nodes_write_few_gap_records_and_every_sample_counts() -
     record = account.record(Mark(0), empty())
     assert len(record.gaps) <= 51
     assert total_of(record).gap == sum(gap.count for gap in record.gaps) == 1000
+
+
+def test_values_that_a_server_dropped_unseen_are_told_and_not_counted() -> None:
+    account = Account(SOURCE)
+    for tick in (0, 30):
+        account.grow(tick, tick + 30, [SignalPath("a/b/c")], GapReason.OVERFLOW, by=0)
+    account.close_open()
+    record = account.record(Mark(0), empty())
+    assert total_of(record) == Counts()
+    assert [(gap.from_us, gap.to_us, gap.count) for gap in record.gaps] == [(0, 60, 0)]

@@ -143,9 +143,35 @@ def test_what_was_stored_before_a_restart_is_not_stored_again() -> None:
 def test_what_could_not_be_made_durable_is_stored_at_the_next_read() -> None:
     table = Table(StoreRule.NEW_SOURCE_TIME)
     table.take(read([1.0], [NOW]))
-    table.table.harvest()
-    table.table.forget()
+    table.table.forget(table.table.harvest())
     assert table.take(read([1.0], [NOW])).stored == 1
+
+
+def test_what_was_made_durable_is_not_stored_again_because_a_later_sample_was_lost() -> None:
+    table = Table(StoreRule.NEW_SOURCE_TIME, StoreRule.NEW_SOURCE_TIME)
+    table.take(read([1.0, 1.0], [NOW, NOW]))
+    table.table.harvest()
+    table.take(read([1.0, 2.0], [NOW, NOW + 1]))
+    table.table.forget(table.table.harvest())
+    outcome = table.take(read([1.0, 2.0], [NOW, NOW + 1]))
+    assert (outcome.stored, outcome.unchanged) == (1, 1)
+
+
+def test_a_text_that_no_database_keeps_is_told_and_the_others_are_kept() -> None:
+    table = Table(StoreRule.NEW_SOURCE_TIME, StoreRule.NEW_SOURCE_TIME)
+    outcome = table.take(read([np.nan, np.nan], [NOW, NOW], type_id=STRING, text=["a\0b", "run"]), pinned=STRING)
+    assert (outcome.stored, outcome.unchanged, outcome.filtered) == (1, 0, 0)
+    assert outcome.unkeepable.tolist() == [0]
+    batch = table.table.harvest()
+    assert batch.text is not None
+    assert batch.text.tolist() == ["run"]
+
+
+def test_a_servers_word_that_it_dropped_values_is_told_once_for_each_value_kept() -> None:
+    table = Table(StoreRule.NEW_SOURCE_TIME)
+    told = [table.take(read([1.0], [NOW + at], status=0x480)).overflowed.tolist() for at in (0, 0, 1)]
+    assert told == [[0], [], [0]]
+    assert not len(table.take(read([1.0], [NOW + 2], status=0x80)).overflowed), "without its info type the bit means nothing"
 
 
 def test_text_is_compared_and_kept() -> None:
@@ -166,3 +192,9 @@ def test_a_harvest_is_ordered_by_signal_and_starts_afresh() -> None:
     assert batch.signal.tolist() == [0, 0, 0, 1, 1, 1]
     assert batch.value.tolist() == [0, 1, 2, 10, 11, 12]
     assert len(table.table.harvest()) == 0
+
+
+def test_a_text_that_comes_back_after_no_text_is_a_change() -> None:
+    table = Table(StoreRule.ON_CHANGE)
+    words: list[list[str | None] | None] = [["run"], None, ["run"]]
+    assert [table.take(read([np.nan], [NOW], type_id=STRING, text=text), pinned=STRING).stored for text in words] == [1, 1, 1]
