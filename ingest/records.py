@@ -230,7 +230,13 @@ def encode_snapshot(states: dict[SourceId, SourceState]) -> bytes:
     """Return the bytes of what the spool knows of all sources."""
     return _encoder.encode(
         {
-            source: _State(_wire_mark(state.mark), state.total, list(state.paths), [] if state.last_us is None else state.last_us.tolist())
+            # the last record tells of its own topics only
+            source: _State(
+                _wire_mark(replace(state.mark, sequences=tuple(state.sequences.items()))),
+                state.total,
+                list(state.paths),
+                [] if state.last_us is None else state.last_us.tolist(),
+            )
             for source, state in states.items()
         }
     )

@@ -157,15 +157,20 @@ class Shipper:
             return False
         if self._registered is not self._site():
             self._register(connection)
-        if self._clock.monotonic() - self._span_at > _SPAN_SECONDS:
+        began = self._clock.monotonic()
+        if began - self._span_at > _SPAN_SECONDS:
             self._span = accepted_span(connection)
-            self._span_at = self._clock.monotonic()
+            self._span_at = began
         frames = self._waiting[: self._most_frames]
         try:
             packed = pack(self._spool.uuid, frames, self._spool.cursor.notes, self._span, lambda frame: frame.number in self._refused)
             samples.ship(packed.shipment)
         except Rejected as error:
-            self._narrow(samples, frames, error)
+            if self._span_at < began:
+                # what is kept may have moved on since it was asked for: no record may suffer from that
+                self._span_at = float("-inf")
+            else:
+                self._narrow(samples, frames, error)
             return True
         self._waiting = self._waiting[len(frames) :]
         self._settle(packed)

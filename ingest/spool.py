@@ -63,7 +63,8 @@ class Spool:
     ) -> None:
         self._folder = folder
         self._files = files
-        self._segment_bytes = segment_bytes
+        # the newest segment is never released: it must leave room for others within the quota
+        self._segment_bytes = min(segment_bytes, quota_bytes // 4)
         self._quota_bytes = quota_bytes
         self._mutex = threading.Lock()
         self._segments: list[_Segment] = []

@@ -30,8 +30,9 @@ FROM unnest(%b::int4[], %b::int8[], %b::int8[], %b::float8[], %b::int4[], %b::in
 ON CONFLICT (signal_id) DO UPDATE SET
     time = excluded.time, received_time = excluded.received_time, value = excluded.value,
     status = excluded.status, flags = excluded.flags, text = excluded.text
-WHERE excluded.time >= l.time
+WHERE excluded.time >= l.time OR l.time > now() + interval '1 minute'
 """
+"""A clock that was ahead and is set right must not leave its last value standing as the newest until its time has come."""
 _DUE = """
 INSERT INTO rollup_due (tier, from_time, to_time)
 SELECT '1s', a, b FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS n (a, b)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -106,6 +107,13 @@ def test_a_snapshot_knows_the_last_times_and_sequences() -> None:
     assert again.total == state.total
     assert again.times_for(PATHS).tolist() == state.times_for(PATHS).tolist()
     assert again.times_for((SignalPath("unknown"),)).tolist() == [NO_TIME]
+
+
+def test_a_snapshot_knows_the_numbers_of_topics_that_the_last_record_does_not_tell_of() -> None:
+    state = SourceState(Mark(0))
+    state.follow(record(7))
+    state.follow(replace(record(8), mark=Mark(0, sequences=(("x/other", 3),))))
+    assert decode_snapshot(encode_snapshot({SOURCE: state}))[SOURCE].sequences == {"x/s0": 7, "x/other": 3}
 
 
 def frames_of(*records: Record) -> list[Frame]:
@@ -240,6 +248,22 @@ def test_one_record_that_the_database_refuses_blocks_no_other(parts: Parts) -> N
     assert counts.rejected == 5
     assert counts.unexplained() == 0
     assert len(list(parts.quarantine.iterdir())) == 1
+
+
+def test_samples_too_old_since_a_moment_ago_cost_no_others_of_their_record(parts: Parts) -> None:
+    parts.submit(record(1))
+    until(parts.settled, 30)
+    parts.away = True
+    mixed = record(2)
+    mixed.samples.time_us[:5] -= 3_600_000_000
+    with connect(parts.url, application="test") as connection:
+        connection.execute("UPDATE tier_state SET kept_from = now() - interval '90 minutes' WHERE tier = 'raw'")
+    parts.submit(mixed)
+    parts.away = False
+    until(parts.settled, 30)
+    rows, counts, _ = stored(parts.url)
+    assert (rows, counts.stored, counts.rejected) == (25, 25, 5)
+    assert not parts.quarantine.exists()
 
 
 def test_a_full_spool_turns_samples_into_an_exact_gap_and_goes_on_when_there_is_room(tmp_path: Path, database_url: str) -> None:

@@ -159,6 +159,20 @@ def test_a_full_quota_takes_no_more_and_keeps_what_is_there(tmp_path: Path) -> N
     assert len(opened(tmp_path)[1]) == kept
 
 
+def append_hundreds(spool: Spool, count: int) -> None:
+    for _ in range(count):
+        spool.append(1, 1, bytes(100))
+
+
+def test_a_small_quota_has_room_again_once_all_was_released(tmp_path: Path) -> None:
+    spool, _ = opened(tmp_path, quota_bytes=2000)
+    with pytest.raises(SpoolFull):
+        append_hundreds(spool, 100)
+    spool.release(spool.sync(), {})
+    append_hundreds(spool, 5)
+    spool.close()
+
+
 def test_the_tail_reads_each_durable_frame_once(tmp_path: Path) -> None:
     spool, _ = opened(tmp_path, segment_bytes=200)
     tail = Tail(spool, 0)

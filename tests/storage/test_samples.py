@@ -172,6 +172,15 @@ def test_latest_holds_the_newest_live_sample_of_each_signal(database: Database) 
     assert latest.text.tolist() == [None, None, "a"]
 
 
+def test_latest_follows_a_clock_that_was_ahead_and_is_set_right(database: Database) -> None:
+    start = an_hour_ago()
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        shipper.ship(samples_of(CURRENT, [start + 3 * 3_600_000_000], [1.0]))
+        shipper.ship(samples_of(CURRENT, [start], [2.0]))
+        assert read_latest(connection).value.tolist() == [2.0]
+
+
 def test_latest_of_an_empty_database_is_empty(database: Database) -> None:
     with database.connect() as connection:
         assert len(read_latest(connection).signal_id) == 0
