@@ -11,8 +11,10 @@ import numpy as np
 from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
+from asyncua.ua.status_codes import StatusCodes
 
 from plant.errors import Unavailable
+from plant.samples import NO_TIME
 from protocols.opcua_connection import SerialisedRequest, Socket, reply_of
 from protocols.opcua_decoder import ReplyDecoder
 from protocols.opcua_link import TOO_MUCH, Link, ServiceFailed, read_request
@@ -25,17 +27,33 @@ _MOST_IN_FLIGHT: Final = 8
 """Requests sent before the first one's answer is awaited."""
 _BYTES_PER_NODE: Final = 1024
 _BYTES_BESIDE: Final = 2**20
-"""A reply may be this large and _BYTES_PER_NODE more for each node: what is larger is no reply with single values."""
+"""A reply may be this large and _BYTES_PER_NODE more for each node: what is larger holds a text that is no measurement."""
+_ASK_AGAIN_SECONDS: Final = 30.0
+"""How long a node whose value alone is too large is not asked for."""
+_TOO_LARGE: Final = int(StatusCodes.BadResponseTooLarge)
+_ANSWER_TOO_LARGE: Final = frozenset({_TOO_LARGE, int(StatusCodes.BadEncodingLimitsExceeded), int(StatusCodes.BadTcpMessageTooLarge)})
+"""What servers say where one part's answer, not the number of nodes, is too much."""
 
 
 class _Part:
     """The nodes asked for in one request."""
 
     def __init__(self, socket: Socket, nodes: Sequence[ua.NodeId], timeout_seconds: float) -> None:
+        self.nodes = nodes
+        self.asked_again_at = float("-inf")
+        """Not asked before: its one node's value was too large."""
         request = read_request([(node, AttributeIds.Value) for node in nodes])
         self.request = SerialisedRequest(request, socket, timeout_seconds)
         self.decoder = ReplyDecoder(len(nodes))
         self.most_bytes = _BYTES_BESIDE + _BYTES_PER_NODE * len(nodes)
+
+
+class _PartTooLarge(Exception):
+    """The answer to one part is larger than we, or the server, take."""
+
+    def __init__(self, part: _Part) -> None:
+        super().__init__()
+        self.part = part
 
 
 class Reading:
@@ -74,11 +92,26 @@ class Reading:
                 return
             size = max(1, size // 2)
 
+    def _divide(self, part: _Part, now: float) -> None:
+        """Ask for halves of a part whose answer was too large, down to the one node that is: that is left out for a while."""
+        if len(part.nodes) == 1:
+            part.asked_again_at = now + _ASK_AGAIN_SECONDS
+            return
+        socket, timeout = self._link.client.socket, self._link.endpoint.timeout_seconds
+        at, half = self._parts.index(part), len(part.nodes) // 2
+        self._parts[at : at + 1] = [_Part(socket, nodes, timeout) for nodes in (part.nodes[:half], part.nodes[half:])]
+
     async def read(self) -> ReadColumns:
-        """Return the nodes' values as columns. Raises Unavailable when the server does not answer rightly in time."""
+        """Return the nodes' values as columns; a value that is too large is bad with BadResponseTooLarge and stops no other.
+
+        Raises Unavailable when the server does not answer rightly in time.
+        """
+        now = asyncio.get_running_loop().time()
         while True:
             try:
-                return await self._read()
+                return await self._read(now)
+            except _PartTooLarge as answer:
+                self._divide(answer.part, now)
             except ServiceFailed as failure:
                 if failure.code not in TOO_MUCH or self._size == 1:
                     raise
@@ -88,36 +121,53 @@ class Reading:
                 self._link.check_alive()
                 raise
 
-    async def _read(self) -> ReadColumns:
+    async def _read(self, now: float) -> ReadColumns:
         self._link.check_alive()
         socket = self._link.client.socket
-        deadline = asyncio.get_running_loop().time() + self._link.endpoint.timeout_seconds
-        columns: list[ReadColumns] = []
+        deadline = now + self._link.endpoint.timeout_seconds
+        columns = {part: _left_out() for part in self._parts if part.asked_again_at >= now}
         waiting: deque[tuple[_Part, int, asyncio.Future[Buffer]]] = deque()
         try:
-            for part in self._parts:
+            for part in [part for part in self._parts if part not in columns]:
                 if len(waiting) == _MOST_IN_FLIGHT:
-                    columns.append(await self._take(socket, waiting, deadline))
+                    columns.update([await self._take(socket, waiting, deadline)])
                 waiting.append((part, *socket.send_raw(part.request.stamped(socket.next_handle()))))
             while waiting:
-                columns.append(await self._take(socket, waiting, deadline))
+                columns.update([await self._take(socket, waiting, deadline)])
         finally:
             for _, request_id, future in waiting:
                 socket.abandon(request_id)
                 if not future.cancel():
                     future.exception()
-        return concatenate(columns) if columns else _NOTHING
+        return concatenate([columns[part] for part in self._parts]) if columns else _NOTHING
 
-    async def _take(self, socket: Socket, waiting: deque[tuple[_Part, int, asyncio.Future[Buffer]]], deadline: float) -> ReadColumns:
+    async def _take(
+        self, socket: Socket, waiting: deque[tuple[_Part, int, asyncio.Future[Buffer]]], deadline: float
+    ) -> tuple[_Part, ReadColumns]:
         part, request_id, future = waiting[0]
         reply = await reply_of(socket, request_id, future, deadline)
         waiting.popleft()
         if len(reply) > part.most_bytes:
-            raise Unavailable(f"{self._link.endpoint.url}: a reply of {len(reply)} bytes is no reply with single values")
-        return part.decoder.decode(reply, self._link.body_of(reply, _READ_RESPONSE))
+            raise _PartTooLarge(part)
+        try:
+            body = self._link.body_of(reply, _READ_RESPONSE)
+        except ServiceFailed as failure:
+            if failure.code in _ANSWER_TOO_LARGE:
+                raise _PartTooLarge(part) from failure
+            raise
+        return part, part.decoder.decode(reply, body)
 
 
 _NO_TIMES: Final = np.empty(0, np.int64)
 _NOTHING: Final = ReadColumns(
     np.empty(0), np.empty(0, np.bool_), np.empty(0, np.uint32), _NO_TIMES, _NO_TIMES, _NO_TIMES, np.empty(0, np.uint8), None
 )
+
+
+def _left_out() -> ReadColumns:
+    """Return what is said of a node that is not asked for because its value is too large."""
+    absent = np.array([NO_TIME])
+    status = np.array([_TOO_LARGE], np.uint32)
+    return ReadColumns(
+        np.array([np.nan]), np.array([False]), status, absent, absent.copy(), np.zeros(1, np.int64), np.zeros(1, np.uint8), None
+    )

@@ -13,7 +13,9 @@ import pytest
 
 from plant import status
 from plant.errors import Rejected, Unavailable
+from plant.samples import NO_TIME
 from plant.signals import DataType
+from protocols import opcua_reading
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, Reading, ResolvedNode, UnresolvedNode, open_session
 from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server, free_port
 
@@ -151,18 +153,26 @@ async def test_a_bad_status_is_kept_whole_and_its_value_is_no_number() -> None:
             assert after.source_time_us[0] == 1_767_323_045_123_456
 
 
-async def test_a_reply_far_too_large_for_single_values_is_unavailable_and_the_session_lives() -> None:
-    with asyncua_server() as server:
+async def test_a_value_far_too_large_is_bad_until_it_is_small_again_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with asyncua_server("--many", "20") as server:
         async with session_with(server) as session:
-            reading = await reading_of(session, [node("string"), PRESS], [DataType.STRING, DataType.DOUBLE])
+            numbers = [f"nsu={SPACE};i={number + 1}" for number in range(20)]
+            reading = await reading_of(session, [node("string"), *numbers], [DataType.STRING, *[DataType.DOUBLE] * 20])
             server.tell("write", node="string", value="x", times=3_000_000, kind="String")
-            with pytest.raises(Unavailable, match="no reply with single values"):
-                await reading.read()
+            for _ in range(3):
+                columns = await reading.read()
+                assert columns.status.tolist() == [0x80B90000, *[0] * 20]
+                assert columns.has_value.tolist() == [False, *[True] * 20]
+                assert columns.value[1:].tolist() == [float(number) for number in range(20)]
+                assert columns.source_time_us[0] == NO_TIME
+            monkeypatch.setattr(opcua_reading, "_ASK_AGAIN_SECONDS", 0.0)
+            again = await reading_of(session, [node("string"), *numbers], [DataType.STRING, *[DataType.DOUBLE] * 20])
+            assert (await again.read()).status[0] == 0x80B90000
             server.tell("write", node="string", value="x", times=300_000, kind="String")
-            columns = await reading.read()
+            columns = await again.read()
             assert columns.text is not None
             assert columns.text[0] == "x" * 300_000
-            assert columns.value[1] == 180.0
+            assert columns.value[1:].tolist() == [float(number) for number in range(20)]
 
 
 async def test_a_type_that_changes_under_way_shows_in_its_type_id() -> None:
