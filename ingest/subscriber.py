@@ -31,6 +31,7 @@ _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
 """Messages that end the lingering: mosquitto sends no more than 20 before it hears of one."""
 _LARGEST_GROUP: Final = 2000
+_REFUSED_PAUSE_SECONDS: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -105,9 +106,11 @@ class MqttSubscriber:
                 connection.subscribe(self._filters)
                 connection.start()
                 self._connection = connection
-            except Rejected as error:
+            except Exception as error:  # noqa: BLE001 - one source must never stop for good
+                if not isinstance(error, Rejected):
+                    _log.exception("a source cannot be reached; trying again", source=self._source, error=repr(error))
                 self.health.say("refused", str(error), self._clock.now_us())
-                self._stopping.wait(10)
+                self._stopping.wait(_REFUSED_PAUSE_SECONDS)
         while not self._stopping.is_set():
             try:
                 self._gather()
@@ -171,6 +174,9 @@ class MqttSubscriber:
         topic = self._topics.get(message.topic)
         if topic is None:
             return
+        if message.oversized:
+            self._poison(message, topic, f"{message.oversized:,} bytes are more than max_payload_bytes allows", now)
+            return
         try:
             columns = decode(topic.form, topic.keys, message.payload)
         except Rejected as error:
@@ -201,6 +207,7 @@ class MqttSubscriber:
     def _poison(self, message: MqttMessage, topic: Topic, why: str, now: int) -> None:
         """Count a payload that cannot be read as rejected, and keep a sample of such payloads in the log."""
         self._account.count(now, rejected=len(topic.keys))
+        topic.unread += not message.retain
         self._poisoned += 1
         if self._poisoned & (self._poisoned - 1) == 0:
             _log.warning(

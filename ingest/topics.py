@@ -43,6 +43,8 @@ class Topic:
     newest_us: int = NO_TIME
     skipped: int = 0
     """Messages missing before the last new one."""
+    unread: int = 0
+    """Messages since the last new one that came and could not be read: they count as rejected and are not missing as well."""
     _seen: OrderedDict[int, None] = field(default_factory=OrderedDict)
     _retained: int | None = None
     _resuming: bool = False
@@ -55,6 +57,7 @@ class Topic:
             return self._arrive_retained(message, newest)
         arrival = self._by_time(message, newest) if columns.sequence is None else self._by_number(message, columns.sequence, newest)
         if arrival is Arrival.NEW:
+            self.skipped, self.unread = max(0, self.skipped - self.unread), 0
             self.newest_us = max(self.newest_us, newest)
         return arrival
 
@@ -62,6 +65,7 @@ class Topic:
         """Go on behind what is durable: messages up to there that come again are doubles."""
         self.sequence = sequence
         self.newest_us = newest_us
+        self.unread = 0
         self._resuming = newest_us != NO_TIME
         self._seen.clear()
         self._retained = None

@@ -79,6 +79,8 @@ class MqttMessage:
     retain: bool
     dup: bool
     token: AckToken
+    oversized: int = 0
+    """Bytes of a payload that is larger than agreed; it is left out."""
 
 
 OnMessage = Callable[[MqttMessage], bool]
@@ -105,8 +107,6 @@ class MqttConnection:
         self._underway = 0
         self.undecodable_topics = 0
         """Messages dropped because their topic is no UTF-8."""
-        self.oversized = 0
-        """Messages refused because their payload is larger than agreed."""
         self.dropped = 0
         """QoS 0 messages for which there was no room."""
         self._client = self._new_client()
@@ -286,11 +286,11 @@ class MqttConnection:
             self.undecodable_topics += 1
             self.acknowledge([token])
             return
-        if len(message.payload) > self._endpoint.max_payload_bytes:
-            self.oversized += 1
-            self.acknowledge([token])
-            return
-        taken = MqttMessage(topic, bytes(message.payload), message.qos, message.retain, message.dup, token)
+        payload, size = bytes(message.payload), len(message.payload)
+        if size > self._endpoint.max_payload_bytes:
+            taken = MqttMessage(topic, b"", message.qos, message.retain, message.dup, token, size)
+        else:
+            taken = MqttMessage(topic, payload, message.qos, message.retain, message.dup, token)
         try:
             self._hand_over(taken)
         except Exception as error:  # noqa: BLE001 - an exception here would end paho's thread
