@@ -119,9 +119,12 @@ class Shipper:
         while not self._over():
             started = self._clock.monotonic()
             self._writer.news.clear()
+            if self._registered is not self._site():
+                # also while nothing is to ship: a source that never answered must be seen too
+                self._register(connection)
             busy = self._ship_next(connection, samples)
             if not busy and not self._stopping.is_set():
-                self._writer.news.wait(10.0)
+                self._writer.news.wait(2.0)
                 # a second's worth at once: deep batches are what makes COPY cheap
                 self._stopping.wait(max(0.0, started + self._every_seconds - self._clock.monotonic()))
             elif not busy:
@@ -155,8 +158,6 @@ class Shipper:
                 self._settle_stored(stored)
         if not self._waiting:
             return False
-        if self._registered is not self._site():
-            self._register(connection)
         began = self._clock.monotonic()
         if began - self._span_at > _SPAN_SECONDS:
             self._span = accepted_span(connection)

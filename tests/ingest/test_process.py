@@ -22,7 +22,7 @@ from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
-from tests.ingest.parts import REPOSITORY, Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
+from tests.ingest.parts import REPOSITORY, Child, Mosquitto, free_port, spool_states, start_ingest, start_plant, until, write_mqtt_site
 from tests.ingest.senders import Sender
 
 FOREVER = 4_000_000_000_000_000
@@ -289,6 +289,15 @@ def test_changed_settings_are_taken_over_and_wrong_ones_are_not(tmp_path: Path, 
     finally:
         assert ingest.stop() == 0
         broker.stop()
+
+
+def test_a_source_that_never_answers_is_shown_as_away(tmp_path: Path, database_url: str, database: Connection) -> None:
+    site = write_mqtt_site(tmp_path / "site.toml", free_port())
+    ingest = start_ingest(site, tmp_path / "home", database_url)
+    try:
+        until(lambda: [(r.source, r.state) for r in read_sources(database)] in ([("press", "away")], [("press", "connecting")]), 15)
+    finally:
+        assert ingest.stop() == 0
 
 
 def test_settings_that_are_wrong_end_with_the_problem_as_text(tmp_path: Path, database_url: str) -> None:

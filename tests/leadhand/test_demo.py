@@ -82,6 +82,12 @@ def test_fifteen_seconds_of_the_demo_add_up_to_the_sample(tmp_path: Path) -> Non
     assert 0 < result["cpu_share"] <= 1
 
 
+def status_of(home: Path) -> dict[str, Any]:
+    words = [sys.executable, "-m", "leadhand", "status", "--json", "--home", str(home)]
+    told: dict[str, Any] = json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False).stdout)
+    return told
+
+
 def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     with running_demo(home, port) as process:
@@ -90,16 +96,15 @@ def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(t
         below = whole_tree(process, home)
         ports = ports_of(below)
         assert port in ports
-        status = subprocess.run(
-            [sys.executable, "-m", "leadhand", "status", "--json", "--home", str(home)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        state = json.loads(status.stdout)
-        assert {entry["name"] for entry in state["processes"]} == {"database", "broker", "simulator", "upkeep", "ingest", "dashboard"}
-        assert len(state["sources"]) == 3
+        until(lambda: len(status_of(home)["sources"]) == 3, 30)
+        assert {each["name"] for each in status_of(home)["processes"]} == {
+            "database",
+            "broker",
+            "simulator",
+            "upkeep",
+            "ingest",
+            "dashboard",
+        }
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert alive(below) == []
