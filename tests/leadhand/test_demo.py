@@ -49,7 +49,11 @@ def whole_tree(process: subprocess.Popen[str], home: Path) -> list[psutil.Proces
 def ports_of(processes: list[psutil.Process]) -> set[int]:
     found = set()
     for process in processes:
-        for connection in process.net_connections(kind="tcp"):
+        try:
+            connections = process.net_connections(kind="tcp")
+        except psutil.NoSuchProcess:  # a database session that ended meanwhile
+            continue
+        for connection in connections:
             if connection.status == psutil.CONN_LISTEN:
                 assert connection.laddr.ip in {"127.0.0.1", "::1"}, f"{process.name()} listens beyond this machine"
                 found.add(connection.laddr.port)
