@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from ingest.records import Record
-from plant.ledger import no_lateness, percentile_us
+from plant.ledger import LedgerLine, no_lateness, percentile_us
 from plant.signals import SourceId
 from storage.health import SourceReport, SourceStateName
 
@@ -22,7 +22,7 @@ class SourceHealth:
         self._state: SourceStateName = "connecting"
         self._detail = ""
         self._since_us = now_us
-        self._recent: deque[tuple[Record, int, int]] = deque(maxlen=_SPAN_RECORDS)
+        self._recent: deque[tuple[tuple[LedgerLine, ...], int, int]] = deque(maxlen=_SPAN_RECORDS)
         self.missed_ticks = 0
         self.reconnects = 0
         self.last_sample_us: int | None = None
@@ -43,7 +43,7 @@ class SourceHealth:
 
     def note(self, record: Record, from_us: int, to_us: int) -> None:
         """Take in one record: the percentiles are of the last minute or so."""
-        self._recent.append((record, from_us, to_us))
+        self._recent.append((record.ledger, from_us, to_us))
         if len(record.samples):
             self.last_sample_us = int(record.samples.time_us.max())
         self.complete = all(line.complete for line in record.ledger)
@@ -51,12 +51,12 @@ class SourceHealth:
     def report(self, now_us: int, in_spool: int, spool_bytes: int) -> SourceReport:
         """Return the report of this moment."""
         late, ticks, span = no_lateness(), 0, 0
-        for record, from_us, to_us in list(self._recent):
-            made = sum(line.ticks for line in record.ledger)
+        for ledger, from_us, to_us in list(self._recent):
+            made = sum(line.ticks for line in ledger)
             if made and to_us > now_us - 2 * _SPAN_RECORDS * 1_000_000:
                 ticks += made
                 span += to_us - from_us
-                for line in record.ledger:
+                for line in ledger:
                     late = late + line.lateness
         return SourceReport(
             self.source,

@@ -244,7 +244,7 @@ class OpcUaSampler:
                 if failures >= 3:
                     raise Unavailable("the server answered none of three reads in time")
                 if asking is not None and asking.done():
-                    nodes, asking = asking.result(), None
+                    nodes, asking = self._taken_over(asking, nodes), None
                 if nodes.missing and asking is None and self._clock.monotonic() - asked_at > _ASK_AGAIN_SECONDS:
                     asking, asked_at = asyncio.create_task(self._resolve(session)), self._clock.monotonic()
         finally:
@@ -253,6 +253,16 @@ class OpcUaSampler:
                 await asyncio.gather(asking, return_exceptions=True)
         if session.lost.is_set():
             self._say("away", session.lost_reason)
+
+    def _taken_over(self, asking: asyncio.Task[_Nodes], nodes: _Nodes) -> _Nodes:
+        """Return the nodes as the server knows them now; those known before where it did not say."""
+        try:
+            nodes = asking.result()
+        except Unavailable as error:
+            _log.warning("the missing signals could not be looked for", source=self._source, reason=str(error))
+        else:
+            self._say("connected", _shortcoming(nodes, len(self._signals)))
+        return nodes
 
     async def _wait_for_tick(self, session: OpcUaSession) -> None:
         while True:

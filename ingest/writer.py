@@ -189,7 +189,7 @@ class SpoolWriter:
             if record.source in self._lost:
                 raise SpoolFull("an earlier record of this source still waits for room")  # noqa: TRY301 - one way to lose
             self._append(record)
-        except SpoolFull as error:
+        except Exception as error:  # noqa: BLE001 - a record that cannot be written must take none of the others with it
             self._lose(submission, str(error))
             return False
         if self._full_since is not None:

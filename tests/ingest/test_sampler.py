@@ -12,6 +12,7 @@ import pytest
 from asyncua import ua
 from asyncua.server.server import Server
 
+from ingest import sampler as sampler_module
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.records import RECORD, Record, SourceState, decode_record
@@ -42,6 +43,8 @@ class Machine:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.more = threading.Event()
+        """Set it, and there is a node ``later``."""
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,6 +85,9 @@ class Machine:
             while not self._stop.is_set():
                 value += 1
                 await level.write_value(value)
+                if self.more.is_set():
+                    self.more.clear()
+                    await server.nodes.objects.add_variable(_node("later", space), "later", 7.0)
                 await asyncio.sleep(0.01)
 
 
@@ -115,6 +121,11 @@ class Run:
         reached = endpoint or OpcUaEndpoint(url, "None", "None", timeout_seconds=1.0)
         self.sampler = OpcUaSampler(SOURCE, signals, INTERVAL_US, lambda: reached, self.writer, self.health, clock, self.state, seed=1)
         self.sampler.start()
+
+    @property
+    def detail(self) -> str:
+        """What is said of the source's state."""
+        return self.health.report(0, 0, 0).detail
 
     def stop(self) -> None:
         self.sampler.stop()
@@ -271,3 +282,20 @@ def test_a_clock_set_back_while_the_server_was_away_delays_no_read(tmp_path: Pat
     assert totals(records).unexplained() == 0
     assert totals(records).stored > 20
     assert any(gap.reason is GapReason.CLOCK for gap in gaps(records))
+
+
+def test_a_node_that_appears_later_is_read_and_no_longer_told_as_missing(
+    tmp_path: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler_module, "_ASK_AGAIN_SECONDS", 0.2)
+    signals = [signal("level"), signal("later")]
+
+    def appear(run: Run) -> None:
+        assert "cannot be read" in run.detail
+        machine.more.set()
+        until(lambda: run.detail == "", 15)
+        run.ticks(1)
+
+    records = run_through(tmp_path, machine, *signals, between=appear)
+    assert_exact(records, 2)
+    assert any(signals[1].path in record.samples.paths for record in records)

@@ -286,6 +286,20 @@ def test_a_full_spool_turns_samples_into_an_exact_gap_and_goes_on_when_there_is_
     assert sum(gap.count for gap in gaps) == counts.gap
 
 
+def test_a_record_that_cannot_be_written_becomes_a_gap_and_takes_no_other_with_it(parts: Parts) -> None:
+    unwritable = record(1)
+    assert unwritable.samples.text is not None
+    unwritable.samples.text[0] = "\ud800"
+    for one in (unwritable, record(2)):
+        parts.submit(one)
+    parts.submit(record(3))
+    until(parts.settled, 30)
+    rows, counts, gaps = stored(parts.url)
+    assert rows == counts.stored == 2 * 15
+    assert counts.expected == 3 * 18
+    assert sum(gap.count for gap in gaps) == counts.gap
+
+
 def test_messages_that_come_again_leave_no_trace_when_the_spool_is_full(tmp_path: Path, database_url: str) -> None:
     parts = Parts(tmp_path, database_url)
     parts.spool._quota_bytes = 1
