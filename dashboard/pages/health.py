@@ -125,7 +125,7 @@ def _rates(sources: list[SourceView], now_us: int, storage: StorageView, t: Text
             milliseconds(source.lateness_p99_us),
             whole(source.missed_ticks),
             age(source.last_sample_us, now_us, t),
-            f"{whole(source.in_spool)} ({size(source.spool_bytes)})" if source.in_spool else "0",
+            whole(source.in_spool),
             whole(source.reconnects),
         ]
         for source in sources
