@@ -89,6 +89,8 @@ class ReadingTable:
         own = plausible(read.source_time_us, received_us)
         moved: Bools = read.source_time_us != self._last_us[places]
         same = self._same(read, places)
+        # a value stored before a restart is no change, though it is not known here any more
+        same |= (self._last_status[places] == _NEVER_READ) & own & ~moved
         every, change = self._every[places], self._change[places]
         wanted = np.where(own, moved, ~same)
         keep: Bools = (every | (change & ~same) | (~every & ~change & wanted)) & ~gone & ~mismatched

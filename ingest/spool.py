@@ -8,6 +8,7 @@ One process holds a spool. One thread writes; one other may read and release.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -67,6 +68,7 @@ class Spool:
         self._segment_bytes = min(segment_bytes, quota_bytes // 4)
         self._quota_bytes = quota_bytes
         self._mutex = threading.Lock()
+        self._dropping = threading.Lock()
         self._segments: list[_Segment] = []
         self._file: File | None = None
         self._pending: list[Frame] = []
@@ -212,20 +214,29 @@ class Spool:
         self._take_segments(found, each)
         self.cursor.spool = str(self.uuid)
         self.durable = self.last
-        self._keep_cursor()
+        try:
+            self._keep_cursor()
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            # a disk that is full of samples gets room only by shipping them
+            _log.warning("the spool's disk is full; what is in the spool is shipped all the same", folder=str(self._folder))
 
     def _take_segments(self, found: list[tuple[Path, bytes, int]], each: Callable[[Frame], None]) -> None:
-        highest = 0
-        jump = 0
+        highest = reached = 0
         for path, content, first in found:
             result = scan(content, self._seed, HEAD.size if first else 0)
             jump = len(content) - max(result.end, HEAD.size if first else 0)
             self.damaged_bytes += result.damaged + jump
+            reached = max(reached, first - 1)
             for frame in result.frames:
                 if frame.number > highest:
                     each(frame)
                     highest = frame.number
-            if not result.frames and not jump:
+            if jump:
+                # a damaged tail may have held numbers that the database has seen
+                reached = max(reached, highest, self.cursor.released) + 1 + jump
+            elif not result.frames:
                 self._files.unlink(path)
                 continue
             # what survived the crash in memory only must be on disk before it may be shipped
@@ -234,8 +245,7 @@ class Spool:
             file.close()
             self._segments.append(_Segment(path, first, highest, len(content)))
         self._files.sync_folder(self._folder)
-        # a damaged tail may have held numbers that the database has seen
-        self.last = max(highest, self.cursor.released) + (1 + jump if jump else 0)
+        self.last = max(highest, self.cursor.released, reached)
 
     def _read_cursor(self) -> None:
         try:
@@ -251,9 +261,29 @@ class Spool:
     def _keep_cursor(self) -> None:
         self._files.replace(self._folder / _CURSOR, msgspec.json.encode(self.cursor))
 
+    def _make_room(self) -> bool:
+        """Return whether old segments that the database has were still there to go: on a full disk no new one need tell of them first."""
+        with self._mutex:
+            done = [segment for segment in self._segments[:-1] if segment.last <= self.cursor.released]
+        if done:
+            self._drop(done)
+        with self._mutex:
+            return bool(done) and done[0] not in self._segments
+
     def _drop(self, done: list[_Segment]) -> None:
+        with self._dropping:
+            self._drop_alone(done)
+
+    def _drop_alone(self, done: list[_Segment]) -> None:
         try:
-            self._keep_cursor()
+            try:
+                self._keep_cursor()
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                # not a byte is left for the cursor: the oldest segment, which the database has, makes room for it
+                self._files.unlink(done[0].path)
+                self._keep_cursor()
             for segment in done:
                 self._files.unlink(segment.path)
         except OSError as error:
@@ -310,6 +340,9 @@ class Spool:
                 self._files.unlink(path)
                 raise
         except OSError as error:
+            if error.errno == errno.ENOSPC and self._make_room():
+                self._begin()
+                return
             raise SpoolFull(f"the spool cannot begin a new file: {error.strerror}") from error
         self._file = file
         with self._mutex:

@@ -198,3 +198,8 @@ def test_a_text_that_comes_back_after_no_text_is_a_change() -> None:
     table = Table(StoreRule.ON_CHANGE)
     words: list[list[str | None] | None] = [["run"], None, ["run"]]
     assert [table.take(read([np.nan], [NOW], type_id=STRING, text=text), pinned=STRING).stored for text in words] == [1, 1, 1]
+
+
+def test_a_value_stored_before_a_restart_is_no_change() -> None:
+    table = Table(StoreRule.ON_CHANGE, last_us=[NOW])
+    assert [table.take(read([5.0], [NOW + at])).stored for at in (0, 0, 1, 2)] == [0, 0, 1, 0]

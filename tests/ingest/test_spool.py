@@ -100,6 +100,25 @@ def test_a_torn_spool_opens_and_never_uses_a_number_twice(tmp_path: Path, cut: i
     again.close()
 
 
+def test_a_spool_torn_twice_never_uses_a_number_twice(tmp_path: Path) -> None:
+    spool, _ = opened(tmp_path)
+    spool.append(1, 1, b"first")
+    spool.close()
+    only = next(tmp_path.glob("*.seg"))
+    only.write_bytes(only.read_bytes() + bytes(500))
+    spool, _ = opened(tmp_path)
+    behind = spool.durable
+    spool.append(1, 1, b"second")
+    spool.close()
+    newest = max(tmp_path.glob("*.seg"))
+    newest.write_bytes(newest.read_bytes()[:-3])
+
+    spool, _ = opened(tmp_path)
+
+    assert spool.last > behind > 500
+    spool.close()
+
+
 def test_a_damaged_middle_costs_only_its_own_frame(tmp_path: Path) -> None:
     spool, _ = opened(tmp_path)
     for number in range(5):
@@ -247,6 +266,16 @@ class Faults(SystemFiles):
         self.short = False
         self.failing_syncs = 0
 
+    def replace(self, path: Path, content: bytes) -> None:
+        if self.room == 0:
+            raise OSError(28, "No space left on device")
+        super().replace(path, content)
+
+    def unlink(self, path: Path) -> None:
+        if self.room is not None and path.exists():
+            self.room += path.stat().st_size
+        super().unlink(path)
+
     def create(self, path: Path) -> SystemFile:
         return FaultyFile(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), self)
 
@@ -290,6 +319,21 @@ def test_a_full_disk_at_a_new_segment_goes_on_when_there_is_room(tmp_path: Path)
     frames = opened(tmp_path)[1]
     assert [frame.content for frame in frames if frame.kind == 1][-1] == b"after"
     assert len({frame.number for frame in frames}) == len(frames)
+
+
+def test_a_spool_on_a_full_disk_opens_and_makes_room_once_it_is_shipped(tmp_path: Path) -> None:
+    spool, _ = opened(tmp_path, segment_bytes=100)
+    for number in range(20):
+        spool.append(1, 1, b"content %d......" % number)
+    spool.close()
+    faults = Faults()
+    faults.room = 0
+    again, frames = opened(tmp_path, faults, segment_bytes=100)
+    assert len(frames) == 20
+    again.release(20, {"a": (20, 99)})
+    again.append(1, 1, b"after")
+    again.close()
+    assert opened(tmp_path)[0].cursor.notes == {"a": (20, 99)}
 
 
 def test_a_failed_sync_is_never_tried_again_on_the_same_file(tmp_path: Path) -> None:
