@@ -306,4 +306,6 @@ class MqttSubscriber:
         times = self._stored_times(state)
         numbers = {} if state is None else state.sequences
         for topic in self._topics.values():
-            topic.resume(numbers.get(topic.name), int(times[topic.places].max()))
+            # a sender whose clock was ahead and is right now must not wait for that time to come
+            newest = min(int(times[topic.places].max()), self._clock.now_us())
+            topic.resume(numbers.get(topic.name), newest)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from ingest import subscriber
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
+from ingest.records import Mark, SourceState
 from ingest.spool import Spool
 from ingest.subscriber import MqttSubscriber
 from ingest.writer import SpoolWriter
@@ -38,7 +40,9 @@ def port(tmp_path: Path) -> Iterator[int]:
 class Run:
     """A subscriber of one signal, and one who publishes."""
 
-    def __init__(self, folder: Path, port: int, connect: Callable[..., MqttConnection] = MqttConnection) -> None:
+    def __init__(
+        self, folder: Path, port: int, connect: Callable[..., MqttConnection] = MqttConnection, stored_us: int | None = None
+    ) -> None:
         self.folder = folder / "spool"
         clock = SystemClock()
         self.writer = SpoolWriter(Spool(self.folder, SystemFiles(), new_id=uuid4), clock, sync_seconds=0.05)
@@ -47,7 +51,8 @@ class Run:
         topics = [MqttTopicSettings(filter="hall/#", payload="object", time_unit="us")]
         self.health = SourceHealth(SOURCE, None, insecure=True, now_us=clock.now_us())
         endpoint = MqttEndpoint("127.0.0.1", port, "reader", "3.1.1", max_payload_bytes=1000)
-        self.reader = MqttSubscriber(SOURCE, [signal], topics, lambda: endpoint, self.writer, self.health, clock, None, connect=connect)
+        state = None if stored_us is None else SourceState(Mark(0), 0, (signal.path,), np.array([stored_us]))
+        self.reader = MqttSubscriber(SOURCE, [signal], topics, lambda: endpoint, self.writer, self.health, clock, state, connect=connect)
         self.reader.start()
         until(lambda: self.health.state == "connected", 10)
         self.sender = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender", "3.1.1", session_seconds=0))
@@ -98,3 +103,10 @@ def test_a_fault_at_connecting_does_not_end_a_source(tmp_path: Path, port: int, 
     run = Run(tmp_path, port, connect)
     run.send(*numbered(1))
     assert run.counts_after(1) == Counts(expected=1, stored=1)
+
+
+def test_after_a_restart_a_sender_whose_clock_was_ahead_is_heard_at_once(tmp_path: Path, port: int) -> None:
+    run = Run(tmp_path, port, stored_us=SystemClock().now_us() + 10 * 3_600_000_000)
+    now = SystemClock().now_us()
+    run.send(*(json.dumps({"x": 1.0, "time": now + n}).encode() for n in range(3)))
+    assert run.counts_after(3) == Counts(expected=3, stored=3)
