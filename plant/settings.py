@@ -14,6 +14,13 @@ from plant.signals import DataType, StoreRule
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @field_validator("*")
+    @classmethod
+    def _keepable(cls, value: object) -> object:
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("holds the character NUL, which no database keeps")
+        return value
+
 
 def _segment(value: str) -> str:
     if not SEGMENT.match(value):

@@ -147,3 +147,13 @@ def test_ten_thousand_signals_need_one_rule_and_load_fast() -> None:
     site = site_of(SiteFile.model_validate(tomllib.loads(text)))
     assert len(site.signals) == 10_000
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("key", ["unit", "address", "description"])
+def test_a_text_that_no_database_keeps_is_told_before_anything_connects(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "site.toml"
+    text = SITE if key != "description" else SITE + 'description = "d"\n'
+    line = next(line for line in text.splitlines() if line.startswith(f"{key} ="))
+    path.write_text(text.replace(line, line[:-1] + '\\u0000"'))
+    with pytest.raises(SettingsError, match=rf"{key}.*NUL"):
+        load_site(path)
