@@ -195,7 +195,7 @@ async def _ask_about(link: Link, namespaces: Sequence[str], met: Sequence[_Met])
                 unit,
                 unit_name,
                 _range(values.get(variable.range_node) if variable.range_node is not None else None),
-                description.value if isinstance(description.value, str) else "",
+                description.value.replace("\0", "") if isinstance(description.value, str) else "",
             )
         )
     return found

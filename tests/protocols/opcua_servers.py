@@ -201,6 +201,8 @@ async def _add_types(server: Any, space: int, nodes: dict[str, Any], options: ar
     anything = await folder.add_variable(ua.NodeId("any", space), ua.QualifiedName("any", space), 1.0, datatype=ua.NodeId(24))
     nodes["any"] = anything
     analog = await folder.add_variable(ua.NodeId("analog", space), ua.QualifiedName("a/b:c&d", space), 7.5)
+    said = ua.DataValue(ua.Variant(ua.LocalizedText("oil in the tank\0"), ua.VariantType.LocalizedText))
+    await analog.write_attribute(AttributeIds.Description, said)
     span = ua.Range(-10.0, 90.5)
     unit = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4408652, ua.LocalizedText("°C"), ua.LocalizedText("Celsius"))
     await analog.add_property(ua.NodeId("analog.range", space), ua.QualifiedName("EURange", 0), span)

@@ -40,6 +40,7 @@ async def test_unit_and_range_are_told_and_are_no_signals_themselves(server: Ser
     found = {variable.name: variable for variable in await discover(plain(server))}
     analog = found["a/b:c&d"]
     assert (analog.unit, analog.unit_name, analog.range) == ("Cel", "°C", Range(-10.0, 90.5))
+    assert analog.description == "oil in the tank", "without the NUL that some servers end their texts with"
     assert "EURange" not in found
     assert "EngineeringUnits" not in found
 
