@@ -1,64 +1,92 @@
-"""Take a picture of each page in both languages and themes: ``python docs/screenshots.py [FOLDER]``.
+"""Take a picture of each page of the demo in both languages and themes: ``python docs/screenshots.py [FOLDER] [--all]``.
 
-Starts what it needs (an embedded PostgreSQL, a small factory with live samples, the dashboard, Chromium) and ends it again.
+Without ``--all`` only the pictures that the README shows are taken. Starts the demo in a folder of its own and ends it again.
 """
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 
-from plant.clock import SystemClock
-from storage.migrations import migrate
-from storage.postgres import EmbeddedPostgres
+from playwright.sync_api import Browser
+
+from leadhand.programs import free_port
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.stage import Feeder, dashboard_before, make_stage
 
-ROBOT = "/equipment/acme/north/welding/line-1/robot-2"
+ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
-    "overview": ("/", "[data-unit] .state.normal"),
-    "equipment-live": (ROBOT, "[data-trend][data-drawn]"),
-    "equipment-hour": (ROBOT + "?span=1h", "[data-trend][data-drawn]"),
+    "overview": ("/", "[data-unit] .state"),
+    "equipment": (ROBOT, "[data-trend][data-drawn]"),
     "sources": ("/sources", "#sources-list td"),
     "health": ("/health", "#health-now .sum"),
     "account": ("/account", "#password-change"),
     "people": ("/people", "#people-accounts td"),
 }
+SHOWN = {"overview-en-light", "equipment-zh-dark"}
+_RUNNING_SECONDS = 130
+"""The live trend shows two minutes: let them fill."""
 
 
-def main(folder: Path) -> None:
+@contextmanager
+def demo(home: Path) -> Iterator[str]:
+    """Lend the one-time login link of a running demo."""
+    said, port = home / "said.txt", free_port()
+    with said.open("w") as out:
+        command = [sys.executable, "-m", "leadhand", "demo", "--home", str(home / "home"), "--port", str(port)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
+        try:
+            end = time.monotonic() + 120
+            while not (link := re.search(r"http://\S+/login\?link=\S+", said.read_text())):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise SystemExit(f"the demo did not start:\n{said.read_text()}")
+                time.sleep(0.2)
+            yield link[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def session_by(browser: Browser, link: str) -> str:
+    """Return the secret of the session that a one-time link opens."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(link)
+    page.locator("button[type=submit], button").first.click()
+    page.wait_for_url(lambda url: "/login" not in url)
+    found = next(cookie["value"] for cookie in context.cookies() if "session" in cookie.get("name", ""))
+    context.close()
+    return str(found)
+
+
+def main(folder: Path, *, everything: bool) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as opened, tempfile.TemporaryDirectory(prefix="leadhand-pictures-") as home:
-        server = EmbeddedPostgres(Path(home) / "postgres", clock=SystemClock())
-        url = server.start()
-        opened.callback(server.stop)
-        migrate(url)
-        stage = make_stage(Path(home) / "home", url)
-        opened.callback(stage.close)
-        now = stage.clock.now_us()
-        stage.fill(now - 1_800_000_000, now - 900_000_000)
-        stage.fill(now - 900_000_000, now, gap=(now - 90_000_000, now - 70_000_000))
-        stage.keep_up()
-        opened.callback(Feeder(stage).close)
-        address = opened.enter_context(dashboard_before(stage))
-        browser = opened.enter_context(chromium())
+    with tempfile.TemporaryDirectory(prefix="leadhand-pictures-") as home, demo(Path(home)) as link, chromium() as browser:
+        address = link.partition("/login")[0]
+        session = session_by(browser, link)
+        time.sleep(_RUNNING_SECONDS)
         for language in ("en", "zh"):
             for theme in ("light", "dark"):
-                with visitor(browser, address, None, language=language, theme=theme) as (page, _):
-                    page.goto(address + "/login")
-                    page.screenshot(path=folder / f"login-{language}-{theme}.png")
-                with visitor(browser, address, stage.session("admin"), language=language, theme=theme) as (page, _):
+                with visitor(browser, address, session, language=language, theme=theme) as (page, _):
                     for name, (path, content) in PAGES.items():
-                        page.goto(address + path)
-                        page.locator(content).first.wait_for()
-                        page.wait_for_timeout(2500)
-                        page.screenshot(path=folder / f"{name}-{language}-{theme}.png")
+                        picture = f"{name}-{language}-{theme}"
+                        if everything or picture in SHOWN:
+                            page.goto(address + path)
+                            page.locator(content).first.wait_for()
+                            page.wait_for_timeout(3000)
+                            page.screenshot(path=folder / f"{picture}.png")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "screenshots")
+    words = [word for word in sys.argv[1:] if not word.startswith("-")]
+    main(Path(words[0]) if words else Path(__file__).parent / "screenshots", everything="--all" in sys.argv)
