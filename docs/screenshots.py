@@ -83,6 +83,8 @@ def main(folder: Path, *, everything: bool) -> None:
                         if everything or picture in SHOWN:
                             page.goto(address + path)
                             page.locator(content).first.wait_for()
+                            if name == "equipment":
+                                page.evaluate("document.querySelector('[data-trend]').scrollIntoView({block: 'start'})")
                             page.wait_for_timeout(3000)
                             page.screenshot(path=folder / f"{picture}.png")
 
