@@ -12,7 +12,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -23,11 +23,9 @@ from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
 from plant.status import OVERFLOW_BIT
+from simulators.device_limits import DeviceLimits
 from simulators.feed import Scan
 from simulators.opcua_values import DeviceNodes, status_code
-
-if TYPE_CHECKING:
-    from simulators.opcua_server import DeviceLimits
 
 _DATA_VALUE_INFO = 0x00000400
 """InfoType DataValue: the info bits, Overflow among them, mean something (OPC 10000-4, 7.39)."""

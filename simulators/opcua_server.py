@@ -28,6 +28,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from plant.clock import Clock
 from plant.errors import Unavailable
+from simulators.device_limits import DeviceLimits
 from simulators.feed import Feed
 from simulators.opcua_connections import DeviceConnections
 from simulators.opcua_items import DeviceSubscriptions
@@ -43,17 +44,6 @@ class Protection:
     private_key: Path | None = None
     users: dict[str, str] = field(default_factory=dict)
     """Passwords by user name."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceLimits:
-    """What the device can do, as it says itself."""
-
-    max_nodes_per_read: int = 1000
-    max_monitored_items_per_call: int = 1000
-    min_sampling_us: int = 30_000
-    max_queue_size: int = 100
-    min_publishing_ms: float = 10.0
 
 
 class SimulatedServer:

@@ -16,8 +16,9 @@ from asyncua.client.client import Client
 
 from plant.clock import SystemClock
 from plant.signals import DataType
+from simulators.device_limits import DeviceLimits
 from simulators.feed import Scan, Variable
-from simulators.opcua_server import DeviceLimits, Protection, SimulatedServer
+from simulators.opcua_server import Protection, SimulatedServer
 
 NAMESPACE = "urn:test:device"
 SHARED_DATA = Path(os.environ.get("LEADHAND_SHARED_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
