@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leadhand.home import Home
+from plant.errors import Rejected
 from protocols.opcua_client import OpcUaEndpoint
 from protocols.opcua_discovery import FoundVariable, discover
 from protocols.pki import ensure_own_certificate
@@ -32,11 +34,12 @@ class Access:
 
 def find_variables(access: Access, home: Home, most: int) -> list[FoundVariable]:
     """Return the server's variables. Raises Unavailable or Rejected."""
+    logging.getLogger("asyncua").addHandler(logging.NullHandler())  # what goes wrong is told once, as our error
     return asyncio.run(discover(_endpoint(access, home), most))
 
 
 def _endpoint(access: Access, home: Home) -> OpcUaEndpoint:
-    password = None if access.password_file is None else access.password_file.read_text().strip()
+    password = None if access.password_file is None else _password(access.password_file)
     if access.insecure:
         return OpcUaEndpoint(access.url, policy="None", mode="None")
     home.create()
@@ -51,6 +54,24 @@ def _endpoint(access: Access, home: Home) -> OpcUaEndpoint:
         own_key=key,
         application_uri=_APPLICATION_URI,
     )
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Rejected(f"the password file {file} cannot be read: {error}") from error
+
+
+def write(text: str, out: Path) -> None:
+    """Write a site file where there is none yet. Raises Rejected."""
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise Rejected(f"{out}: exists already; name another file, or remove it first") from error
+    except OSError as error:
+        raise Rejected(f"{out}: cannot be written: {error.strerror or error}") from error
 
 
 def proposal(access: Access, variables: Sequence[FoundVariable]) -> str:

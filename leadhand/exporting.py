@@ -28,6 +28,16 @@ _SCHEMA = pa.schema(
 COLUMNS = tuple(_SCHEMA.names)
 
 
+def some(frames: Iterable[pd.DataFrame], sought: str) -> Iterator[pd.DataFrame]:
+    """Pass frames on. Raises Rejected at the end of none, so that no empty file takes the place of what was exported before."""
+    rows = 0
+    for frame in frames:
+        rows += len(frame)
+        yield frame
+    if rows == 0:
+        raise Rejected(f"no sample fits: {sought}; nothing was written")
+
+
 def write_csv(frames: Iterable[pd.DataFrame], out: Path) -> int:
     """Write frames as CSV, times as ISO 8601 in UTC, numbers with all their digits; returns the rows written."""
     rows = 0

@@ -103,7 +103,7 @@ def _read(path: Path, problems: list[str]) -> SiteFile | None:
     except FileNotFoundError:
         problems.append(f"{path}: there is no such file")
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{path}: cannot be read: {error}")
+        problems.append(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}")
     else:
         try:
             return SiteFile.model_validate(tomllib.loads(content))

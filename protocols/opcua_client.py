@@ -7,6 +7,7 @@ A session here lives until ``lost``; whoever uses it then opens a new one, and a
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -194,13 +195,23 @@ def _said_our_way(error: Exception, endpoint: OpcUaEndpoint) -> Exception:
     if isinstance(error, Unavailable | Rejected):
         return error
     if isinstance(error, TimeoutError):
-        return Unavailable(f"{endpoint.url}: no answer in time")
+        return Unavailable(f"{endpoint.url}: no answer in time; check that this is an OPC UA server's port, and the network up to it")
+    if isinstance(error, OSError):
+        return Unavailable(f"{endpoint.url}: not reached ({_why(error)}); check host, port and firewall, and that the server runs")
     if isinstance(error, ServiceError | UaStatusCodeError):
         code = int(error.code)
-        text = f"{endpoint.url}: the server says {status_name(code)}"
+        text = f"{endpoint.url}: the server says {status_name(code)}".removesuffix(".")
         if code in _REFUSALS:
-            return Rejected(f"{text}; check the user, and whether the server trusts our certificate '{endpoint.own_certificate}'")
+            user = f"the user '{endpoint.username}'" if endpoint.username else "the user (none was given)"
+            return Rejected(f"{text}; check {user}, and whether the server trusts our certificate '{endpoint.own_certificate}'")
         return Unavailable(text)
     if isinstance(error, UaError) and "No matching endpoints" in str(error):
         return Rejected(f"{endpoint.url}: the server does not offer {endpoint.policy}/{endpoint.mode}")
     return Unavailable(f"{endpoint.url}: {error or type(error).__name__}")
+
+
+def _why(error: OSError) -> str:
+    """Return the reason without the address, which is told already; a name with several addresses has no one reason."""
+    if error.errno is None:
+        return "none of its addresses answers"
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)

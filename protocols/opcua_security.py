@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from asyncua import ua
 from asyncua.common.utils import ServiceError
@@ -43,6 +44,16 @@ def check_endpoint(endpoint: OpcUaEndpoint) -> None:
         raise Rejected(f"{endpoint.url}: security policy {endpoint.policy} needs a certificate and key of our own")
     elif endpoint.server_certificate is None and endpoint.trust is None:
         raise Rejected(f"{endpoint.url}: name the server's certificate or a trust folder; a certificate is not taken on its word")
+    if not _is_address(endpoint.url):
+        raise Rejected(f"{endpoint.url}: is no address of an OPC UA server; write opc.tcp://host:port")
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
 
 
 async def secure(client: DistrustfulClient, endpoint: OpcUaEndpoint) -> None:

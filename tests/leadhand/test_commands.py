@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from leadhand.discovering import write
+from plant.errors import Rejected
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = """
 [site]
@@ -174,6 +177,27 @@ def test_export_wants_one_format_and_times_it_can_read(tmp_path: Path) -> None:
     time = leadhand("export", "samples", "--signals", "**", "--csv", "a", "--from", "yesterday", "--home", tmp_path)
     assert time.returncode == 2
     assert "--from: 'yesterday' is no time" in time.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"\x30\x82\xff"], ids=["missing", "not text"])
+def test_a_password_file_that_cannot_be_read_is_a_sentence(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    told = leadhand("discover", "opc.tcp://127.0.0.1:1", "--username", "me", "--password-file", file, "--home", tmp_path / "home")
+    assert told.returncode == 1
+    assert told.stderr.startswith(f"the password file {file} cannot be read: ")
+    assert len(told.stderr.splitlines()) == 1
+
+
+def test_a_proposal_is_never_written_over_a_file_nor_lost_in_a_traceback(tmp_path: Path) -> None:
+    out = tmp_path / "site.toml"
+    write("first", out)
+    with pytest.raises(Rejected, match="exists already"):
+        write("second", out)
+    assert out.read_text() == "first"
+    with pytest.raises(Rejected, match="cannot be written: No such file or directory"):
+        write("third", tmp_path / "none" / "site.toml")
 
 
 def test_an_mqtt_replay_without_a_broker_says_what_is_missing(tmp_path: Path) -> None:

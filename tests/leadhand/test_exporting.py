@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from leadhand.exporting import write_csv, write_parquet
+from leadhand.exporting import some, write_csv, write_parquet
 from plant.errors import Rejected
 
 
@@ -63,3 +63,12 @@ def test_an_export_that_fails_half_way_leaves_the_former_file_alone(tmp_path: Pa
 def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(Rejected, match="cannot be written: No such file or directory"):
         write_csv([frame()], tmp_path / "none" / "out.csv")
+
+
+def test_an_export_of_nothing_does_not_empty_the_former_file(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("former")
+    with pytest.raises(Rejected, match="no sample fits: signals 'x'; nothing was written"):
+        write_csv(some(iter([frame().head(0)]), "signals 'x'"), out)
+    assert out.read_text() == "former"
+    assert write_csv(some(iter([frame()]), "signals 'x'"), out) == 4

@@ -299,9 +299,26 @@ async def test_a_read_that_is_cancelled_leaves_nothing_behind(server: ServerProc
         assert not socket._callbackmap
 
 
-async def test_nobody_there_is_unavailable() -> None:
-    with pytest.raises(Unavailable):
-        await open_session(plain(f"opc.tcp://127.0.0.1:{free_port()}/"))
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("127.0.0.1", "(Connection refused)"),
+        ("localhost", "(Connection refused)"),
+        ("nobody.invalid", "(Name or service not known)"),
+    ],
+)
+async def test_nobody_there_is_unavailable_and_a_person_reads_what_to_check(host: str, reason: str) -> None:
+    with pytest.raises(Unavailable) as told:
+        await open_session(plain(f"opc.tcp://{host}:{free_port()}/"))
+    assert "check host, port and firewall" in str(told.value)
+    assert reason in str(told.value) or "none of its addresses answers" in str(told.value)
+    assert "Errno" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1", "127.0.0.1:4840", "opc.tcp://plc", "opc.tcp://plc:99999", "opc.tcp://plc:x", ""])
+async def test_what_is_no_address_is_told_with_the_form_of_one(url: str) -> None:
+    with pytest.raises(Rejected, match=r"write opc\.tcp://host:port"):
+        await open_session(plain(url))
 
 
 class Impostor(asyncio.Protocol):
