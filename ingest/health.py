@@ -22,7 +22,10 @@ class SourceHealth:
         self._state: SourceStateName = "connecting"
         self._detail = ""
         self._since_us = now_us
+        self._granted_us: int | None = None
         self._recent: deque[tuple[tuple[LedgerLine, ...], int, int]] = deque(maxlen=_SPAN_RECORDS)
+        self._came: deque[tuple[float, int, int]] = deque(maxlen=_SPAN_RECORDS)
+        """Samples a signal and their span, of each record of a source that sends by itself."""
         self.missed_ticks = 0
         self.reconnects = 0
         self.last_sample_us: int | None = None
@@ -44,6 +47,9 @@ class SourceHealth:
     def note(self, record: Record, from_us: int, to_us: int) -> None:
         """Take in one record: the percentiles are of the last minute or so."""
         self._recent.append((record.ledger, from_us, to_us))
+        self._granted_us = record.mark.interval_us or None
+        if not record.mark.interval_us and record.mark.signals:
+            self._came.append((len(record.samples) / record.mark.signals, from_us, to_us))
         if len(record.samples):
             self.last_sample_us = int(record.samples.time_us.max())
         self.complete = all(line.complete for line in record.ledger)
@@ -64,8 +70,8 @@ class SourceHealth:
             self._detail,
             self._since_us,
             self._requested_us,
-            self._requested_us if self._state == "connected" else None,
-            round(span / ticks) if ticks else None,
+            self._granted_us if self._state == "connected" else None,
+            round(span / ticks) if ticks else self._came_each_us(now_us),
             percentile_us(late, 0.5),
             percentile_us(late, 0.99),
             self.missed_ticks,
@@ -77,3 +83,9 @@ class SourceHealth:
             self.complete,
             now_us,
         )
+
+    def _came_each_us(self, now_us: int) -> int | None:
+        """Return how far apart the samples of a signal came, silent seconds between records included; None when none came."""
+        came = [one for one in list(self._came) if one[2] > now_us - 2 * _SPAN_RECORDS * 1_000_000]
+        samples = sum(count for count, _, _ in came)
+        return round((came[-1][2] - came[0][1]) / samples) if samples else None
