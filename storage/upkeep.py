@@ -21,6 +21,10 @@ _SHARES = {"raw": 0.4, "1s": 0.3, "1m": 0.2}
 year would leave no room for the samples of this hour."""
 _PARTS_OF_BUDGET = 40
 _BATCHES_KEPT = "14 days"
+_LEDGER_KEPT = "400 days"
+_LATENESS_KEPT = "60 days"
+"""Histograms are most of the ledger's size: 20 sources would fill 6 GB a year with them."""
+_FORGETTING_US = 3_600_000_000
 _DAY_US = 86_400_000_000
 
 
@@ -51,6 +55,7 @@ class Upkeep:
         self._budget_bytes = budget_bytes
         self._clock = clock
         self._parts: _Parts | None = None
+        self._forgot_us: int | None = None
 
     def run_once(self) -> UpkeepReport:
         """Make partitions ahead, bring all rollups up to date, and drop what the budget has no room for.
@@ -90,7 +95,7 @@ class Upkeep:
         else:
             chunks.protect_rollups(self._connection)
         dropped = [*self._drop_aged(), *self._keep_budget()]
-        self._forget_batches()
+        self._forget()
         self._connection.execute(
             "INSERT INTO upkeep_state (budget_bytes, ran_us) VALUES (%s, %s) "
             "ON CONFLICT (one) DO UPDATE SET budget_bytes = excluded.budget_bytes, ran_us = excluded.ran_us",
@@ -184,9 +189,17 @@ class Upkeep:
             spare.append(oldest)
         return spare[0] if spare else None
 
-    def _forget_batches(self) -> None:
-        """The watermark of the spool decides; batches are kept for people to look at, for a while."""
-        self._connection.execute("DELETE FROM batch WHERE stored_at < now() - %s::interval", [_BATCHES_KEPT])
+    def _forget(self) -> None:
+        """Once an hour: batches are for people to look at, the watermark of the spool decides; the ledger is small, but not for ever."""
+        now_us = self._clock.now_us()
+        if self._forgot_us is not None and 0 <= now_us - self._forgot_us < _FORGETTING_US:
+            return
+        run, now = self._connection.execute, moment(now_us)
+        run("DELETE FROM batch WHERE stored_at < %s - %s::interval", [now, _BATCHES_KEPT])
+        run("DELETE FROM ledger WHERE minute < %s - %s::interval", [now, _LEDGER_KEPT])
+        run("DELETE FROM gap WHERE to_time < %s - %s::interval", [now, _LEDGER_KEPT])
+        run("UPDATE ledger SET lateness = '{}' WHERE minute < %s - %s::interval AND lateness <> '{}'", [now, _LATENESS_KEPT])
+        self._forgot_us = now_us
 
 
 def _database_bytes(connection: Connection) -> int:

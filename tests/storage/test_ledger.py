@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from plant.clock import SystemClock
 from plant.errors import Rejected
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram
 from plant.samples import empty
 from plant.signals import SourceId
 from storage.ledger import read_gaps, read_ledger, read_totals
+from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
 from tests.storage.small_plant import MINUTE, PATHS, SOURCE, an_hour_ago, samples_of, shipper_of
 
@@ -65,3 +67,19 @@ def test_a_refused_shipment_leaves_neither_ledger_nor_samples(database: Database
             )
         assert read_ledger(connection, start, start + MINUTE) == []
         assert connection.execute("SELECT count(*) FROM sample").fetchone() == (0,)
+
+
+def test_the_ledger_forgets_lateness_after_two_months_and_all_after_a_year(database: Database) -> None:
+    start, day = an_hour_ago(), 24 * 60 * MINUTE
+    counts = Counts(expected=7, stored=7)
+    days = (1, 59, 61, 399, 401)
+    with database.connect() as connection:
+        lines = tuple(line(start - n * day, counts) for n in days)
+        gaps = tuple(Gap(SOURCE, start - n * day, start - n * day + 5, 1, GapReason.OVERRUN) for n in days)
+        shipper_of(connection).ship(empty(), lines, gaps=gaps)
+        Upkeep(connection, budget_bytes=None, clock=SystemClock()).run_once()
+        kept = read_ledger(connection, start - 500 * day, start)
+        assert len(read_gaps(connection, start - 500 * day, start)) == 4
+    assert [(each.minute_us, int(each.lateness.sum()), each.counts) for each in kept] == [
+        (start - n * day, 3 if n < 60 else 0, counts) for n in (399, 61, 59, 1)
+    ]
