@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from plant.settings import EquipmentSettings, OpcUaSecurity, SignalSettings, SourceSettings
+from plant.settings import EquipmentSettings, OpcUaAddress, OpcUaSecurity, SignalSettings, SourceSettings
 from storage.people import Role, Scope
 
 
@@ -33,7 +33,7 @@ def _can_be_kept(value: Any) -> bool:
 class DiscoverDraft(_Strict):
     """Which OPC UA server to look into."""
 
-    url: Annotated[str, Field(pattern=r"^opc\.tcp://", max_length=500)]
+    url: Annotated[OpcUaAddress, Field(max_length=500)]
     security: OpcUaSecurity = OpcUaSecurity()
     allow_insecure: bool = False
     username: str | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from plant.equipment import SEGMENT, SEGMENT_RULE
 from plant.signals import DataType, StoreRule
@@ -117,12 +118,21 @@ class OpcUaSecurity(_Strict):
         return self
 
 
+def _opc_ua_address(url: str) -> str:
+    if not re.match(r"opc\.tcp://[^/:\s]+:\d+(/|$)|opc\.tcp://\[[0-9a-fA-F:.]+\]:\d+(/|$)", url):
+        raise ValueError("write opc.tcp://host:port")
+    return url
+
+
+OpcUaAddress = Annotated[str, AfterValidator(_opc_ua_address), Field(description="opc.tcp://host:port")]
+
+
 class OpcUaSourceSettings(_Strict):
     """An OPC UA server that is read cyclically."""
 
     protocol: Literal["opcua"]
     id: str
-    url: Annotated[str, Field(pattern=r"^opc\.tcp://")]
+    url: OpcUaAddress
     interval_ms: Annotated[float, Field(gt=0, le=3_600_000, description="one batched Read of all signals each so many milliseconds")] = 30.0
     security: OpcUaSecurity = OpcUaSecurity()
     allow_insecure: Annotated[bool, Field(description="must be true for security policy None; shown on the dashboard")] = False

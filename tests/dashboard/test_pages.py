@@ -212,7 +212,7 @@ def test_a_wrong_address_of_a_server_is_explained_before_anything_connects(theat
         page.goto(theatre.address + "/sources")
         page.get_by_label("Address of the server").fill("http://wrong")
         page.locator("#add-discover").click()
-        expect(page.locator("#add-found .notice.wrong")).to_contain_text("url")
+        expect(page.locator("#add-found .notice.wrong")).to_have_text("url: write opc.tcp://host:port")
 
 
 def test_language_and_theme_are_changed_by_one_click_and_stay(theatre: Theatre) -> None:
@@ -243,6 +243,17 @@ def test_pages_change_without_loading_all_anew_and_leave_no_second_stream(theatr
         assert page.evaluate("window.stayed")
         until(page, "() => leadhand.latest.size > 0")
         assert len(begun) - len(ended) == 1
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_in_a_narrow_window_all_stands_within_its_card_and_the_top_keeps_its_tools_in_one_row(theatre: Theatre, width: int) -> None:
+    with visitor(theatre.browser, theatre.address, theatre.seat("viewer"), width=width) as (page, _):
+        page.goto(theatre.address)
+        page.locator("[data-mini]").first.wait_for()
+        over = "() => [...document.querySelectorAll('.card')].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+        assert page.evaluate(over) == []
+        rows = "() => [...new Set([...document.querySelectorAll('.top .tool')].map(e => Math.round(e.getBoundingClientRect().top)))].length"
+        assert page.evaluate(rows) == 1
 
 
 def test_one_changes_ones_own_password(theatre: Theatre) -> None:
