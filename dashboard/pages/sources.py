@@ -219,12 +219,11 @@ def _grid(context: PageContext, t: Texts) -> Component:
         columnDefs=columns,
         rowData=[],
         getRowId="params.data.id",
-        className="ag-theme-quartz-dark" if context.theme == "dark" else "ag-theme-quartz",
         defaultColDef={"sortable": True, "resizable": True, "flex": 1},
         dashGridOptions={
             "rowSelection": {"mode": "multiRow", "selectAll": "filtered", "isRowSelectable": {"function": "params.data.known"}},
             "localeText": {"noRowsToShow": t("Nothing found")},
-            "theme": "legacy",
+            "theme": {"function": "themeQuartz.withPart(colorSchemeDark)" if context.theme == "dark" else "themeQuartz"},
         },
         style={"height": 380},
     )

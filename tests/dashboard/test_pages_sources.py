@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from plant.signals import SignalPath
 from plant.site import load_site
-from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.browser import chromium, until, visitor
 from tests.dashboard.stage import dashboard_before, make_stage
 from tests.databases import fresh_database
 
@@ -71,6 +71,7 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
             page.get_by_label("Allow a connection without security").check()
             page.locator("#add-discover").click()
             expect(page.locator("#add-found .notice")).to_contain_text("variables found")
+            _lies_in_rows_within_its_frame(page)
             for name in ("Force kN", "Mode"):
                 row = page.locator(".ag-center-cols-container .ag-row", has=page.get_by_text(name, exact=True))
                 row.first.locator("input[type=checkbox]").check()
@@ -88,6 +89,13 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
         force = signals[SignalPath("acme/north/forming/line-7/press-1/Force-kN")]
         assert force.address == "nsu=urn:acme:press;s=force"
         assert SignalPath("acme/north/forming/line-7/press-1/Mode") in signals
+
+
+def _lies_in_rows_within_its_frame(page: Page) -> None:
+    heights = "() => [...document.querySelectorAll('#add-grid .ag-row')].map(row => row.getBoundingClientRect().height)"
+    until(page, f"() => ({heights})().length > 0")
+    assert all(20 < height < 60 for height in page.evaluate(heights))
+    assert page.evaluate("document.documentElement.scrollHeight") < 3000
 
 
 def _choose_policy_none(page: Page) -> None:
