@@ -8,6 +8,7 @@ from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, age, also, duration, facts, milliseconds, moment, notice, size, state, table, whole
 from dashboard.services import Services
@@ -139,7 +140,7 @@ def source_state(source: SourceView, t: Texts) -> Component:
     look = _STATE_LOOKS.get(source.state, "bad")
     content: list[Component] = [state(look, t(source.state))]
     if source.detail and look != "normal":
-        content.append(html.Div(source.detail, className="small wrap"))
+        content.append(html.Div(told(source.detail, t), className="small wrap"))
     return html.Div(content)
 
 

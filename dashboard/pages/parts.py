@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from pydantic import ValidationError
 
 from dashboard.context import PageContext
+from dashboard.mishaps import told
 from dashboard.texts import Texts
 from plant.errors import SettingsError
 
@@ -120,13 +121,13 @@ def whole(number: int | None) -> str:
     return NONE_SHOWN if number is None else f"{number:,}".replace(",", "\u202f")
 
 
-def problems_of(error: Exception) -> str | list[str]:
+def problems_of(error: Exception, t: Texts) -> str | list[str]:
     """Return what an error says to a person: each wrong setting or field in a sentence of its own."""
     if isinstance(error, SettingsError):
         return error.problems
     if isinstance(error, ValidationError):
         return [f"{_field(each['loc'])}{each['msg'].removeprefix('Value error, ')}" for each in error.errors(include_url=False)]
-    return str(error)
+    return told(str(error), t)
 
 
 def _field(steps: tuple[int | str, ...]) -> str:

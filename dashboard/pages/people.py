@@ -100,7 +100,7 @@ def register(app: PageApp, services: Services) -> None:
         try:
             said = _do(services, context, t, ctx.triggered_id, account, token)
         except _REFUSED as error:
-            return notice(problems_of(error), wrong=True), no_update, no_update, no_update
+            return notice(problems_of(error, t), wrong=True), no_update, no_update, no_update
         return said, _accounts(services, context, t), _tokens(services, context, t), _audit(services, context, t)
 
 

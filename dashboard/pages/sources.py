@@ -27,6 +27,11 @@ from storage.people import Role
 
 _REFUSED = (SettingsError, ValidationError, Rejected, Unavailable, PermissionError)
 _POLICIES = ("Basic256Sha256", "Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "None")
+_GRID_THEME = (
+    "themeQuartz.withParams({backgroundColor: 'var(--panel)', foregroundColor: 'var(--ink)', accentColor: 'var(--accent)',"
+    " borderColor: 'var(--line)', browserColorScheme: 'inherit', fontFamily: 'inherit'})"
+)
+"""In the colours of the page, light or dark."""
 _FORM = {
     "url": State("add-url", "value"),
     "policy": State("add-policy", "value"),
@@ -51,7 +56,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Sources")),
             html.Div(_list(services, t), id="sources-list", className="panel live"),
             html.H2(t("Add an OPC UA source")),
-            _adding(context, t)
+            _adding(t)
             if context.may(Role.ENGINEER)
             else notice(t("Adding a source needs the role engineer; you have the role {role}.", role=t(str(context.person.role)))),
             dcc.Store(id="sources-beat"),
@@ -82,7 +87,7 @@ def register(app: PageApp, services: Services) -> None:
         try:
             found = services.sources.discover(_discovery(form))
         except _REFUSED as error:
-            return notice(problems_of(error), wrong=True), no_update, "hidden"
+            return notice(problems_of(error, t), wrong=True), no_update, "hidden"
         return notice(t("{n} variables found. Choose what to read.", n=len(found))), [_row(v, t) for v in found], "panel"
 
     @app.callback(
@@ -100,7 +105,7 @@ def register(app: PageApp, services: Services) -> None:
         try:
             result = services.sources.check(_draft(services, form, place))
         except _REFUSED as error:
-            return notice(problems_of(error), wrong=True), True
+            return notice(problems_of(error, t), wrong=True), True
         return _checked(result, t), bool(result.problems)
 
     @app.callback(
@@ -120,7 +125,7 @@ def register(app: PageApp, services: Services) -> None:
         try:
             services.sources.save(context.person, _draft(services, form, place))
         except _REFUSED as error:
-            return notice(problems_of(error), wrong=True), True, no_update
+            return notice(problems_of(error, t), wrong=True), True, no_update
         return notice(t("Saved. It is read as soon as the ingest process has seen the new file.")), True, _list(services, t)
 
 
@@ -156,7 +161,7 @@ def _source_row(source: SourceView, now_us: int, t: Texts) -> list[Any]:
     ]
 
 
-def _adding(context: PageContext, t: Texts) -> Component:
+def _adding(t: Texts) -> Component:
     return html.Div(
         [
             html.Ol([html.Li(t("Discover")), html.Li(t("Choose variables")), html.Li(t("Check")), html.Li(t("Save"))], className="steps"),
@@ -185,7 +190,7 @@ def _adding(context: PageContext, t: Texts) -> Component:
                 id="add-choose",
                 className="hidden",
                 children=[
-                    _grid(context, t),
+                    _grid(t),
                     html.Div(
                         className="field-row",
                         style={"marginTop": "1rem"},
@@ -206,7 +211,7 @@ def _adding(context: PageContext, t: Texts) -> Component:
     )
 
 
-def _grid(context: PageContext, t: Texts) -> Component:
+def _grid(t: Texts) -> Component:
     columns = [
         {"field": "name", "headerName": t("Name"), "filter": True},
         {"field": "path", "headerName": t("Place in the server"), "filter": True, "flex": 2},
@@ -223,7 +228,7 @@ def _grid(context: PageContext, t: Texts) -> Component:
         dashGridOptions={
             "rowSelection": {"mode": "multiRow", "selectAll": "filtered", "isRowSelectable": {"function": "params.data.known"}},
             "localeText": {"noRowsToShow": t("Nothing found")},
-            "theme": {"function": "themeQuartz.withPart(colorSchemeDark)" if context.theme == "dark" else "themeQuartz"},
+            "theme": {"function": _GRID_THEME},
         },
         style={"height": 380},
     )

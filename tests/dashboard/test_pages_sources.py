@@ -62,7 +62,7 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
         open_things.callback(stage.close)
         address = open_things.enter_context(dashboard_before(stage))
         browser = open_things.enter_context(chromium())
-        with visitor(browser, address, stage.session("engineer"), height=1400) as (page, _):
+        with visitor(browser, address, stage.session("engineer"), theme="dark", height=1400) as (page, _):
             page.goto(address + "/sources")
             page.get_by_label("Address of the server").fill(opc_ua_server)
             _choose_policy_none(page)
@@ -96,6 +96,7 @@ def _lies_in_rows_within_its_frame(page: Page) -> None:
     until(page, f"() => ({heights})().length > 0")
     assert all(20 < height < 60 for height in page.evaluate(heights))
     assert page.evaluate("document.documentElement.scrollHeight") < 3000
+    assert page.evaluate("getComputedStyle(document.querySelector('#add-grid .ag-root-wrapper')).backgroundColor") == "rgb(29, 34, 38)"
 
 
 def _choose_policy_none(page: Page) -> None:

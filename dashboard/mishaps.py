@@ -1,0 +1,35 @@
+"""Common mishaps at a server, in the reader's language; a sentence that is not known here is told as it came."""
+
+from __future__ import annotations
+
+import re
+
+from dashboard.texts import Texts
+
+_NOT_REACHED = re.compile(r"(?P<url>opc\.tcp://\S+): not reached \((?P<why>.*)\); check .*")
+_NO_ANSWER = re.compile(r"(?P<url>opc\.tcp://\S+): no answer in time; check .*")
+_REFUSED = re.compile(
+    r"(?P<url>opc\.tcp://\S+): the server says (?P<status>Bad\w+) .*; check the user .* trusts our certificate '(?P<file>.*)'"
+)
+_NOT_TRUSTED = re.compile(
+    r"(?P<url>opc\.tcp://\S+): the server's certificate \((?P<facts>.*)\) is not trusted; .* move '(?P<file>.*)' into '(?P<folder>.*)'"
+)
+
+
+def told(sentence: str, t: Texts) -> str:
+    """Return a sentence of another package in this language."""
+    if found := _NOT_REACHED.fullmatch(sentence):
+        return t("{url} is not reached ({why}): check host, port and firewall, and that the server runs.", **found.groupdict())
+    if found := _NO_ANSWER.fullmatch(sentence):
+        return t("{url} does not answer in time: check that this is an OPC UA server's port, and the network.", **found.groupdict())
+    if found := _REFUSED.fullmatch(sentence):
+        return t(
+            "{url} refuses us ({status}): check user and password, and whether the server trusts our certificate {file}.",
+            **found.groupdict(),
+        )
+    if found := _NOT_TRUSTED.fullmatch(sentence):
+        return t(
+            "The certificate of {url} is not trusted ({facts}): compare its thumbprint with the server's, then move {file} into {folder}.",
+            **found.groupdict(),
+        )
+    return t(sentence)
