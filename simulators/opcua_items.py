@@ -92,7 +92,7 @@ class _Items(MonitoredItemService):
             else:
                 results.append(self._create(wanted, position, params.TimestampsToReturn))
         if self._items and self._sampler is None:
-            self._sampler = asyncio.create_task(self._sample_forever())
+            self._sampler = asyncio.create_task(self._sample_forever(self._device.clock.now_us()))
         return results
 
     def _create(self, wanted: ua.MonitoredItemCreateRequest, position: int, times: ua.TimestampsToReturn) -> ua.MonitoredItemCreateResult:
@@ -170,10 +170,9 @@ class _Items(MonitoredItemService):
     def _revised_queue(self, asked: int) -> int:
         return min(max(int(asked), 1), self._limits.max_queue_size)
 
-    async def _sample_forever(self) -> None:
-        """Take the samples of all items, each at the multiples of its interval; scans that passed meanwhile are not skipped."""
+    async def _sample_forever(self, done_us: int) -> None:
+        """Take the samples of all items after ``done_us``, each at the multiples of its interval; scans that passed are not skipped."""
         device = self._device
-        done_us = device.clock.now_us()
         with contextlib.suppress(asyncio.CancelledError):
             while True:
                 scan_us = device.feed.scan_us

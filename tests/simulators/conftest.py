@@ -103,4 +103,4 @@ def broker(tmp_path: Path) -> Iterator[str]:
 
 
 SMALL = DeviceLimits(max_nodes_per_read=5, max_queue_size=10)
-FAST = DeviceLimits(min_sampling_us=10_000)
+FAST = DeviceLimits(min_sampling_us=10_000, max_queue_size=1000)

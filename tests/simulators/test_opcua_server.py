@@ -172,15 +172,16 @@ async def test_a_queue_that_overflows_keeps_the_newest_and_marks_the_oldest_kept
 async def test_a_queue_large_enough_loses_nothing_and_a_queue_of_one_is_never_marked() -> None:
     async with serving(CountingFeed(1, scan_us=10_000), limits=FAST) as server, connected(server) as client:
         (node,) = await _nodes(client, 1)
-        granted, values = await _monitored(client, node, publishing_ms=50, sampling_ms=10, queue=50, seconds=1.0)
-        assert granted.RevisedQueueSize == 50
+        granted, values = await _monitored(client, node, publishing_ms=50, sampling_ms=10, queue=800, seconds=1.0)
+        assert granted.RevisedQueueSize == 800
         assert len(values) > 50
         assert set(np.diff([value.Value.Value for value in values])) == {1.0}
     async with serving(CountingFeed(1, scan_us=10_000), limits=FAST) as server, connected(server) as client:
         (node,) = await _nodes(client, 1)
         granted, values = await _monitored(client, node, publishing_ms=200, sampling_ms=10, queue=0, seconds=1.0)
         assert granted.RevisedQueueSize == 1
-        assert 3 <= len(values) <= 7
+        assert len(values) >= 3
+        assert np.median(np.diff([value.Value.Value for value in values])) > 10, "most are lost between two publishings"
         assert not any(value.StatusCode.value for value in values)
 
 
