@@ -172,7 +172,8 @@ class MqttConnection:
         except ValueError as error:
             self._arrived(qos)
             raise Rejected(f"MQTT cannot carry this message to '{topic}': {error}") from error
-        if sent.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
+        # with QoS 1 a link that breaks while writing (CONN_LOST) loses nothing: paho keeps the message and sends it again
+        if sent.rc == paho.MQTT_ERR_QUEUE_SIZE or (qos == 0 and sent.rc != paho.MQTT_ERR_SUCCESS):
             self._arrived(qos)
             raise Unavailable(f"the message to '{topic}' could not be queued: {paho.error_string(sent.rc)}")
         if wait is not None and qos:

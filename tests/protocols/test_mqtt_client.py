@@ -132,6 +132,20 @@ def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(opener: Ope
     assert second.states[0] == (MqttState.CONNECTED, "", True)
 
 
+def test_a_link_that_breaks_while_a_message_is_written_neither_fails_nor_counts_it_as_unsent(opener: Opener) -> None:
+    reader, inbox = opener("reader", ("broken/#", 1), ("probe/#", 1))
+    settled(reader, inbox)
+    sender, _ = opener("sender", session_seconds=0)
+    for n in range(2):
+        until(lambda: sender.connected, 10)
+        link = sender._client.socket()
+        assert isinstance(link, socket.socket)
+        link.shutdown(socket.SHUT_WR)
+        sender.publish("broken/x", b"%d" % n)
+        until(lambda: sender.unacknowledged == 0, 20)
+    until(lambda: len({m.payload for m in inbox.of("broken/x")}) == 2, 10)
+
+
 def test_a_full_reader_gets_everything_once_it_has_room(opener: Opener) -> None:
     connection, inbox = opener("reader", ("t", 1), ("probe/#", 1), keepalive=2)
     settled(connection, inbox)
