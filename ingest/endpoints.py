@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -43,7 +47,10 @@ def opcua_endpoint(settings: OpcUaSourceSettings, places: Places, clock: Clock) 
     """Return how to reach an OPC UA server; asked anew at each attempt, so that a changed password or certificate counts."""
     security = settings.security
     secure = security.policy != "None"
-    own = ensure_own_certificate(places.home / "pki" / "own", APPLICATION_URI, clock) if secure else (None, None)
+    own: tuple[Path | None, Path | None] = (None, None)
+    if secure:
+        with _alone(places.home / "pki"):
+            own = ensure_own_certificate(places.home / "pki" / "own", APPLICATION_URI, clock)
     return OpcUaEndpoint(
         url=settings.url,
         policy=security.policy,
@@ -80,3 +87,15 @@ def mqtt_endpoint(settings: MqttSourceSettings, site: EquipmentId, places: Place
         keepalive_seconds=settings.keepalive_seconds,
         max_payload_bytes=settings.max_payload_bytes,
     )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one at a time in: two threads or processes that both find no certificate would make two."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

@@ -5,43 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
-from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint
-from ingest.health import SourceHealth
-from ingest.sampler import OpcUaSampler
+from ingest.endpoints import Places
+from ingest.readers import LeavesAfterwards, Reader, Surroundings, make_reader
 from ingest.spool import Spool
-from ingest.subscriber import MqttSubscriber
 from ingest.writer import SpoolWriter
 from plant import patterns
 from plant.clock import Clock
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings
+from plant.settings import SourceSettings
 from plant.signals import Signal, SourceId
 from plant.site import Site
-from protocols.opcua_client import OpcUaEndpoint
 from storage.health import SourceReport
 
 _log = structlog.get_logger(__name__)
-
-
-class Reader(Protocol):
-    """What reads one source."""
-
-    health: SourceHealth
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        ...
-
-    def stop(self) -> None:
-        """Ask to end."""
-        ...
-
-    def join(self, seconds: float) -> bool:
-        """Return whether it has ended within some seconds."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +41,6 @@ class Gateway:
         self._seed = seed
         self._running: dict[SourceId, _Running] = {}
         self._mutex = threading.Lock()
-        self._certificate = threading.Lock()
         self._site: Site | None = None
 
     @property
@@ -87,12 +64,13 @@ class Gateway:
         gone = [source for source, running in self._running.items() if wanted.get(source) != (running.settings, running.signals)]
         if gone:
             self._end([self._running[source] for source in gone], 10)
+        around = Surroundings(site.path, self._writer, self._places, self._clock, self._seed)
         with self._mutex:
             for source in gone:
                 del self._running[source]
             for source, (settings, signals) in wanted.items():
                 if source not in self._running:
-                    self._running[source] = _Running(settings, signals, self._reader(site, settings, signals))
+                    self._running[source] = _Running(settings, signals, make_reader(settings, signals, around))
                     self._running[source].reader.start()
         if gone:
             _log.info("sources were started anew", sources=gone)
@@ -121,45 +99,5 @@ class Gateway:
                 _log.error("a source did not stop in time", source=one.settings.id)
         self._writer.settle(seconds)
         for one in running:
-            if isinstance(one.reader, MqttSubscriber):
+            if isinstance(one.reader, LeavesAfterwards):
                 one.reader.disconnect()
-
-    def _reader(self, site: Site, settings: SourceSettings, signals: tuple[Signal, ...]) -> Reader:
-        now = self._clock.now_us()
-        if isinstance(settings, OpcUaSourceSettings):
-            return self._sampler(settings, signals, now)
-        return self._subscriber(site, settings, signals, now)
-
-    def _sampler(self, settings: OpcUaSourceSettings, signals: tuple[Signal, ...], now: int) -> Reader:
-        source = SourceId(settings.id)
-        interval_us = round(settings.interval_ms * 1000)
-        return OpcUaSampler(
-            source,
-            signals,
-            interval_us,
-            lambda: self._opcua_endpoint(settings),
-            self._writer,
-            SourceHealth(source, interval_us, insecure=settings.security.policy == "None", now_us=now),
-            self._clock,
-            self._writer.state_of(source),
-            seed=hash((self._seed, source)),
-        )
-
-    def _opcua_endpoint(self, settings: OpcUaSourceSettings) -> OpcUaEndpoint:
-        # two threads that both find no certificate would make two
-        with self._certificate:
-            return opcua_endpoint(settings, self._places, self._clock)
-
-    def _subscriber(self, site: Site, settings: MqttSourceSettings, signals: tuple[Signal, ...], now: int) -> Reader:
-        source = SourceId(settings.id)
-        requested = None if settings.interval_ms is None else round(settings.interval_ms * 1000)
-        return MqttSubscriber(
-            source,
-            signals,
-            settings.topics,
-            lambda: mqtt_endpoint(settings, site.path, self._places),
-            self._writer,
-            SourceHealth(source, requested, insecure=settings.username is None, now_us=now),
-            self._clock,
-            self._writer.state_of(source),
-        )

@@ -20,7 +20,7 @@ from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
 from ingest.ticks import first_tick
-from ingest.writer import SpoolWriter, Submission
+from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
 from plant.ledger import MINUTE_US, Gap, GapReason, minute_of
@@ -59,7 +59,7 @@ class OpcUaSampler:
         signals: Sequence[Signal],
         interval_us: int,
         endpoint: Callable[[], OpcUaEndpoint],
-        writer: SpoolWriter,
+        writer: RecordWriter,
         health: SourceHealth,
         clock: Clock,
         state: SourceState | None,

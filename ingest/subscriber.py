@@ -16,7 +16,7 @@ from ingest.health import SourceHealth
 from ingest.messages import MessageTable
 from ingest.records import Mark, Record, SourceState
 from ingest.topics import Arrival, Topic, plan_topics
-from ingest.writer import SpoolWriter, Submission
+from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected
 from plant.ledger import GapReason, minute_of
@@ -44,7 +44,7 @@ class MqttSubscriber:
         signals: Sequence[Signal],
         topics: Sequence[MqttTopicSettings],
         endpoint: Callable[[], MqttEndpoint],
-        writer: SpoolWriter,
+        writer: RecordWriter,
         health: SourceHealth,
         clock: Clock,
         state: SourceState | None,

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -48,6 +48,18 @@ class Submission:
     """Whether the source sends the samples again when they are not acknowledged: then a lost record leaves no trace."""
     run: int = 0
     """For such a source: once a record of a run is lost, all later ones of that run are refused too, so that order stays."""
+
+
+class RecordWriter(Protocol):
+    """Where readers give their records: the spool's writer itself, or the way to it from a reader process."""
+
+    def state_of(self, source: SourceId) -> SourceState | None:
+        """Return where a source stands by what was taken of it, or None when nothing was."""
+        ...
+
+    def submit(self, submission: Submission) -> bool:
+        """Take a record to be written; False when too many wait, then nothing was taken. Never blocks."""
+        ...
 
 
 class SpoolWriter:

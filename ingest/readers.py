@@ -1,0 +1,92 @@
+"""What reads one source, made of its settings: the same in the process that holds the spool and in a reader process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint
+from ingest.health import SourceHealth
+from ingest.sampler import OpcUaSampler
+from ingest.subscriber import MqttSubscriber
+from ingest.writer import RecordWriter
+from plant.clock import Clock
+from plant.equipment import EquipmentId
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings
+from plant.signals import Signal, SourceId
+
+
+class Reader(Protocol):
+    """What reads one source."""
+
+    health: SourceHealth
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """Ask to end."""
+        ...
+
+    def join(self, seconds: float) -> bool:
+        """Return whether it has ended within some seconds; its last record was submitted then."""
+        ...
+
+
+@runtime_checkable
+class LeavesAfterwards(Protocol):
+    """A reader that takes leave of its peer only once its last record is durable."""
+
+    def disconnect(self) -> None:
+        """Leave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every reader is given besides its source."""
+
+    site: EquipmentId
+    writer: RecordWriter
+    places: Places
+    clock: Clock
+    seed: int
+
+
+def make_reader(settings: SourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
+    """Return the reader of a source, not started. It goes on where the writer says that the source stands."""
+    if isinstance(settings, OpcUaSourceSettings):
+        return _sampler(settings, signals, around)
+    return _subscriber(settings, signals, around)
+
+
+def _sampler(settings: OpcUaSourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
+    source = SourceId(settings.id)
+    interval_us = round(settings.interval_ms * 1000)
+    return OpcUaSampler(
+        source,
+        signals,
+        interval_us,
+        lambda: opcua_endpoint(settings, around.places, around.clock),
+        around.writer,
+        SourceHealth(source, interval_us, insecure=settings.security.policy == "None", now_us=around.clock.now_us()),
+        around.clock,
+        around.writer.state_of(source),
+        seed=hash((around.seed, source)),
+    )
+
+
+def _subscriber(settings: MqttSourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
+    source = SourceId(settings.id)
+    requested = None if settings.interval_ms is None else round(settings.interval_ms * 1000)
+    return MqttSubscriber(
+        source,
+        signals,
+        settings.topics,
+        lambda: mqtt_endpoint(settings, around.site, around.places),
+        around.writer,
+        SourceHealth(source, requested, insecure=settings.username is None, now_us=around.clock.now_us()),
+        around.clock,
+        around.writer.state_of(source),
+    )
