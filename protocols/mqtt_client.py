@@ -60,6 +60,8 @@ class MqttEndpoint:
     max_payload_bytes: int = 1_000_000
     session_seconds: int = 7 * 86_400
     """How long the broker keeps our subscriptions and unacknowledged messages while we are away; 0 keeps nothing."""
+    will: Callable[[], tuple[str, bytes]] | None = None
+    """Asked before each connecting: topic and payload that the broker publishes, retained, when it loses us without a goodbye."""
 
 
 class AckToken(NamedTuple):
@@ -214,6 +216,8 @@ class MqttConnection:
         client.max_inflight_messages_set(_WINDOW)
         client.reconnect_delay_set(1, _LONGEST_PAUSE_SECONDS)
         client.connect_timeout = 5.0
+        if endpoint.will is not None:
+            client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
@@ -231,6 +235,11 @@ class MqttConnection:
                 self._lost(MqttState.AWAY, f"the link failed: {error}")
             if self._stopping.wait(1):
                 break
+
+    def _on_pre_connect(self, client: paho.Client, _userdata: Any) -> None:
+        if self._endpoint.will is not None:
+            topic, payload = self._endpoint.will()
+            client.will_set(topic, payload, 1, retain=True)
 
     def _on_connect(self, _client: Any, _userdata: Any, flags: paho.ConnectFlags, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
