@@ -47,6 +47,8 @@ class GapReason(StrEnum):
     """Our clock stepped."""
     TIMEOUT = "timeout"
     """The source did not answer in time."""
+    TAKEOVER = "takeover"
+    """Another gateway took the source over: what the one before may still bring from its spool makes this gap smaller."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,11 +217,26 @@ class MqttSourceSettings(_Strict):
 SourceSettings = Annotated[OpcUaSourceSettings | MqttSourceSettings, Field(discriminator="protocol")]
 
 
+class IngestSettings(_Strict):
+    """How a gateway that reads this site ships what it read."""
+
+    return_interval_ms: Annotated[
+        float,
+        Field(ge=250, le=86_400_000, description="time between two shipments of raw samples; newest values travel ahead each second"),
+    ] = 1000.0
+    when_spool_full: Annotated[
+        Literal["refuse_newest", "drop_oldest"],
+        Field(description="which samples become a gap when the spool holds its quota: the new ones, or the oldest of those that wait"),
+    ] = "refuse_newest"
+    gateway: Annotated[str, Field(description="name of the gateway on the sources page; the machine's where not given")] = ""
+
+
 class SiteFile(_Strict):
-    """All that one settings file may hold; included files hold the same, without ``site``."""
+    """All that one settings file may hold; included files hold the same, without ``site`` and ``ingest``."""
 
     include: Annotated[tuple[str, ...], Field(description="globs of further files, relative to this one")] = ()
     site: SiteSettings | None = None
+    ingest: IngestSettings | None = None
     equipment: tuple[EquipmentSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     signals: tuple[SignalSettings, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from plant import patterns
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
-from plant.settings import EquipmentSettings, OpcUaSourceSettings, SignalSettings, SiteFile, SiteSettings, SourceSettings
+from plant.settings import EquipmentSettings, IngestSettings, OpcUaSourceSettings, SignalSettings, SiteFile, SiteSettings, SourceSettings
 from plant.signals import Limits, Range, Signal, SignalPath, SourceId
 
 T = TypeVar("T")
@@ -32,6 +32,8 @@ class Site:
     equipment: tuple[Equipment, ...]
     sources: tuple[SourceSettings, ...]
     signals: tuple[Signal, ...]
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    """How gateways ship."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -88,6 +90,8 @@ def _read_all(path: Path, problems: list[str]) -> list[_Placed[SiteFile]]:
             continue
         if file.site is not None and current != path:
             problems.append(f"{current}: site: only the first file ({path}) may hold [site]")
+        if file.ingest is not None and current != path:
+            problems.append(f"{current}: ingest: only the first file ({path}) may hold [ingest]")
         files.append(_Placed(file, str(current)))
         for pattern in file.include:
             found = sorted(current.parent.glob(pattern))
@@ -149,7 +153,9 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
     if problems:
         raise SettingsError(problems)
-    return Site(root, head.name or head.id, head.time_zone, tuple(equipment.values()), tuple(sources.values()), tuple(signals))
+    shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
+    named = head.name or head.id
+    return Site(root, named, head.time_zone, tuple(equipment.values()), tuple(sources.values()), tuple(signals), shipping)
 
 
 def _placed(files: list[_Placed[SiteFile]], key: str) -> Iterator[_Placed[Any]]:
