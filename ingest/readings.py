@@ -1,15 +1,20 @@
-"""What is kept of cyclic reads: store rules over all signals of a source at once, into a table of ticks x signals filled each second."""
+"""What is kept of cyclic reads: store rules over all signals of a source at once, into a page of ticks x signals filled each second.
+
+A full page is turned in no time and harvested by another thread, so that no tick waits for a second's worth of samples.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
-from plant.signals import Signal, StoreRule
+from plant.signals import Signal, SignalPath, StoreRule
 from plant.status import BAD, BAD_NODE_ID_UNKNOWN, OVERFLOW_BIT, SEVERITY_MASK
 from protocols.opcua_values import ReadColumns
 
@@ -49,6 +54,71 @@ def plausible(time_us: Times, now_us: int) -> Bools:
     return possible
 
 
+class Page:
+    """The reads of about one second, filled by one thread and harvested once by another. Its memory is used again."""
+
+    def __init__(self, paths: tuple[SignalPath, ...], ticks: int, free: deque[Page]) -> None:
+        shape = (ticks, len(paths))
+        self.rows = 0
+        self.kept = 0
+        self.has_text = False
+        self.received: Times = np.zeros(ticks, np.int64)
+        self.keep = np.zeros(shape, np.bool_)
+        self.time: Times = np.zeros(shape, np.int64)
+        self.server: Times = np.zeros(shape, np.int64)
+        self.value = np.zeros(shape)
+        self.has = np.zeros(shape, np.bool_)
+        self.status = np.zeros(shape, np.uint32)
+        self.foreign = np.zeros(shape, np.bool_)
+        self.text: npt.NDArray[np.object_] | None = None
+        self._paths = paths
+        self._free = free
+
+    def __len__(self) -> int:
+        return self.kept
+
+    def with_text(self) -> npt.NDArray[np.object_]:
+        """Return the texts, made when the first one comes: most sources have none."""
+        if self.text is None:
+            self.text = np.full(self.keep.shape, None, np.object_)
+        self.has_text = True
+        return self.text
+
+    def harvest(self) -> SampleBatch:
+        """Return what was kept, ordered by signal and time of reading, and give the page back. To be called once."""
+        rows, n = self.rows, len(self._paths)
+        keep = self.keep[:rows].T
+        whole = self.kept == rows * n
+
+        def kept(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return column[:rows].T.flatten() if whole else column[:rows].T[keep]
+
+        if whole:
+            signal, received = np.repeat(np.arange(n, dtype=np.int32), rows), np.tile(self.received[:rows], n)
+        else:
+            places, ticks = np.nonzero(keep)
+            signal, received = places.astype(np.int32), self.received[:rows][ticks]
+        foreign = kept(self.foreign).view(np.int8).astype(np.int16) if self.foreign[:rows].any() else np.zeros(self.kept, np.int16)
+        batch = SampleBatch(
+            self._paths,
+            signal,
+            kept(self.time),
+            kept(self.server),
+            received,
+            kept(self.value),
+            kept(self.has),
+            kept(self.status) if self.status[:rows].any() else np.zeros(self.kept, np.uint32),
+            foreign * np.int16(FLAG_TIME_NOT_OF_SOURCE),
+            kept(self.text) if self.has_text and self.text is not None else None,
+        )
+        self.keep[:rows] = False
+        if self.has_text and self.text is not None:
+            self.text[:rows] = None
+        self.rows, self.kept, self.has_text = 0, 0, False
+        self._free.append(self)
+        return batch
+
+
 class ReadingTable:
     """The reads of about one second. ``last_us``: the source times stored before, NO_TIME where there are none."""
 
@@ -62,15 +132,15 @@ class ReadingTable:
         self._last_status = np.full(n, _NEVER_READ, np.uint32)
         self._last_has = np.zeros(n, np.bool_)
         self._last_text = np.full(n, None, np.object_)
-        self._rows = 0
-        self._has_text = False
         self._any_text = False
-        self._allocate(max(2, ticks))
+        self._ticks = max(2, ticks)
+        self._free: deque[Page] = deque()
+        self._page = Page(self.paths, self._ticks, self._free)
 
     @property
     def full(self) -> bool:
         """Whether the next tick needs a harvest first."""
-        return self._rows == len(self._keep)
+        return self._page.rows == self._ticks
 
     def forget(self, lost: SampleBatch) -> None:
         """Treat a value as new when it is read again: these samples of ours could not be made durable."""
@@ -112,31 +182,18 @@ class ReadingTable:
             places[np.flatnonzero(overflowed)] if overflowed.any() else places[:0],
         )
 
+    def turn(self) -> Page:
+        """Return the page that was filled, to be harvested by whatever thread, and start afresh."""
+        done = self._page
+        try:
+            self._page = self._free.popleft()
+        except IndexError:
+            self._page = Page(self.paths, self._ticks, self._free)
+        return done
+
     def harvest(self) -> SampleBatch:
         """Return what was kept, ordered by signal and time of reading, and start afresh."""
-        rows = self._rows
-        keep = self._keep[:rows].T
-        signal, tick = np.nonzero(keep)
-        text = None
-        if self._has_text:
-            text = self._text[:rows].T[keep]
-            self._text[:rows] = None
-            self._has_text = False
-        batch = SampleBatch(
-            self.paths,
-            signal.astype(np.int32),
-            self._time[:rows].T[keep],
-            self._server[:rows].T[keep],
-            self._received[:rows][tick],
-            self._value[:rows].T[keep],
-            self._has[:rows].T[keep],
-            self._status[:rows].T[keep],
-            self._foreign[:rows].T[keep].astype(np.int16) * np.int16(FLAG_TIME_NOT_OF_SOURCE),
-            text,
-        )
-        self._keep[:rows] = False
-        self._rows = 0
-        return batch
+        return self.turn().harvest()
 
     def _same(self, read: ReadColumns, places: npt.NDArray[np.intp]) -> Bools:
         same: Bools = (
@@ -150,38 +207,27 @@ class ReadingTable:
         return same
 
     def _put(self, received_us: int, read: ReadColumns, places: npt.NDArray[np.intp], keep: Bools, time_us: Times, foreign: Bools) -> None:
-        row = self._rows
-        self._rows += 1
-        self._received[row] = received_us
+        page, row = self._page, self._page.rows
+        page.rows += 1
+        page.received[row] = received_us
         if not keep.any():
             return
         kept = places if keep.all() else places[keep]
         at = slice(None) if len(kept) == len(places) else keep
-        self._keep[row, kept] = True
-        self._time[row, kept] = time_us[at]
-        self._server[row, kept] = read.server_time_us[at]
-        self._value[row, kept] = self._last_value[kept] = read.value[at]
-        self._has[row, kept] = self._last_has[kept] = read.has_value[at]
-        self._status[row, kept] = self._last_status[kept] = read.status[at]
-        self._foreign[row, kept] = foreign[at]
+        page.kept += len(kept)
+        page.keep[row, kept] = True
+        page.time[row, kept] = time_us[at]
+        page.server[row, kept] = read.server_time_us[at]
+        page.value[row, kept] = self._last_value[kept] = read.value[at]
+        page.has[row, kept] = self._last_has[kept] = read.has_value[at]
+        page.status[row, kept] = self._last_status[kept] = read.status[at]
+        page.foreign[row, kept] = foreign[at]
         self._last_us[kept] = np.where(foreign, self._last_us[places], read.source_time_us)[at]
         if read.text is not None:
-            self._text[row, kept] = self._last_text[kept] = read.text[at]
-            self._has_text = self._any_text = True
+            page.with_text()[row, kept] = self._last_text[kept] = read.text[at]
+            self._any_text = True
         elif self._any_text:
             self._last_text[kept] = None
-
-    def _allocate(self, ticks: int) -> None:
-        shape = (ticks, len(self.paths))
-        self._received: Times = np.zeros(ticks, np.int64)
-        self._keep = np.zeros(shape, np.bool_)
-        self._time: Times = np.zeros(shape, np.int64)
-        self._server: Times = np.zeros(shape, np.int64)
-        self._value = np.zeros(shape)
-        self._has = np.zeros(shape, np.bool_)
-        self._status = np.zeros(shape, np.uint32)
-        self._foreign = np.zeros(shape, np.bool_)
-        self._text = np.full(shape, None, np.object_)
 
 
 def _with_nul(text: npt.NDArray[np.object_] | None, keep: Bools) -> npt.NDArray[np.intp]:

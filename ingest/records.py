@@ -1,12 +1,19 @@
 """What the spool keeps: the samples of one source and about one second, with their ledger and their gaps.
 
 The ledger travels with the samples, so it is exactly as durable as they are.
+
+Version 2, little-endian: ``version 1 | before 8 | length of the head 4 | head | columns | texts``. The head tells all but the samples
+themselves; ``before`` stands outside of it, so that a record can be encoded by one who does not know it. Version 1, which is still
+read, was one msgpack array.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,13 +22,20 @@ import numpy.typing as npt
 
 from plant.errors import Rejected
 from plant.ledger import LATENESS_BINS, Counts, Gap, GapReason, LedgerLine, no_lateness
-from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
+from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch, empty
 from plant.signals import SignalPath, SourceId
 
 RECORD = 1
 SNAPSHOT = 2
-_VERSION = 1
+_VERSION = 2
+_BEFORE = struct.Struct("<BQ")
+_FIRST = b"\x9a"
+"""A record of version 1 begins with it: an array of ten."""
+_BETWEEN = "\0"
+"""Stands between paths: the one character that no setting may hold."""
 _LENGTH = struct.Struct("<I")
+_SORTED = "runs"
+"""Kind of the column ``signal`` where samples stand ordered by signal: how many each signal has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,28 @@ class Record:
         return min((line.minute_us for line in self.ledger), default=self.mark.end_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one record changes in what is known of its source."""
+
+    mark: Mark
+    expected: int
+    paths: tuple[SignalPath, ...]
+    last_us: npt.NDArray[np.int64]
+    """The newest source time of each path, NO_TIME where the record has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A record in bytes, all but what came before it, and what its writer must know of it."""
+
+    record: Record
+    """Without its samples."""
+    samples: int
+    step: Step
+    body: bytes
+
+
 @dataclass(slots=True)
 class SourceState:
     """What the spool knows of a source: its last mark, how many samples its records told of, and the last stored time of each signal."""
@@ -82,22 +118,31 @@ class SourceState:
 
     def follow(self, record: Record) -> None:
         """Take in one more record."""
-        self.mark = record.mark
-        self.total += record.expected
-        self.sequences.update(record.mark.sequences)
-        samples = record.samples
-        if not len(samples):
+        self.take(step_of(record))
+
+    def take(self, step: Step) -> None:
+        """Take in what one more record changes."""
+        self.mark = step.mark
+        self.total += step.expected
+        self.sequences.update(step.mark.sequences)
+        if not len(step.paths):
             return
-        if samples.paths != self.paths or self.last_us is None:
-            merged = tuple(dict.fromkeys((*self.paths, *samples.paths)))
+        if self.last_us is None or (step.paths is not self.paths and step.paths != self.paths):
+            merged = tuple(dict.fromkeys((*self.paths, *step.paths)))
             self.last_us = self.times_for(merged)
             self.paths = merged
-        places = np.arange(len(samples.paths))
-        if samples.paths != self.paths:
-            position = {path: place for place, path in enumerate(self.paths)}
-            places = np.array([position[path] for path in samples.paths])
-        own = (samples.flags & FLAG_TIME_NOT_OF_SOURCE) == 0
-        np.maximum.at(self.last_us, places[samples.signal[own]], samples.time_us[own])
+        if len(step.paths) == len(self.paths):
+            np.maximum(self.last_us, step.last_us, out=self.last_us)
+            return
+        position = {path: place for place, path in enumerate(self.paths)}
+        places = np.array([position[path] for path in step.paths])
+        self.last_us[places] = np.maximum(self.last_us[places], step.last_us)
+
+
+def step_of(record: Record) -> Step:
+    """Return what a record changes in what is known of its source."""
+    paths, _, counts = _used(record.samples)
+    return Step(record.mark, record.expected, paths, _newest(record.samples, counts))
 
 
 class _Line(msgspec.Struct, array_like=True):
@@ -133,7 +178,22 @@ class _Column(msgspec.Struct, array_like=True):
     content: bytes
 
 
+class _Head(msgspec.Struct, array_like=True):
+    source: str
+    mark: _Mark
+    ledger: list[_Line]
+    gaps: list[_Gap]
+    paths: str
+    samples: int
+    columns: list[tuple[str, int, int]]
+    """Kind, base and bytes of each column; they stand behind the head in this order."""
+    text: int
+    """Bytes of the texts behind the columns; 0 where no sample has one."""
+
+
 class _Wire(msgspec.Struct, array_like=True):
+    """Version 1."""
+
     version: int
     source: str
     before: int
@@ -154,7 +214,9 @@ class _State(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Wire)
+_heads = msgspec.msgpack.Decoder(_Head)
+_texts = msgspec.msgpack.Decoder(list[str | None])
+_first_version = msgspec.msgpack.Decoder(_Wire)
 _snapshots = msgspec.msgpack.Decoder(dict[str, _State])
 _INT_COLUMNS = ("signal", "time_us", "server_time_us", "received_time_us", "status", "flags")
 _INT_TYPES = {
@@ -167,63 +229,158 @@ _INT_TYPES = {
 }
 
 
-def encode_record(record: Record, before: int) -> bytes:
-    """Return a record's bytes.
+def encode(record: Record) -> Encoded:
+    """Return a record in bytes, and without its samples."""
+    samples = record.samples
+    paths, signal, counts = _used(samples)
+    newest = _newest(samples, counts)
+    columns = [_narrow(newest), signal]
+    columns += [_narrow(getattr(samples, name)) for name in _INT_COLUMNS[1:]]
+    columns.append(_narrow(samples.has_value.view(np.uint8)))
+    columns.append(_Column("<f8", 0, np.ascontiguousarray(samples.value, "<f8").tobytes()))
+    texts = b"" if samples.text is None else _encoder.encode(samples.text.tolist())
+    head = _encoder.encode(
+        _Head(
+            record.source,
+            _wire_mark(record.mark),
+            [_wire_line(line) for line in record.ledger],
+            [_wire_gap(gap) for gap in record.gaps],
+            _BETWEEN.join(paths),
+            len(samples),
+            [(column.kind, column.base, len(column.content)) for column in columns],
+            len(texts),
+        )
+    )
+    body = b"".join((_LENGTH.pack(len(head)), head, *(column.content for column in columns), texts))
+    step = Step(record.mark, record.expected, paths, newest)
+    return Encoded(replace(record, samples=empty(paths)), len(samples), step, body)
+
+
+def content_of(encoded: Encoded, before: int) -> bytes:
+    """Return the bytes that the spool keeps of a record.
 
     ``before``: how many samples all earlier records of this source told of; a step in it shows that a record was lost.
     """
-    samples = record.samples
-    present = np.bincount(samples.signal, minlength=len(samples.paths)) > 0
-    used = np.flatnonzero(present)
-    columns = [_narrow((np.cumsum(present) - 1)[samples.signal])]
-    columns += [_narrow(getattr(samples, name).astype(np.int64)) for name in _INT_COLUMNS[1:]]
-    columns.append(_narrow(samples.has_value.astype(np.int64)))
-    columns.append(_Column("<f8", 0, np.ascontiguousarray(samples.value, "<f8").tobytes()))
-    wire = _Wire(
-        _VERSION,
-        record.source,
-        before,
-        _wire_mark(record.mark),
-        [_wire_line(line) for line in record.ledger],
-        [_wire_gap(gap) for gap in record.gaps],
-        [samples.paths[place] for place in used.tolist()],
-        len(samples),
-        columns,
-        None if samples.text is None else samples.text.tolist(),
-    )
-    return _encoder.encode(wire)
+    return _BEFORE.pack(_VERSION, before) + encoded.body
+
+
+def encode_record(record: Record, before: int) -> bytes:
+    """Return a record's bytes as the spool keeps them."""
+    return content_of(encode(record), before)
+
+
+def open_body(body: bytes) -> Encoded:
+    """Return what the writer must know of a record that another encoded. Raises Rejected for what is no record."""
+    with _readable():
+        return _opened(body, *_open(body))
+
+
+def _opened(body: bytes, head: _Head, columns: int) -> Encoded:
+    source = SourceId(head.source)
+    paths = _paths(head.paths)
+    kind, base, size = head.columns[0]
+    newest = _widen(_Column(kind, base, body[columns : columns + size]), len(paths))
+    ledger = tuple(_line(source, line) for line in head.ledger)
+    mark = _mark(source, head.mark)
+    record = Record(source, empty(paths), ledger, tuple(_gap(source, gap) for gap in head.gaps), mark)
+    return Encoded(record, head.samples, Step(mark, record.expected, paths, newest), body)
+
+
+def open_record(content: bytes) -> tuple[Encoded, int]:
+    """Return what a record of the spool changes, without decoding its samples, and how many samples the earlier ones told of.
+
+    Raises Rejected for what is no record.
+    """
+    if content[:1] == _FIRST:
+        with _readable():
+            record, before = _decode_first_version(content)
+            return encode(record), before
+    return open_body(content[_BEFORE.size :]), _before(content)
 
 
 def decode_record(content: bytes) -> tuple[Record, int]:
     """Return a record and how many samples the earlier ones told of. Raises Rejected for a record of another version."""
+    if content[:1] == _FIRST:
+        with _readable():
+            return _decode_first_version(content)
+    with _readable():
+        before = _before(content)
+        body = content[_BEFORE.size :]
+        head, columns = _open(body)
+        return replace(_opened(body, head, columns).record, samples=_samples(body, head, columns)), before
+
+
+def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
+    n = head.samples
+    numbers: list[npt.NDArray[Any]] = []
+    for place, (kind, base, size) in enumerate(head.columns):
+        column = _Column(kind, base, body[at : at + size])
+        at += size
+        if place == 1 and kind == _SORTED:
+            counts = np.frombuffer(column.content, "<u4")
+            numbers.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
+        elif 0 < place < len(head.columns) - 1:
+            numbers.append(_widen(column, n))
+        elif place:
+            numbers.append(np.frombuffer(column.content, "<f8"))
+    text = _texts.decode(body[at : at + head.text]) if head.text else None
+    return _batch(_paths(head.paths), numbers, text)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
     try:
-        wire = _decoder.decode(content)
-    except msgspec.MsgspecError as error:
+        yield
+    except (msgspec.MsgspecError, struct.error, ValueError, LookupError, TypeError, OverflowError) as error:
         raise Rejected(f"a record of the spool cannot be read: {error}") from error
-    if wire.version != _VERSION:
-        raise Rejected(f"a record of the spool has version {wire.version}; this program reads version {_VERSION}")
-    n = wire.samples
-    numbers = [_widen(column, n) for column in wire.columns[:-1]]
-    columns: dict[str, Any] = {name: numbers[place].astype(_INT_TYPES[name]) for place, name in enumerate(_INT_COLUMNS)}
-    text = None
-    if wire.text is not None:
-        text = np.empty(n, np.object_)
-        text[:] = wire.text
-    samples = SampleBatch(
-        tuple(SignalPath(path) for path in wire.paths),
+
+
+def _decode_first_version(content: bytes) -> tuple[Record, int]:
+    wire = _first_version.decode(content)
+    numbers: list[npt.NDArray[Any]] = [_widen(column, wire.samples) for column in wire.columns[:-1]]
+    numbers.append(np.frombuffer(wire.columns[-1].content, "<f8"))
+    source = SourceId(wire.source)
+    ledger = tuple(_line(source, line) for line in wire.ledger)
+    samples = _batch(tuple(SignalPath(path) for path in wire.paths), numbers, wire.text)
+    return Record(source, samples, ledger, tuple(_gap(source, gap) for gap in wire.gaps), _mark(source, wire.mark)), wire.before
+
+
+def _before(content: bytes) -> int:
+    if len(content) < _BEFORE.size + _LENGTH.size:
+        raise Rejected("a record of the spool cannot be read: it is too short")
+    version, before = _BEFORE.unpack_from(content)
+    if version != _VERSION:
+        raise Rejected(f"a record of the spool has version {version}; this program reads versions 1 and {_VERSION}")
+    return int(before)
+
+
+def _open(body: bytes) -> tuple[_Head, int]:
+    """Return the head and where the columns begin."""
+    (length,) = _LENGTH.unpack_from(body)
+    head = _heads.decode(memoryview(body)[_LENGTH.size : _LENGTH.size + length])
+    if len(body) != _LENGTH.size + length + sum(size for _, _, size in head.columns) + head.text:
+        raise Rejected("a record of the spool cannot be read: its columns are cut")
+    return head, _LENGTH.size + length
+
+
+def _batch(paths: tuple[SignalPath, ...], numbers: list[npt.NDArray[Any]], text: list[str | None] | None) -> SampleBatch:
+    columns: dict[str, Any] = {name: numbers[place].astype(_INT_TYPES[name], copy=False) for place, name in enumerate(_INT_COLUMNS)}
+    texts = None
+    if text is not None:
+        texts = np.empty(len(text), np.object_)
+        texts[:] = text
+    return SampleBatch(
+        paths,
         columns["signal"],
         columns["time_us"],
         columns["server_time_us"],
         columns["received_time_us"],
-        np.frombuffer(wire.columns[-1].content, "<f8").astype(np.float64),
+        numbers[-1].astype(np.float64),
         numbers[len(_INT_COLUMNS)].astype(np.bool_),
         columns["status"],
         columns["flags"],
-        text,
+        texts,
     )
-    source = SourceId(wire.source)
-    ledger = tuple(_line(source, line) for line in wire.ledger)
-    return Record(source, samples, ledger, tuple(_gap(source, gap) for gap in wire.gaps), _mark(source, wire.mark)), wire.before
 
 
 def encode_snapshot(states: dict[SourceId, SourceState]) -> bytes:
@@ -285,7 +442,41 @@ def refused(record: Record, count: int) -> Record:
     return replace(record, ledger=tuple(lines))
 
 
-def _narrow(numbers: npt.NDArray[np.int64]) -> _Column:
+def _used(samples: SampleBatch) -> tuple[tuple[SignalPath, ...], _Column, npt.NDArray[np.intp] | None]:
+    """Return the paths that samples have, the column that names them, and how many each has where they stand ordered by signal."""
+    signal = samples.signal
+    counts = np.bincount(signal, minlength=len(samples.paths))
+    present = counts > 0
+    paths = samples.paths
+    everywhere = bool(present.all())
+    if not everywhere:
+        paths = tuple(paths[place] for place in np.flatnonzero(present).tolist())
+        counts = counts[present]
+    if bool((signal[1:] >= signal[:-1]).all()):
+        return paths, _Column(_SORTED, 0, counts.astype("<u4").tobytes()), counts
+    return paths, _narrow(signal if everywhere else (np.cumsum(present) - 1)[signal]), None
+
+
+def _newest(samples: SampleBatch, counts: npt.NDArray[np.intp] | None) -> npt.NDArray[np.int64]:
+    """Return the newest source time of each signal that has samples, NO_TIME where no time is the source's."""
+    own = samples.time_us
+    if samples.flags.any():
+        own = np.where(samples.flags & FLAG_TIME_NOT_OF_SOURCE, NO_TIME, own)
+    if counts is not None:
+        return np.maximum.reduceat(own, np.cumsum(counts) - counts) if len(counts) else own[:0]
+    places, position = np.unique(samples.signal, return_inverse=True)
+    newest = np.full(len(places), NO_TIME)
+    np.maximum.at(newest, position, own)
+    return newest
+
+
+@lru_cache(maxsize=256)
+def _paths(joined: str) -> tuple[SignalPath, ...]:
+    """Return the paths; the same tuple for the same paths, so that who compares them is done at once."""
+    return tuple(SignalPath(path) for path in joined.split(_BETWEEN)) if joined else ()
+
+
+def _narrow(numbers: npt.NDArray[Any]) -> _Column:
     if not len(numbers):
         return _Column("", 0, b"")
     low, high = int(numbers.min()), int(numbers.max())
@@ -295,13 +486,15 @@ def _narrow(numbers: npt.NDArray[np.int64]) -> _Column:
     kind = "<u1" if span < 2**8 else "<u2" if span < 2**16 else "<u4" if span < 2**32 else "<i8"
     if kind == "<i8":
         return _Column(kind, 0, numbers.astype(kind).tobytes())
-    return _Column(kind, low, (numbers - low).astype(kind).tobytes())
+    return _Column(kind, low, (numbers.astype(np.int64, copy=False) - low).astype(kind).tobytes())
 
 
 def _widen(column: _Column, n: int) -> npt.NDArray[np.int64]:
     if not column.kind:
         return np.full(n, column.base, np.int64)
-    return np.frombuffer(column.content, column.kind).astype(np.int64) + column.base
+    wide = np.frombuffer(column.content, column.kind).astype(np.int64)
+    wide += column.base
+    return wide
 
 
 def _wire_line(line: LedgerLine) -> _Line:

@@ -9,6 +9,7 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -24,7 +25,7 @@ from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
 from plant.ledger import MINUTE_US, Gap, GapReason, minute_of
-from plant.samples import NO_TIME, SampleBatch
+from plant.samples import NO_TIME, SampleBatch, empty
 from plant.signals import Signal, SourceId
 from plant.status import BAD_TYPE_MISMATCH
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, open_session
@@ -347,15 +348,23 @@ class OpcUaSampler:
         if last or minute_of(end_us) != minute_of(self._since_us):
             self._account.close_open()
         from_us, self._since_us = self._since_us, end_us
-        samples = self._table.harvest()
-        if self._account.idle and not len(samples):
+        page = self._table.turn()
+        if self._account.idle and not len(page):
+            page.harvest()
             return
         mark = Mark(end_us, self._interval_us, len(self._signals), self._account.open)
-        record = self._account.record(mark, samples)
-        self.health.note(record, from_us, end_us)
+        record = self._account.record(mark, empty(self._table.paths))
+        told = record
+
+        def harvest() -> SampleBatch:
+            samples = page.harvest()
+            self.health.note(replace(told, samples=samples), from_us, end_us)
+            return samples
+
         if self._held is not None:
             record, self._held = merged(self._held, record), None
-        if not self._writer.submit(Submission(record, None, self._on_lost)):
+        if not self._writer.submit(Submission(record, None, self._on_lost, harvest=harvest)):
+            record = replace(record, samples=harvest())
             self._held = without_samples(record, GapReason.SPOOL_FULL, "the spool's disk is too slow")
             self._on_lost(record)
 

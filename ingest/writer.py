@@ -13,14 +13,16 @@ import structlog
 from ingest.records import (
     RECORD,
     SNAPSHOT,
+    Encoded,
     Mark,
     Record,
     SourceState,
-    decode_record,
+    content_of,
     decode_snapshot,
-    encode_record,
+    encode,
     encode_snapshot,
     merged,
+    open_record,
     without_samples,
 )
 from ingest.segments import Frame
@@ -28,6 +30,7 @@ from ingest.spool import Spool, SpoolFull
 from plant.clock import Clock
 from plant.errors import Rejected
 from plant.ledger import Gap, GapReason, LedgerLine
+from plant.samples import SampleBatch
 from plant.signals import SignalPath, SourceId
 
 _WAITING: Final = 4096
@@ -48,6 +51,14 @@ class Submission:
     """Whether the source sends the samples again when they are not acknowledged: then a lost record leaves no trace."""
     run: int = 0
     """For such a source: once a record of a run is lost, all later ones of that run are refused too, so that order stays."""
+    harvest: Callable[[], SampleBatch] | None = None
+    """Gives the samples, where the record comes without: called where it is encoded, so that no tick waits for it."""
+    encoded: Encoded | None = None
+    """The record in bytes, where it was encoded elsewhere; ``record`` comes without its samples then."""
+
+    def whole(self) -> Record:
+        """Return the record with its samples; to be asked once."""
+        return self.record if self.harvest is None else replace(self.record, samples=self.harvest())
 
 
 class RecordWriter(Protocol):
@@ -140,12 +151,13 @@ class SpoolWriter:
                     if known is None or state.total >= known.total:
                         self._states[source] = state
             elif frame.kind == RECORD:
-                record, before = decode_record(frame.content)
+                encoded, before = open_record(frame.content)
+                record = encoded.record
                 state = self._states.setdefault(record.source, SourceState(Mark(record.from_us)))
                 state.total = before
-                state.follow(record)
+                state.take(encoded.step)
                 if frame.number > self._spool.cursor.released:
-                    self._waiting[record.source] = self._waiting.get(record.source, 0) + len(record.samples)
+                    self._waiting[record.source] = self._waiting.get(record.source, 0) + encoded.samples
         except Rejected as error:
             _log.error("a frame of the spool cannot be read", number=frame.number, error=str(error))
 
@@ -196,11 +208,14 @@ class SpoolWriter:
         if record.source in self._lost:
             self._append_lost(record.source)
         try:
+            if submission.harvest is not None:
+                record = submission.whole()
+                submission = replace(submission, record=record, harvest=None)
             if submission.offered_again and self._refused.get(record.source) == submission.run:
                 raise SpoolFull("an earlier record of this run was lost")  # noqa: TRY301 - one way to lose
             if record.source in self._lost:
                 raise SpoolFull("an earlier record of this source still waits for room")  # noqa: TRY301 - one way to lose
-            self._append(record)
+            self._append(submission.encoded or encode(record))
         except Exception as error:  # noqa: BLE001 - a record that cannot be written must take none of the others with it
             self._lose(submission, str(error))
             return False
@@ -210,13 +225,14 @@ class SpoolWriter:
         self._unacknowledged.append(submission)
         return submission.on_durable is not None
 
-    def _append(self, record: Record) -> None:
-        state = self._states.get(record.source) or SourceState(Mark(record.from_us))
-        self._spool.append(len(record.samples), RECORD, encode_record(record, state.total))
-        self._states[record.source] = state
-        state.follow(record)
+    def _append(self, encoded: Encoded) -> None:
+        source = encoded.record.source
+        state = self._states.get(source) or SourceState(Mark(encoded.record.from_us))
+        self._spool.append(encoded.samples, RECORD, content_of(encoded, state.total))
+        self._states[source] = state
+        state.take(encoded.step)
         with self._mutex:
-            self._waiting[record.source] = self._waiting.get(record.source, 0) + len(record.samples)
+            self._waiting[source] = self._waiting.get(source, 0) + encoded.samples
 
     def _lose(self, submission: Submission, detail: str) -> None:
         if self._full_since is None:
@@ -235,7 +251,7 @@ class SpoolWriter:
     def _append_lost(self, source: SourceId) -> None:
         """Try to write down what was lost; it is kept in memory until there is room for it."""
         try:
-            self._append(self._lost[source])
+            self._append(encode(self._lost[source]))
         except SpoolFull:
             return
         del self._lost[source]
