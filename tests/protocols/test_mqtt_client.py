@@ -11,6 +11,7 @@ import pytest
 from plant.errors import Rejected, SettingsError, Unavailable
 from protocols.mqtt_broker import EmbeddedBroker
 from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState, topic_matches
+from protocols.mqtt_link import Link
 from tests.ingest.parts import Mosquitto, answers, free_port, until
 
 Version = Literal["5", "3.1.1"]
@@ -139,7 +140,7 @@ def test_a_link_that_breaks_while_a_message_is_written_neither_fails_nor_counts_
     for n in range(2):
         until(lambda: sender.connected, 10)
         link = sender._client.socket()
-        assert isinstance(link, socket.socket)
+        assert isinstance(link, Link)
         link.shutdown(socket.SHUT_WR)
         sender.publish("broken/x", b"%d" % n)
         until(lambda: sender.unacknowledged == 0, 20)
