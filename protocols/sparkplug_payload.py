@@ -186,6 +186,11 @@ def encode(time_ms: int, sequence: int | None, metrics: Sequence[Metric]) -> byt
     return content
 
 
+def is_read(datatype: int) -> bool:
+    """Return whether values of a type are read: all but DataSet, Template and what stands in properties only."""
+    return datatype in _READERS or datatype == MetricType.UNKNOWN
+
+
 def value_of(datatype: int, field_name: str | None, raw: Any) -> Value:
     """Return the value that a field means under a type; None where it holds none. Raises Rejected where they do not fit."""
     if field_name is None:
