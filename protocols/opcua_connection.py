@@ -1,6 +1,7 @@
 """asyncua's client, made to distrust: limits on what is received, answers that come too late, and a mark of when it was last heard.
 
-This is the one door to asyncua's connection. Security, chunking and sequence numbers stay asyncua's; raw replies come out here.
+This is the one door to asyncua's connection. Security and sequence numbers stay asyncua's; raw replies come out here. What is read
+each 30 ms passes few Python objects: bytes come into one buffer, one timer serves all requests.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClient, UASocketProtocol
 from asyncua.common.connection import TransportLimits
 from asyncua.common.utils import Buffer
+from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import nodeid_to_binary, struct_to_binary, uatcp_to_binary
 from asyncua.ua.uaerrors import UaError
 
 from plant.errors import Unavailable
 from protocols.opcua_binary import Malformed, after_node_id, after_response_header
 from protocols.opcua_decoder import TICKS_1601_TO_1970
+from protocols.opcua_frames import HEADER_BYTES, PlainFrames
 
 MOST_MESSAGE_BYTES: Final = 16 * 2**20
 _CHUNK_BYTES: Final = 65_535
@@ -31,6 +34,9 @@ _MOST_CHUNKS: Final = MOST_MESSAGE_BYTES // 8192
 """8192 bytes is the smallest chunk that OPC 10000-6 allows."""
 _MOST_ABANDONED: Final = 4096
 _NO_STRINGS: Final = frozenset({b"\0\0\0\0", b"\xff\xff\xff\xff"})
+_RECEIVED_BYTES: Final = 2 * _MOST_CHUNK_BYTES
+_CHUNK_HEAD: Final = struct.Struct("<3sxI")
+_CHUNK_KINDS: Final = frozenset({b"MSG", b"OPN", b"CLO", b"ACK", b"ERR"})
 
 
 class PeerLimits(TransportLimits):
@@ -50,7 +56,7 @@ class PeerLimits(TransportLimits):
         self.peer_message_bytes = min(given, default=0)
 
 
-class Socket(UASocketProtocol):
+class Socket(UASocketProtocol, asyncio.BufferedProtocol):
     """One TCP connection to a server."""
 
     def __init__(self, timeout: float, security_policy: Any, on_lost: Callable[[str], None]) -> None:
@@ -59,6 +65,15 @@ class Socket(UASocketProtocol):
         """When the last bytes came."""
         self._abandoned: dict[int, None] = {}
         self._on_lost = on_lost
+        self._received = bytearray(_RECEIVED_BYTES)
+        self._room = memoryview(self._received)
+        self._filled = 0
+        plain = security_policy.URI == SecurityPolicyNone.URI
+        self._frames = PlainFrames(self._connection, MOST_MESSAGE_BYTES, _MOST_CHUNKS) if plain else None
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        """The raw requests that are not answered yet; asyncua's own are in its map."""
+        self._deadlines: dict[int, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def peer_message_bytes(self) -> int:
@@ -77,64 +92,149 @@ class Socket(UASocketProtocol):
         async with asyncio.timeout(self.timeout):
             return await answer
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's guess
+        """Return where the next bytes go."""
+        return self._room[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take bytes in, but never more of one chunk than was agreed upon."""
         self.heard_at = time.monotonic()
-        super().data_received(data)
-        if self.receive_buffer is not None and len(self.receive_buffer) > _MOST_CHUNK_BYTES:
-            self.abort("the server sent a chunk larger than agreed upon")
+        end, position = self._filled + nbytes, 0
+        while end - position >= _CHUNK_HEAD.size:
+            kind, size = _CHUNK_HEAD.unpack_from(self._received, position)
+            if kind not in _CHUNK_KINDS or size < _CHUNK_HEAD.size:
+                self.abort("what it sends is no OPC UA")
+                return
+            if size > _MOST_CHUNK_BYTES:
+                self.abort("the server sent a chunk larger than agreed upon")
+                return
+            if end - position < size:
+                break
+            self._take_chunk(kind, position, size)
+            if self.transport is None or self.transport.is_closing():
+                return
+            position += size
+        if position:
+            self._room[: end - position] = self._room[position:end]
+        self._filled = end - position
+
+    def _take_chunk(self, kind: bytes, position: int, size: int) -> None:
+        if kind != b"MSG" or self._frames is None:
+            self._process_received_data(bytes(self._room[position : position + size]))
+            return
+        try:
+            message = self._frames.take(self._received, position, size)
+            if message is not None and not self._answer(*message):
+                self._call_callback(message[0], Buffer(message[1]))
+        except UaError as error:
+            self.abort(f"the server broke the protocol: {error}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell at once."""
+        self._end_timer()
         super().connection_lost(exc)
         self._on_lost(f"the connection broke: {exc}" if exc else "the server closed the connection")
 
     def abort(self, reason: str) -> None:
         """Break the connection without waiting for anything still to be sent."""
         self._on_lost(reason)
+        self._end_timer()
         self._fail_all_pending(ConnectionError(reason))
         if self.transport is not None:
             self.transport.abort()
 
+    def _answer(self, request_id: int, body: bytes) -> bool:
+        """Give a reply to whom it concerns; False when asyncua asked for it."""
+        future = self._waiting.pop(request_id, None)
+        if future is None:
+            return self._abandoned.pop(request_id, 0) is None
+        if not future.done():
+            future.set_result(body)
+        return True
+
     def _call_callback(self, request_id: int, body: Buffer | ua.Acknowledge) -> None:
-        if request_id in self._abandoned:
-            del self._abandoned[request_id]
-            return
         if request_id != 0 and isinstance(body, Buffer):
-            content = body.copy()
+            content = body.copy().read(len(body))
+            if self._answer(request_id, content):
+                return
             try:
-                _header(content.read(len(content)))
+                _header(content)
             except Malformed as error:
                 self._on_lost(f"the server's reply is malformed: {error}")
                 raise UaError(f"malformed reply: {error}") from error
         super()._call_callback(request_id, body)
 
-    def send_raw(self, request: bytes) -> tuple[int, asyncio.Future[Buffer]]:
+    def _fail_all_pending(self, exc: Exception) -> None:
+        super()._fail_all_pending(exc)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(exc)
+        self._waiting.clear()
+
+    def send_raw(self, request: SerialisedRequest) -> tuple[int, asyncio.Future[bytes]]:
         """Send a serialised request; return its id and the future of the reply. Raises Unavailable when there is no connection."""
         transport = self.transport
         if transport is None:
             raise Unavailable("the connection is closed")
         self.revolve_security_token()
         request_id = self._request_id + 1
-        message = self._connection.message_to_binary(request, request_id=request_id)
+        self._request_handle = (self._request_handle + 1) & 0xFFFFFFFF
+        request.stamp(self._request_handle)
+        if self._frames is not None and self._frames.fits(len(request.framed)):
+            self._frames.put_header(request.framed, request_id)
+            message = bytes(request.framed)
+        else:
+            message = self._connection.message_to_binary(bytes(request.framed[HEADER_BYTES:]), request_id=request_id)
         self._request_id = request_id
-        future: asyncio.Future[Buffer] = asyncio.get_running_loop().create_future()
-        self._callbackmap[request_id] = future
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future
         transport.write(message)
         return request_id, future
 
+    async def reply_to(self, request_id: int, future: asyncio.Future[bytes], deadline: float) -> bytes:
+        """Return the bytes of a reply awaited until ``deadline`` of the loop's clock. Raises Unavailable when it does not come."""
+        try:
+            if not future.done():
+                self._deadlines[request_id] = deadline
+                if self._timer is None or self._timer.when() > deadline:
+                    self._set_timer(deadline)
+            return await future
+        except TimeoutError:
+            raise Unavailable("the server did not answer in time") from None
+        except (UaError, OSError) as error:
+            raise Unavailable(f"the connection broke: {error}") from error
+        finally:
+            self._deadlines.pop(request_id, None)
+            self.abandon(request_id)
+
+    def _set_timer(self, at: float) -> None:
+        """Wake up at a time. One timer for all requests: most are answered long before it, and need none of their own."""
+        self._end_timer()
+        self._timer = asyncio.get_running_loop().call_at(at, self._expire)
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for request_id, deadline in list(self._deadlines.items()):
+            future = self._waiting.get(request_id)
+            if deadline <= now and future is not None and not future.done():
+                future.set_exception(TimeoutError())
+                del self._deadlines[request_id]
+        if self._deadlines:
+            self._set_timer(max(min(self._deadlines.values()), now + 0.001))
+
     def abandon(self, request_id: int) -> None:
         """Forget a request; its answer, should it still come, is dropped. asyncua would close the connection on it."""
-        if self._callbackmap.pop(request_id, None) is None:
+        if self._waiting.pop(request_id, None) is None:
             return
         self._abandoned[request_id] = None
         if len(self._abandoned) > _MOST_ABANDONED:
             del self._abandoned[next(iter(self._abandoned))]
-
-    def next_handle(self) -> int:
-        """Return a new request handle."""
-        self._request_handle = (self._request_handle + 1) & 0xFFFFFFFF
-        return self._request_handle
 
 
 class Transport(UaClient):
@@ -182,49 +282,23 @@ class SerialisedRequest:
         header = request.RequestHeader
         header.AuthenticationToken = socket.authentication_token
         header.TimeoutHint = int(timeout_seconds * 1000)
-        self._bytes = bytearray(struct_to_binary(request))
-        self._changing = after_node_id(bytes(self._bytes[:64]), 0) + len(nodeid_to_binary(socket.authentication_token))
+        message = struct_to_binary(request)
+        self.framed = bytearray(HEADER_BYTES) + message
+        """The request's bytes, behind room for the header of a chunk."""
+        self._changing = HEADER_BYTES + after_node_id(message[:64], 0) + len(nodeid_to_binary(socket.authentication_token))
 
     def __len__(self) -> int:
-        return len(self._bytes)
+        return len(self.framed) - HEADER_BYTES
 
-    def stamped(self, handle: int) -> bytes:
-        """Return the bytes with this moment's time and the handle."""
-        struct.pack_into("<qI", self._bytes, self._changing, time.time_ns() // 100 + TICKS_1601_TO_1970, handle)
-        return bytes(self._bytes)
+    def stamp(self, handle: int) -> None:
+        """Write this moment's time and the handle into the bytes."""
+        struct.pack_into("<qI", self.framed, self._changing, time.time_ns() // 100 + TICKS_1601_TO_1970, handle)
 
 
 async def exchange(socket: Socket, request: SerialisedRequest, timeout_seconds: float) -> bytes:
     """Send a request and return the reply's bytes. Raises Unavailable when none comes in time."""
-    request_id, future = socket.send_raw(request.stamped(socket.next_handle()))
-    return await reply_of(socket, request_id, future, asyncio.get_running_loop().time() + timeout_seconds)
-
-
-async def reply_of(socket: Socket, request_id: int, future: asyncio.Future[Buffer], deadline: float) -> bytes:
-    """Return the bytes of a reply awaited until ``deadline``. Raises Unavailable when it does not come."""
-    if not future.done():
-        # One timer instead of asyncio.wait_for, which costs more than the whole decoding of a reply.
-        timer = asyncio.get_running_loop().call_at(deadline, _expire, future)
-        try:
-            body = await future
-        except TimeoutError:
-            raise Unavailable("the server did not answer in time") from None
-        except (UaError, OSError) as error:
-            raise Unavailable(f"the connection broke: {error}") from error
-        finally:
-            timer.cancel()
-            socket.abandon(request_id)
-    else:
-        try:
-            body = future.result()
-        except (UaError, OSError) as error:
-            raise Unavailable(f"the connection broke: {error}") from error
-    return body.read(len(body))
-
-
-def _expire(future: asyncio.Future[Buffer]) -> None:
-    if not future.done():
-        future.set_exception(TimeoutError())
+    request_id, future = socket.send_raw(request)
+    return await socket.reply_to(request_id, future, asyncio.get_running_loop().time() + timeout_seconds)
 
 
 def _header(reply: bytes) -> tuple[int, int, int]:

@@ -3,11 +3,13 @@
 A server that is read each 30 ms answers with the same types, in the same order, at the same places nearly always. So the places
 are remembered from one reply to the next (``_Layout``), proved right for each new reply by comparing every mask, type and text
 length (each record's place follows from those before it, so the proof has no gap), and mended where they differ: a record whose
-size has changed is walked alone and the rest is moved along. Decoding then costs some ten numpy calls, however many the nodes.
+size has changed is walked alone and the rest is moved along. Decoding then costs some ten numpy calls, however many the nodes;
+between reads of an idle machine each call costs some microseconds more, so what is constant for a layout is made once and shared.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -63,6 +65,7 @@ _SIZES: Final = [
     for encoding in range(256)
 ]
 """Size of a record by its first two bytes, 0 where more must be known. Without a value the second byte is not of the record."""
+_NO_DIAGNOSTICS: Final = frozenset({b"\0\0\0\0", b"\xff\xff\xff\xff"})
 _ODD: Final = -2
 """In ``_Layout.length``: a value whose size only a walk tells."""
 
@@ -71,11 +74,21 @@ Columns = tuple[npt.NDArray[np.int64], ...]
 
 def times_us(ticks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return times in 100 ns since 1601 as microseconds since 1970; NO_TIME where there is none (0 or less)."""
+    if len(ticks) and ticks[0] == ticks[-1] and np.count_nonzero(ticks == ticks[0]) == len(ticks):
+        # Servers that scan give all values one time.
+        one = int(ticks[0])
+        return np.full(len(ticks), (one - TICKS_1601_TO_1970) // 10 if one > 0 else NO_TIME)
     times: npt.NDArray[np.int64] = (ticks - TICKS_1601_TO_1970) // 10
     absent = ticks <= 0
-    if absent.any():
+    if np.count_nonzero(absent):
         times[absent] = NO_TIME
     return times
+
+
+def _shared(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column that several replies may share, because nobody can write to it."""
+    column.flags.writeable = False
+    return column
 
 
 def _view(buffer: bytes, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -108,6 +121,7 @@ class _Layout:
         self.encoding = np.zeros(count, np.uint8)
         self.length = np.zeros(count, np.int64)
         self.place = np.zeros(count + 1, np.int64)
+        self._skeleton: tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]] | None = None
 
     def walk(self, buffer: bytes, start: int, first: int = 0) -> None:
         """Learn the records from ``first`` on, which stands at ``start``."""
@@ -137,6 +151,7 @@ class _Layout:
 
     def _index(self) -> None:
         """Work out what the proof compares."""
+        self._skeleton = None
         has_value = (self.mask & HAS_VALUE).astype(np.int64)
         self.encoding_offset = has_value
         self.expected_encoding = np.where(has_value == 1, self.encoding, self.mask)
@@ -150,15 +165,39 @@ class _Layout:
             else 0
         )
         """Size of each record where all are of one kind, else 0."""
+        if self.stride:
+            self._head = np.dtype("<u2") if self.mask[0] & HAS_VALUE else np.dtype("u1")
+            self._first_kind = int(self.mask[0]) | (int(self.encoding[0]) << 8 if self.mask[0] & HAS_VALUE else 0)
 
     def fits(self, buffer: bytes, start: int) -> bool:
         """Return whether the reply has this layout to the last record."""
         if self.place[0] != start or self.place[-1] > len(buffer):
             return False
         if self.stride:
-            columns = np.ndarray((self.count, self.stride), np.uint8, buffer, start)
-            return bool((columns[:, 0] == self.mask[0]).all() and (columns[:, self.encoding_offset[0]] == self.expected_encoding[0]).all())
-        return self._first_difference(buffer, 0) == self.count
+            kinds = np.ndarray((self.count,), self._head, buffer, start, (self.stride,))
+            return bool(np.count_nonzero(kinds == self._first_kind) == self.count)
+        if self._skeleton is not None:
+            care, expected = self._skeleton
+            same = (np.ndarray((len(care),), np.uint8, buffer, start) & care) == expected
+            return bool(np.count_nonzero(same) == len(care)) and self._odd_fit(buffer)
+        if self._first_difference(buffer, 0) != self.count:
+            return False
+        self._draw_skeleton(buffer)
+        return True
+
+    def _draw_skeleton(self, buffer: bytes) -> None:
+        """Mark the bytes that the proof compares, so that the next reply needs one comparison over all bytes instead of four gathers."""
+        start = int(self.place[0])
+        care = np.zeros(int(self.place[-1]) - start, np.uint8)
+        places = self.place[:-1] - start
+        care[places] = 255
+        care[places + self.encoding_offset] = 255
+        for octet in range(2, 6):
+            care[places[self.prefixed] + octet] = 255
+        self._skeleton = care, np.ndarray((len(care),), np.uint8, buffer, start) & care
+
+    def _odd_fit(self, buffer: bytes) -> bool:
+        return all(after_data_value(buffer, int(self.place[record])) == self.place[record + 1] for record in self.odd)
 
     def _first_difference(self, buffer: bytes, first: int) -> int:
         """Return the first record from ``first`` on that is not as remembered, or the count; ``first`` stands where it should."""
@@ -202,31 +241,125 @@ class _Layout:
         self.walk(buffer, int(self.place[record]), record)
 
 
-class _Places:
-    """What is gathered from where, worked out once for a layout."""
+class _Uniform:
+    """What is constant for a layout whose records are all of one kind."""
 
     def __init__(self, layout: _Layout) -> None:
-        has_value = (layout.mask & HAS_VALUE) != 0
-        self.type_id = np.where(has_value, layout.encoding, 0).astype(np.uint8)
+        count, mask = layout.count, int(layout.mask[0])
+        self.type_id = int(layout.encoding[0]) if mask & HAS_VALUE else 0
+        self.number = _NUMBERS.get(self.type_id)
+        self.type_ids = _shared(np.full(count, self.type_id, np.uint8))
+        self.has_value = _shared(np.full(count, self.number is not None))
+        self.good = _shared(np.zeros(count, np.uint32))
+        self.no_time = _shared(np.full(count, NO_TIME))
+        self.no_ticks = _shared(np.zeros(count, np.int64))
+        status = layout.stride - size_behind_value(mask)
+        source = status + (4 if mask & HAS_STATUS else 0)
+        server = source + (8 if mask & HAS_SOURCE_TIME else 0) + (2 if mask & HAS_SOURCE_PICOSECONDS else 0)
+        self.status = status if mask & HAS_STATUS else None
+        """Where in a record the status stands, None where there is none; so the times."""
+        self.source = source if mask & HAS_SOURCE_TIME else None
+        self.server = server if mask & HAS_SERVER_TIME else None
+
+    def columns(self, buffer: bytes, layout: _Layout) -> ReadColumns:
+        """Return the columns: views with a stride instead of an index."""
+        count, shape, strides, first = layout.count, (layout.count,), (layout.stride,), int(layout.place[0])
+        text = None
+        if self.number is None:
+            value = np.full(count, np.nan)
+        else:
+            sent: npt.NDArray[Any] = np.ndarray(shape, self.number, buffer, first + 2, strides)
+            value = _as_numbers(self.type_id, sent)
+            if self.type_id in {8, 9}:
+                text = _exact_digits(sent, None, None, count)
+        if self.source is None:
+            ticks, source_time = self.no_ticks, self.no_time
+        else:
+            ticks = np.ndarray(shape, _I8, buffer, first + self.source, strides).astype(np.int64)
+            source_time = times_us(ticks)
+        server_time = self.no_time if self.server is None else times_us(np.ndarray(shape, _I8, buffer, first + self.server, strides))
+        if self.status is None:
+            return ReadColumns(value, self.has_value, self.good, source_time, server_time, ticks, self.type_ids, text)
+        status: npt.NDArray[np.uint32] = np.ndarray(shape, _U4, buffer, first + self.status, strides).astype(np.uint32)
+        return _without_bad(ReadColumns(value, self.has_value, status, source_time, server_time, ticks, self.type_ids, text))
+
+
+class _Places:
+    """What is gathered from where, worked out once for a layout of records of several kinds."""
+
+    def __init__(self, layout: _Layout) -> None:
+        self._count = layout.count
+        sent = (layout.mask & HAS_VALUE) != 0
+        type_id = np.where(sent, layout.encoding, 0).astype(np.uint8)
         walked = np.flatnonzero(layout.length == _ODD)
-        self.type_id[walked[(layout.encoding[walked] >= 22)]] = NOT_SCALAR
+        type_id[walked[(layout.encoding[walked] >= 22)]] = NOT_SCALAR
         behind_value = layout.place[1:] - _BEHIND[layout.mask]
-        self.numbers = []
-        for type_id in np.flatnonzero(np.bincount(self.type_id, minlength=256)[:12]).tolist():
-            if type_id in _NUMBERS:
-                chosen = np.flatnonzero(self.type_id == type_id)
-                self.numbers.append((type_id, _NUMBERS[type_id], chosen, layout.place[chosen] + 2))
-        self.strings = np.flatnonzero(self.type_id == _STRING)
-        starts = layout.place[self.strings] + 6
-        self.string_spans = list(zip(starts.tolist(), (starts + layout.length[self.strings]).tolist(), strict=True))
+        has_value = np.zeros(layout.count, np.bool_)
+        self._numbers = []
+        for number in np.flatnonzero(np.bincount(type_id, minlength=256)[:12]).tolist():
+            if number in _NUMBERS:
+                chosen = np.flatnonzero(type_id == number)
+                has_value[chosen] = True
+                self._numbers.append((number, _NUMBERS[number], chosen, layout.place[chosen] + 2))
+        self._all_numbers = bool(has_value.all())
+        self._strings = np.flatnonzero(type_id == _STRING)
+        starts = layout.place[self._strings] + 6
+        self._string_spans = list(zip(starts.tolist(), (starts + layout.length[self._strings]).tolist(), strict=True))
         status = (layout.mask & HAS_STATUS) != 0
         source = (layout.mask & HAS_SOURCE_TIME) != 0
         server = (layout.mask & HAS_SERVER_TIME) != 0
         source_place = behind_value + 4 * status
         server_place = source_place + 8 * source + 2 * ((layout.mask & HAS_SOURCE_PICOSECONDS) != 0)
-        self.status = (np.flatnonzero(status), behind_value[status])
-        self.source = (np.flatnonzero(source), source_place[source])
-        self.server = (np.flatnonzero(server), server_place[server])
+        self._status = _Scattered(status, behind_value, _U4)
+        self._source = _Scattered(source, source_place, _I8)
+        self._server = _Scattered(server, server_place, _I8)
+        self._type_id, self._has_value = _shared(type_id), _shared(has_value)
+
+    def columns(self, buffer: bytes) -> ReadColumns:
+        """Return the columns of a reply with this layout."""
+        count, text = self._count, None
+        value = np.empty(count) if self._all_numbers else np.full(count, np.nan)
+        for type_id, dtype, chosen, where in self._numbers:
+            sent = _view(buffer, dtype)[where]
+            value[chosen] = _as_numbers(type_id, sent)
+            if type_id in {8, 9}:
+                text = _exact_digits(sent, chosen, text, count)
+        status = self._status.gather(buffer)
+        if len(self._strings):
+            text = np.full(count, None, np.object_) if text is None else text
+            for record, (start, end) in zip(self._strings.tolist(), self._string_spans, strict=True):
+                if end >= start:
+                    try:
+                        text[record] = buffer[start:end].decode()
+                    except UnicodeDecodeError:
+                        status = status if status.flags.writeable else status.copy()
+                        status[record] = BAD_DECODING_ERROR
+        ticks = self._source.gather(buffer)
+        columns = ReadColumns(
+            value, self._has_value, status, times_us(ticks), times_us(self._server.gather(buffer)), ticks, self._type_id, text
+        )
+        return columns if status is self._status.absent else _without_bad(columns)
+
+
+class _Scattered:
+    """A field that some records have, and where; 0 for the others."""
+
+    def __init__(self, present: npt.NDArray[np.bool_], places: npt.NDArray[np.int64], dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._records = None if present.all() else np.flatnonzero(present)
+        self._places = places if self._records is None else places[present]
+        self.absent = _shared(np.zeros(len(present), dtype))
+        """The column where no record has it; shared."""
+
+    def gather(self, buffer: bytes) -> npt.NDArray[Any]:
+        if not len(self._places):
+            return self.absent
+        sent: npt.NDArray[Any] = _view(buffer, self._dtype)[self._places]
+        if self._records is None:
+            return sent
+        column = np.zeros(len(self.absent), self._dtype)
+        column[self._records] = sent
+        return column
 
 
 class ReplyDecoder:
@@ -236,6 +369,7 @@ class ReplyDecoder:
         self._count = count
         self._layout: _Layout | None = None
         self._places: _Places | None = None
+        self._uniform: _Uniform | None = None
         self.remembered = 0
         """Replies whose layout was the remembered one."""
         self.mended = 0
@@ -246,7 +380,7 @@ class ReplyDecoder:
         try:
             return self._decode(buffer, start)
         except (Malformed, IndexError) as error:
-            self._layout = self._places = None
+            self._layout = self._places = self._uniform = None
             raise Unavailable(f"the server's reply is malformed: {error}") from error
 
     def _decode(self, buffer: bytes, start: int) -> ReadColumns:
@@ -260,16 +394,20 @@ class ReplyDecoder:
             self._learn(buffer, first)
         layout = self._layout
         assert layout is not None  # noqa: S101 - _learn has just set it
-        check_end_of_results(buffer, int(layout.place[-1]))
+        end = int(layout.place[-1])
+        if end + 4 != len(buffer) or buffer[end:] not in _NO_DIAGNOSTICS:
+            check_end_of_results(buffer, end)
         if layout.stride:
-            return _uniform(buffer, layout)
+            if self._uniform is None:
+                self._uniform = _Uniform(layout)
+            return self._uniform.columns(buffer, layout)
         if self._places is None:
             self._places = _Places(layout)
-        return _gather(buffer, layout, self._places)
+        return self._places.columns(buffer)
 
     def _learn(self, buffer: bytes, first: int) -> None:
         self.mended += 1
-        layout, self._layout, self._places = self._layout, None, None
+        layout, self._layout, self._places, self._uniform = self._layout, None, None, None
         if layout is None:
             layout = _Layout(self._count)
             layout.walk(buffer, first)
@@ -278,75 +416,8 @@ class ReplyDecoder:
         self._layout = layout
 
 
-def _uniform(buffer: bytes, layout: _Layout) -> ReadColumns:
-    """Return the columns of records that are all of one kind: views with a stride instead of an index."""
-    count, stride, first = layout.count, layout.stride, int(layout.place[0])
-    mask = int(layout.mask[0])
-    type_id = int(layout.encoding[0]) if mask & HAS_VALUE else 0
-
-    def column(dtype: np.dtype[Any], offset: int) -> npt.NDArray[Any]:
-        return np.ndarray((count,), dtype, buffer, first + offset, (stride,))
-
-    offset = stride - size_behind_value(mask)
-    status: npt.NDArray[np.uint32]
-    if mask & HAS_STATUS:
-        status = column(_U4, offset).astype(np.uint32)
-        offset += 4
-    else:
-        status = np.zeros(count, np.uint32)
-    if mask & HAS_SOURCE_TIME:
-        source_ticks = column(_I8, offset).astype(np.int64)
-        offset += 8
-        source_time = times_us(source_ticks)
-    else:
-        source_ticks = np.zeros(count, np.int64)
-        source_time = np.full(count, NO_TIME)
-    offset += 2 if mask & HAS_SOURCE_PICOSECONDS else 0
-    server_time = times_us(column(_I8, offset).astype(np.int64)) if mask & HAS_SERVER_TIME else np.full(count, NO_TIME)
-    text = None
-    dtype = _NUMBERS.get(type_id)
-    if dtype is None:
-        value, has_value = np.full(count, np.nan), np.zeros(count, np.bool_)
-    else:
-        sent = column(dtype, 2)
-        value, has_value = _as_numbers(type_id, sent), np.ones(count, np.bool_)
-        if type_id in {8, 9}:
-            text = _exact_digits(sent, None, None, count)
-    columns = ReadColumns(value, has_value, status, source_time, server_time, source_ticks, np.full(count, type_id, np.uint8), text)
-    return _without_bad(columns)
-
-
-def _gather(buffer: bytes, layout: _Layout, places: _Places) -> ReadColumns:
-    """Return the columns of records of several kinds."""
-    count = layout.count
-    value, has_value, text = np.full(count, np.nan), np.zeros(count, np.bool_), None
-    for type_id, dtype, chosen, where in places.numbers:
-        sent = _view(buffer, dtype)[where]
-        value[chosen] = _as_numbers(type_id, sent)
-        has_value[chosen] = True
-        if type_id in {8, 9}:
-            text = _exact_digits(sent, chosen, text, count)
-    status = np.zeros(count, np.uint32)
-    status[places.status[0]] = _view(buffer, _U4)[places.status[1]]
-    source_ticks = np.zeros(count, np.int64)
-    source_ticks[places.source[0]] = _view(buffer, _I8)[places.source[1]]
-    server_ticks = np.zeros(count, np.int64)
-    server_ticks[places.server[0]] = _view(buffer, _I8)[places.server[1]]
-    if len(places.strings):
-        text = np.full(count, None, np.object_) if text is None else text
-        for record, (start, end) in zip(places.strings.tolist(), places.string_spans, strict=True):
-            if end >= start:
-                try:
-                    text[record] = buffer[start:end].decode()
-                except UnicodeDecodeError:
-                    status[record] = BAD_DECODING_ERROR
-    columns = ReadColumns(
-        value, has_value, status, times_us(source_ticks), times_us(server_ticks), source_ticks, places.type_id.copy(), text
-    )
-    return _without_bad(columns)
-
-
 def _as_numbers(type_id: int, sent: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return numbers as doubles: always new, never a view of the reply."""
     return (sent != 0 if type_id == 1 else sent).astype(np.float64)
 
 
@@ -366,9 +437,9 @@ def _exact_digits(
 def _without_bad(columns: ReadColumns) -> ReadColumns:
     """Return the columns with no number and no text where the status is bad."""
     bad = (columns.status & np.uint32(SEVERITY_MASK)) >= np.uint32(0x80000000)
-    if bad.any():
-        columns.value[bad] = np.nan
-        columns.has_value[bad] = False
-        if columns.text is not None:
-            columns.text[bad] = None
-    return columns
+    if not np.count_nonzero(bad):
+        return columns
+    columns.value[bad] = np.nan
+    if columns.text is not None:
+        columns.text[bad] = None
+    return replace(columns, has_value=columns.has_value & ~bad)

@@ -9,13 +9,12 @@ from typing import Final
 
 import numpy as np
 from asyncua import ua
-from asyncua.common.utils import Buffer
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.status_codes import StatusCodes
 
 from plant.errors import Unavailable
 from plant.samples import NO_TIME
-from protocols.opcua_connection import SerialisedRequest, Socket, reply_of
+from protocols.opcua_connection import SerialisedRequest, Socket
 from protocols.opcua_decoder import ReplyDecoder
 from protocols.opcua_link import TOO_MUCH, Link, ServiceFailed, read_request
 from protocols.opcua_resolving import ResolvedNode
@@ -125,13 +124,16 @@ class Reading:
         self._link.check_alive()
         socket = self._link.client.socket
         deadline = now + self._link.endpoint.timeout_seconds
+        if len(self._parts) == 1 and self._parts[0].asked_again_at < now:
+            part = self._parts[0]
+            return self._decoded(part, await socket.reply_to(*socket.send_raw(part.request), deadline))
         columns = {part: _left_out() for part in self._parts if part.asked_again_at >= now}
-        waiting: deque[tuple[_Part, int, asyncio.Future[Buffer]]] = deque()
+        waiting: deque[tuple[_Part, int, asyncio.Future[bytes]]] = deque()
         try:
             for part in [part for part in self._parts if part not in columns]:
                 if len(waiting) == _MOST_IN_FLIGHT:
                     columns.update([await self._take(socket, waiting, deadline)])
-                waiting.append((part, *socket.send_raw(part.request.stamped(socket.next_handle()))))
+                waiting.append((part, *socket.send_raw(part.request)))
             while waiting:
                 columns.update([await self._take(socket, waiting, deadline)])
         finally:
@@ -142,11 +144,14 @@ class Reading:
         return concatenate([columns[part] for part in self._parts]) if columns else _NOTHING
 
     async def _take(
-        self, socket: Socket, waiting: deque[tuple[_Part, int, asyncio.Future[Buffer]]], deadline: float
+        self, socket: Socket, waiting: deque[tuple[_Part, int, asyncio.Future[bytes]]], deadline: float
     ) -> tuple[_Part, ReadColumns]:
         part, request_id, future = waiting[0]
-        reply = await reply_of(socket, request_id, future, deadline)
+        reply = await socket.reply_to(request_id, future, deadline)
         waiting.popleft()
+        return part, self._decoded(part, reply)
+
+    def _decoded(self, part: _Part, reply: bytes) -> ReadColumns:
         if len(reply) > part.most_bytes:
             raise _PartTooLarge(part)
         try:
@@ -155,7 +160,7 @@ class Reading:
             if failure.code in _ANSWER_TOO_LARGE:
                 raise _PartTooLarge(part) from failure
             raise
-        return part, part.decoder.decode(reply, body)
+        return part.decoder.decode(reply, body)
 
 
 _NO_TIMES: Final = np.empty(0, np.int64)

@@ -15,7 +15,10 @@ NOT_SCALAR: Final = 255
 
 @dataclass(frozen=True, slots=True)
 class ReadColumns:
-    """One read of n nodes: columns of equal length, in the order of the nodes prepared."""
+    """One read of n nodes: columns of equal length, in the order of the nodes prepared.
+
+    Columns that are the same for each reply (types, no status, no time) are shared between reads and read-only.
+    """
 
     value: npt.NDArray[np.float64]
     """The number; NaN where ``has_value`` is False."""

@@ -296,7 +296,7 @@ async def test_a_read_that_is_cancelled_leaves_nothing_behind(server: ServerProc
                 await task
         assert (await reading.read()).value.tolist() == [180.0]
         await until(lambda: not socket._abandoned)
-        assert not socket._callbackmap
+        assert not socket._waiting
 
 
 @pytest.mark.parametrize(
