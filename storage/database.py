@@ -180,12 +180,20 @@ def _answers(connection: Connection) -> bool:
 
 def is_timescale(connection: Connection) -> bool:
     """Return whether the samples of this database lie in a TimescaleDB hypertable (not merely whether the extension exists)."""
+    return timescale_version(connection) is not None
+
+
+def timescale_version(connection: Connection) -> tuple[int, int] | None:
+    """Return the version of the TimescaleDB whose hypertable holds the samples of this database; None where none does."""
     with translate_errors():
         row = connection.execute(
-            "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb'), "
+            "SELECT (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'), "
             "coalesce((SELECT relkind = 'r' FROM pg_class WHERE oid = to_regclass('sample')), false)"
         ).fetchone()
-    return row is not None and row[0] and row[1]
+    if row is None or row[0] is None or not row[1]:
+        return None
+    major, minor = row[0].split("-")[0].split(".")[:2]
+    return int(major), int(minor)
 
 
 def listen(connection: Connection, channel: str) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
@@ -14,15 +15,29 @@ from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
 from plant.samples import FLAG_HISTORICAL, SampleBatch
 from plant.shipment import Shipment
-from storage import ledger, partitions
-from storage.copy_rows import COPY_SAMPLES, sample_rows
-from storage.database import Connection, deadline, is_timescale, moment, translate_errors
+from storage import leases, ledger, partitions, tightening
+from storage.copy_rows import kinds_of, sample_rows
+from storage.database import Connection, deadline, moment, timescale_version, translate_errors
 from storage.partitions import RAW, SECOND_US, Partition, make_partitions, uncovered
 
 _DAY_US = 86_400 * SECOND_US
 _MINUTE_US = 60 * SECOND_US
 _CELL_US = RAW.widths_us[0]
 _MOST_CELLS = 3000
+_DIRECT_SINCE = (2, 26)
+"""From this TimescaleDB on, COPY writes into the columnstore and still tells the continuous aggregates what it changed."""
+_DEEP_ROWS = 30
+"""Of one signal in one shipment: from here on direct compression costs less than rows with an index. At 1 row it takes 339 bytes a row."""
+_BATCH = 400_000
+_DIRECT_ROWS_A_SIGNAL = 66
+_MOST_IN_BATCH = 1_000_000
+# Rows come sorted, so the server need not sort them; that its batches do not overlap those of earlier shipments is never claimed
+# (client_sorted), for a late sample would then be read in the wrong order.
+_DIRECT = """
+SELECT set_config('timescaledb.enable_direct_compress_copy', %s, true),
+    set_config('timescaledb.enable_direct_compress_copy_sort_batches', 'off', true),
+    set_config('timescaledb.enable_direct_compress_copy_client_sorted', 'off', true)
+"""
 _LATEST = """
 INSERT INTO latest AS l (signal_id, time, received_time, value, status, flags, text)
 SELECT s, timestamptz 'epoch' + t * interval '1 microsecond', timestamptz 'epoch' + r * interval '1 microsecond', v, q, f, x
@@ -39,11 +54,17 @@ SELECT '1s', a, b FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS n (a, b)
 """
 
 
+_Copy: TypeAlias = tuple[str, list[bytes]]
+"""A statement and the pieces to feed it."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A shipment's samples, ready for the wire."""
 
-    rows: list[bytes]
+    rows: _Copy | None
+    direct: _Copy | None
+    """What goes straight into the columnstore."""
     cells_us: list[int]
     """Starts of the ten-minute cells touched."""
     due_us: list[tuple[int, int]]
@@ -52,9 +73,15 @@ class _Prepared:
 
 
 class SampleWriter:
-    """What stores shipments over one connection of its own; keeps the numbers of signals it has met."""
+    """What stores shipments over one connection of its own; keeps the numbers of signals it has met.
 
-    def __init__(self, connection: Connection, *, deadline_seconds: float = 60.0, clock: Clock | None = None) -> None:
+    ``direct_compress`` says whether signals with many samples in a shipment go straight into the columnstore of TimescaleDB; without
+    a word they do where its version can.
+    """
+
+    def __init__(
+        self, connection: Connection, *, deadline_seconds: float = 60.0, clock: Clock | None = None, direct_compress: bool | None = None
+    ) -> None:
         self._connection = connection
         self._deadline_seconds = deadline_seconds
         self._clock = clock or SystemClock()
@@ -62,6 +89,7 @@ class SampleWriter:
         self._sources: dict[str, int] = {}
         self._partitions: list[Partition] | None = None
         self._timescale: bool | None = None
+        self._direct = direct_compress
 
     def ship(self, shipment: Shipment) -> bool:
         """Store a shipment in one transaction; return False where it was stored before.
@@ -87,20 +115,29 @@ class SampleWriter:
 
     def _prepare(self, batch: SampleBatch) -> _Prepared | None:
         if self._timescale is None:
-            self._timescale = is_timescale(self._connection)
+            version = timescale_version(self._connection)
+            self._timescale = version is not None
+            self._direct = version is not None and (version >= _DIRECT_SINCE if self._direct is None else self._direct)
         if not len(batch):
             return None
         used = np.unique(batch.signal)
         numbers = np.zeros(len(batch.paths), np.int32)
         numbers[used] = self._numbers("signal", [batch.paths[n] for n in used], self._signals)
         signal_id = numbers[batch.signal]
-        order = np.lexsort((batch.time_us, signal_id))
+        order = _order(batch, signal_id)
         moment(int(batch.time_us.min()))
         moment(int(batch.time_us.max()))
         cells = np.unique(batch.time_us // _CELL_US) * _CELL_US
         if len(cells) > _MOST_CELLS:
             raise Rejected(f"one shipment with samples in {len(cells)} different ten-minute spans: its times cannot be right")
-        return _Prepared(sample_rows(batch, signal_id, order), cells.tolist(), _due(batch.time_us), _latest_of(batch, signal_id, order))
+        deep = _deep(batch)[order] if self._direct else np.zeros(len(batch), np.bool_)
+        return _Prepared(
+            None if deep.all() else sample_rows(batch, signal_id, order[~deep]),
+            sample_rows(batch, signal_id, order[deep]) if deep.any() else None,
+            cells.tolist(),
+            _due(batch.time_us),
+            _latest_of(batch, signal_id, order),
+        )
 
     def _numbers(self, table: str, names: list[str], known: dict[str, int]) -> list[int]:
         if not all(name in known for name in names):
@@ -122,19 +159,26 @@ class SampleWriter:
             "source", [*(line.source for line in shipment.ledger), *(gap.source for gap in shipment.gaps)], self._sources
         )
         with connection.transaction(), connection.cursor() as cursor:
+            leases.hold_off(cursor, shipment.stands)
             if not _advance(cursor, shipment):
                 return False
             if prepared is not None:
                 _refuse_dropped_span(connection, shipment.samples)
-                with cursor.copy(COPY_SAMPLES) as copy:
-                    for piece in prepared.rows:
-                        copy.write(piece)
+                if prepared.rows is not None:
+                    _copy(cursor, prepared.rows)
+                if prepared.direct is not None:
+                    cursor.execute(_DIRECT, ["on"])
+                    _copy(cursor, prepared.direct)
+                    cursor.execute(_DIRECT, ["off"])
                 if not self._timescale:
                     spans = [(moment(a), moment(b)) for a, b in prepared.due_us]
                     cursor.execute(_DUE, [[a for a, _ in spans], [b for _, b in spans]])
                 if prepared.latest is not None:
                     cursor.execute(_LATEST, prepared.latest)
-            ledger.add_lines(cursor, shipment.ledger, sources[: len(shipment.ledger)])
+            tightening.add(cursor, shipment.tightenings, shipment.traces)
+            corrections = leases.settle(cursor, shipment.stands)
+            lines = (*shipment.ledger, *corrections)
+            ledger.add_lines(cursor, lines, self._numbers("source", [line.source for line in lines], self._sources))
             ledger.add_gaps(cursor, shipment.gaps, sources[len(shipment.ledger) :], gap_signals)
         return True
 
@@ -152,6 +196,18 @@ class SampleWriter:
         self._partitions = make_partitions(self._connection, RAW, missing, width)
 
 
+def best_batch(connection: Connection, signals: int) -> int:
+    """Return how many samples one shipment should hold at most, where so many wait; a site of ``signals`` signals.
+
+    Enough for two seconds of all signals at 30 ms: the deeper a signal's samples lie together, the less a row costs, in an index as in
+    the columnstore. Beyond that only the memory of the two processes grows.
+    """
+    version = timescale_version(connection)
+    if version is None or version < _DIRECT_SINCE:
+        return _BATCH
+    return min(_MOST_IN_BATCH, max(_BATCH, _DIRECT_ROWS_A_SIGNAL * signals))
+
+
 def spool_watermark(connection: Connection, spool: UUID) -> int:
     """Return the last record of a spool that is stored; 0 where none is."""
     with translate_errors():
@@ -164,6 +220,32 @@ def accepted_span(connection: Connection, clock: Clock | None = None) -> tuple[i
     with translate_errors():
         kept_us = partitions.kept_from(connection)["raw"]
     return kept_us, (clock or SystemClock()).now_us() + _DAY_US
+
+
+def _copy(cursor: psycopg.Cursor[tuple[int, ...]], rows: _Copy) -> None:
+    statement, pieces = rows
+    with cursor.copy(statement.encode("ascii")) as copy:
+        for piece in pieces:
+            copy.write(piece)
+
+
+def _order(batch: SampleBatch, signal_id: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    """The order by signal and time."""
+    by_time = bool((np.diff(batch.time_us) >= 0).all())
+    if not by_time or len(batch.paths) > np.iinfo(np.uint16).max:
+        return np.lexsort((batch.time_us, signal_id))
+    # As samples are read, by time: what remains is a sort of small numbers, a tenth of the work (3 against 34 ms for 330,000).
+    numbers = np.zeros(len(batch.paths), np.int32)
+    numbers[batch.signal] = signal_id
+    rank = np.empty(len(numbers), np.uint16)
+    rank[np.argsort(numbers, kind="stable")] = np.arange(len(numbers), dtype=np.uint16)
+    return np.argsort(rank[batch.signal], kind="stable")
+
+
+def _deep(batch: SampleBatch) -> npt.NDArray[np.bool_]:
+    """Which samples lie with enough others of their signal in one run of the COPY, which is sorted by kind, signal and time."""
+    run = batch.signal.astype(np.int64) * 8 + kinds_of(batch)
+    return np.asarray(np.bincount(run)[run] >= _DEEP_ROWS)
 
 
 def _advance(cursor: psycopg.Cursor[tuple[int, ...]], shipment: Shipment) -> bool:

@@ -75,9 +75,22 @@ _NAMED = {"timescale_native": "LEADHAND_TIMESCALE_URL", "postgres_native": "LEAD
 """Servers of one's own that the contract runs on too, once the environment names them."""
 
 
-@pytest.fixture(params=["embedded", "timescale_wasm", *(kind for kind, name in _NAMED.items() if os.environ.get(name))])
+_SERVERS = ["timescale_wasm", *(kind for kind, name in _NAMED.items() if os.environ.get(name))]
+
+
+@pytest.fixture(params=["embedded", *_SERVERS])
 def database(request: pytest.FixtureRequest) -> Iterator[Database]:
     """A fresh, migrated database of each kind in turn."""
+    yield from _fresh(request)
+
+
+@pytest.fixture(params=[kind for kind in _SERVERS if kind.startswith("timescale")])
+def timescale(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A fresh, migrated database of each kind that has hypertables."""
+    yield from _fresh(request)
+
+
+def _fresh(request: pytest.FixtureRequest) -> Iterator[Database]:
     kind: str = request.param
     if kind == "embedded":
         yield Database(kind, request.getfixturevalue("database_url"))
