@@ -214,7 +214,57 @@ class MqttSourceSettings(_Strict):
         return self
 
 
-SourceSettings = Annotated[OpcUaSourceSettings | MqttSourceSettings, Field(discriminator="protocol")]
+SPARKPLUG_ADDRESS = re.compile(r"[^/:+#]+/[^/:+#]+(/[^/:+#]+)?:.+", re.DOTALL)
+
+
+class SparkplugSourceSettings(_Strict):
+    """A broker on which edge nodes speak Sparkplug B; Leadhand is their host application.
+
+    The address of a signal is ``group/edge_node:metric`` or ``group/edge_node/device:metric``; ``metric[3]`` is one element of an array.
+    """
+
+    protocol: Literal["sparkplug"]
+    id: str
+    url: Annotated[str, Field(pattern=r"^mqtts?://", description="mqtt://host:port, or mqtts:// with TLS")]
+    version: Literal["5", "3.1.1"] = "5"
+    host_id: Annotated[
+        str,
+        Field(pattern=r"^[^+#/]+$", description="who we are in spBv1.0/STATE/host_id; the edge nodes' primary host, where they have one"),
+    ] = "leadhand"
+    groups: Annotated[tuple[str, ...], Field(description="group ids to listen to; those of the signals where not given")] = ()
+    reorder_seconds: Annotated[float, Field(ge=0, le=600, description="how long a message missing in the sequence may still come")] = 2.0
+    rebirth_seconds: Annotated[
+        float, Field(ge=1, le=86_400, description="an edge node is asked for its births at most once in so many seconds")
+    ] = 10.0
+    client_id: Annotated[str | None, Field(description="made from site and source where not given")] = None
+    username: str | None = None
+    password_file: str | None = None
+    allow_anonymous: Annotated[bool, Field(description="must be true to connect without a user; shown on the dashboard")] = False
+    ca_file: Annotated[str | None, Field(description="certificate authority of the broker, for mqtts://")] = None
+    keepalive_seconds: Annotated[int, Field(ge=2, le=600)] = 5
+    max_payload_bytes: Annotated[int, Field(ge=1024, le=256_000_000)] = 1_000_000
+    interval_ms: Annotated[
+        float | None, Field(gt=0, description="how often values are wanted, for display; edge nodes send when values change")
+    ] = None
+
+    _id = field_validator("id")(_segment)
+
+    @field_validator("groups")
+    @classmethod
+    def _legal_groups(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [group for group in groups if not group or set(group) & set("+#/")]
+        if wrong:
+            raise ValueError(f"'{wrong[0]}' is no group id: it is not empty and holds none of '+', '#' and '/'")
+        return groups
+
+    @model_validator(mode="after")
+    def _anonymous_by_name(self) -> SparkplugSourceSettings:
+        if self.username is None and not self.allow_anonymous:
+            raise ValueError("give 'username' and 'password_file', or say 'allow_anonymous = true'")
+        return self
+
+
+SourceSettings = Annotated[OpcUaSourceSettings | MqttSourceSettings | SparkplugSourceSettings, Field(discriminator="protocol")]
 
 
 class IngestSettings(_Strict):

@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from plant import patterns
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
-from plant.settings import EquipmentSettings, IngestSettings, OpcUaSourceSettings, SignalSettings, SiteFile, SiteSettings, SourceSettings
+from plant.settings import (
+    SPARKPLUG_ADDRESS,
+    EquipmentSettings,
+    IngestSettings,
+    OpcUaSourceSettings,
+    SignalSettings,
+    SiteFile,
+    SiteSettings,
+    SourceSettings,
+    SparkplugSourceSettings,
+)
 from plant.signals import Limits, Range, Signal, SignalPath, SourceId
 
 T = TypeVar("T")
@@ -123,7 +133,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             words += f"[{step + 1}]"
-        elif step not in ("opcua", "mqtt"):
+        elif step not in ("opcua", "mqtt", "sparkplug"):
             words += f".{step}" if words else step
     return words or "the file"
 
@@ -278,6 +288,12 @@ def _of_rule(
             address = settings.address
             for word, value in words.items():
                 address = address.replace("{" + word + "}", value)
+            if isinstance(source, SparkplugSourceSettings) and not SPARKPLUG_ADDRESS.fullmatch(address):
+                problems.append(
+                    f"{rule.place}.address: '{address}' names no Sparkplug metric; "
+                    "write group/edge_node:metric or group/edge_node/device:metric, and %3A for a colon within an id"
+                )
+                return
             yield Signal(
                 SignalPath(f"{below[path]}/{name}"),
                 below[path],
