@@ -12,8 +12,9 @@ from ingest.records import RECORD, Record, decode_record, refused
 from ingest.segments import Frame
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, minute_of
 from plant.samples import concatenate
-from plant.shipment import Shipment
+from plant.shipment import Shipment, SourceStand
 from plant.signals import SourceId
+from storage.leases import Term, Terms
 
 Notes = dict[str, tuple[int, int]]
 """For each source: how many samples its shipped records told of, and until when."""
@@ -30,34 +31,78 @@ class Packed:
 
 
 def pack(
-    spool: UUID, frames: Sequence[Frame], notes: Notes, span: AcceptedSpan, refuse: Callable[[Frame], bool] = lambda _: False
+    spool: UUID,
+    frames: Sequence[Frame],
+    notes: Notes,
+    span: AcceptedSpan,
+    refuse: Callable[[Frame], bool] = lambda _: False,
+    terms: Terms | None = None,
 ) -> Packed:
     """Return what to send for some frames in a row. ``refuse`` names frames whose samples the database will not take.
 
-    Raises Rejected for a frame that cannot be read.
+    ``terms`` says by which right each record is written; without it all are. Raises Rejected for a frame that cannot be read.
     """
     notes = dict(notes)
     records: list[Record] = []
     taken: dict[SourceId, int] = {}
     gaps: list[Gap] = []
     lines: list[LedgerLine] = []
+    stands: dict[SourceId, SourceStand] = {}
     for frame in frames:
         if frame.kind != RECORD:
             continue
         record, before = decode_record(frame.content)
+        source = record.source
         lost = _lost_before(record, before, notes)
+        notes[source] = (before + record.expected, record.mark.end_us)
+        taken[source] = taken.get(source, 0) + len(record.samples)
+        term = None
+        if terms is not None:
+            stand = stands.get(source) or SourceStand(source, terms.epochs.get(source, 0))
+            term, fenced = _right(terms, record, frame.number)
+            if fenced:
+                stands[source] = replace(stand, fenced=stand.fenced + len(record.samples))
+                continue
+            stands[source] = stand
+        record = _within(record, (1, 0) if refuse(frame) else span)
+        told = record.ledger
         if lost is not None:
             gaps.append(lost)
-            lines.append(LedgerLine(record.source, minute_of(lost.from_us), Counts(expected=lost.count, gap=lost.count)))
-        notes[record.source] = (before + record.expected, record.mark.end_us)
-        taken[record.source] = taken.get(record.source, 0) + len(record.samples)
-        record = _within(record, (1, 0) if refuse(frame) else span)
+            told = (LedgerLine(source, minute_of(lost.from_us), Counts(expected=lost.count, gap=lost.count)), *told)
         records.append(record)
         gaps.extend(record.gaps)
-        lines.extend(record.ledger)
+        lines.extend(told)
+        if terms is not None:
+            stands[source] = _moved(stands[source], record, told, term)
     samples = concatenate([record.samples for record in records if len(record.samples)])
-    shipment = Shipment(spool, frames[0].number, frames[-1].number, samples, _summed(lines), tuple(gaps))
+    shipment = Shipment(spool, frames[0].number, frames[-1].number, samples, _summed(lines), tuple(gaps), tuple(stands.values()))
     return Packed(shipment, notes, taken)
+
+
+def _right(terms: Terms, record: Record, number: int) -> tuple[Term | None, bool]:
+    """Return the ended term that a record belongs to, None for the present one, and whether the record is fenced."""
+    if record.source not in terms.epochs:
+        return None, False
+    own = [term for term in terms.terms if term.source == record.source and term.first_record <= number]
+    if not own:
+        return None, True
+    term = own[-1]
+    if term.until_us is None:
+        return None, False
+    return term, record.mark.end_us > term.until_us
+
+
+def _moved(stand: SourceStand, record: Record, told: Sequence[LedgerLine], late: Term | None) -> SourceStand:
+    mark = record.mark
+    if late is None:
+        still_open = tuple((minute_of(gap.from_us), gap.count) for gap in mark.open)
+        return replace(stand, end_us=mark.end_us, interval_us=mark.interval_us, signals=mark.signals, open=still_open)
+    brought: dict[tuple[int, int], int] = {(epoch, minute): count for epoch, minute, count in stand.late}
+    for line in told:
+        key = (late.next_epoch, line.minute_us)
+        brought[key] = brought.get(key, 0) + line.counts.expected
+    entries = tuple((epoch, minute, count) for (epoch, minute), count in brought.items())
+    return replace(stand, late=entries, late_until_us=max(stand.late_until_us, mark.end_us))
 
 
 def _lost_before(record: Record, before: int, notes: Notes) -> Gap | None:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from ingest.leases import Leases
 from ingest.segments import Frame
 from ingest.shipments import AcceptedSpan, Packed, pack
 from ingest.spool import Spool
@@ -20,9 +21,13 @@ from plant.errors import Rejected, Unavailable
 from plant.site import Site
 from storage.catalogue import register_site
 from storage.database import Connection
-from storage.samples import SampleWriter, accepted_span, spool_watermark
+from storage.leases import LeaseMoved, Terms, read_terms
+from storage.samples import SampleWriter, accepted_span, best_batch, spool_watermark
 
 _MOST_SAMPLES: Final = 200_000
+_SHORT_SECONDS: Final = 2.0
+"""Raw samples that come so often need nothing to travel ahead of them."""
+_BEHIND_SECONDS: Final = 3.0
 _LONGEST_PAUSE_SECONDS: Final = 10.0
 _SPAN_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
@@ -41,8 +46,11 @@ class Shipper:
         clock: Clock,
         *,
         seed: int,
-        every_seconds: float = 1.0,
+        every_seconds: float | None = 1.0,
+        leases: Leases | None = None,
+        early_bytes: int = 1_000_000_000,
     ) -> None:
+        """Ship each ``every_seconds``, None for what the site's settings say; at once when the spool holds ``early_bytes``."""
         self._spool = spool
         self._writer = writer
         self._connect = connect
@@ -50,7 +58,12 @@ class Shipper:
         self._quarantine = quarantine
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
-        self._every_seconds = every_seconds
+        self._given_seconds = every_seconds
+        self._leases = leases
+        self._early_bytes = early_bytes
+        self._terms: Terms | None = None
+        self._most_samples = _MOST_SAMPLES
+        self._caught_up_at = clock.monotonic()
         self._waiting: list[Frame] = []
         self._most_frames = 1_000_000
         self._refused: set[int] = set()
@@ -63,6 +76,16 @@ class Shipper:
         self.away: str | None = "not connected yet"
         """Why nothing can be shipped now; None while the database takes it."""
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
+
+    @property
+    def every_seconds(self) -> float:
+        """Time between two shipments."""
+        return self._site().ingest.return_interval_ms / 1000 if self._given_seconds is None else self._given_seconds
+
+    @property
+    def behind(self) -> bool:
+        """Whether raw samples come too late to tell how things are now: newest values should travel ahead of them."""
+        return self.every_seconds > _SHORT_SECONDS or self._clock.monotonic() - self._caught_up_at > _BEHIND_SECONDS
 
     def start(self) -> None:
         """Begin to ship; the spool must be open."""
@@ -111,6 +134,8 @@ class Shipper:
         """Ship until the stop; return 0. Raises Unavailable when the database goes away."""
         self._registered = None
         self._span_at = float("-inf")
+        if self._leases is not None and not self._leases.settled.wait(1.0):
+            raise Unavailable("who reads which source is not known yet")
         self._begin(connection)
         samples = SampleWriter(connection)
         if self.away is not None:
@@ -122,23 +147,37 @@ class Shipper:
             if self._registered is not self._site():
                 # also while nothing is to ship: a source that never answered must be seen too
                 self._register(connection)
-            busy = self._ship_next(connection, samples)
-            if not busy and not self._stopping.is_set():
-                self._writer.news.wait(2.0)
-                # a second's worth at once: deep batches are what makes COPY cheap
-                self._stopping.wait(max(0.0, started + self._every_seconds - self._clock.monotonic()))
-            elif not busy:
+            if self._ship_next(connection, samples):
                 self._clock.sleep(0.02)
+                continue
+            self._caught_up_at = self._clock.monotonic()
+            if not self._stopping.is_set():
+                self._writer.news.wait(2.0)
+                self._rest(started + self.every_seconds)
         return 0
+
+    def _rest(self, due: float) -> None:
+        """Wait until the next shipment, deep batches are what makes COPY cheap; new settings and a full spool do not wait."""
+        while not self._stopping.is_set() and self._registered is self._site() and self._spool.size < self._early_bytes:
+            left = due - self._clock.monotonic()
+            if left <= 0:
+                return
+            self._stopping.wait(min(1.0, left))
 
     def _begin(self, connection: Connection) -> None:
         """Learn how far the database is, and go on right behind it: the answer to the last shipment may have been lost."""
+        self._look_at_terms(connection)
+        self._most_samples = best_batch(connection, len(self._site().signals))
         stored = spool_watermark(connection, self._spool.uuid)
         if stored > self._spool.last:
             _log.error("the database knows records that this spool does not: was an old spool put back?", stored=stored)
             self._spool.floor = stored
         if self._waiting and self._waiting[0].number <= stored:
             self._settle_stored(stored)
+
+    def _look_at_terms(self, connection: Connection) -> None:
+        if self._leases is not None:
+            self._terms = read_terms(connection, self._spool.uuid)
 
     def _settle_stored(self, stored: int) -> None:
         done = [frame for frame in self._waiting if frame.number <= stored]
@@ -152,7 +191,7 @@ class Shipper:
         """Ship what is ready; return whether more may be."""
         durable = self._spool.durable
         if not self._waiting and self._tail is not None:
-            self._waiting = self._tail.read(_MOST_SAMPLES)
+            self._waiting = self._tail.read(self._most_samples)
             stored = spool_watermark(connection, self._spool.uuid) if self._waiting else 0
             if self._waiting and self._waiting[0].number <= stored:
                 self._settle_stored(stored)
@@ -164,8 +203,12 @@ class Shipper:
             self._span_at = began
         frames = self._waiting[: self._most_frames]
         try:
-            packed = pack(self._spool.uuid, frames, self._spool.cursor.notes, self._span, lambda frame: frame.number in self._refused)
+            packed = self._pack(frames)
             samples.ship(packed.shipment)
+        except LeaseMoved as error:
+            _log.warning("who reads what has changed; the shipment is made anew", reason=str(error))
+            self._look_at_terms(connection)
+            return True
         except Rejected as error:
             if self._span_at < began:
                 # what is kept may have moved on since it was asked for: no record may suffer from that
@@ -178,6 +221,10 @@ class Shipper:
         self._most_frames = min(1_000_000, self._most_frames * 2)
         # a read ends with its segment: what was durable before it may stand in the next one
         return bool(self._waiting) or packed.shipment.last < durable
+
+    def _pack(self, frames: list[Frame]) -> Packed:
+        refused = self._refused
+        return pack(self._spool.uuid, frames, self._spool.cursor.notes, self._span, lambda frame: frame.number in refused, self._terms)
 
     def _settle(self, packed: Packed) -> None:
         for source, count in packed.taken.items():

@@ -55,6 +55,8 @@ class Submission:
     """Gives the samples, where the record comes without: called where it is encoded, so that no tick waits for it."""
     encoded: Encoded | None = None
     """The record in bytes, where it was encoded elsewhere; ``record`` comes without its samples then."""
+    urgent: bool = True
+    """Whether ``on_durable`` is waited for; otherwise it is called at the next sync."""
 
     def whole(self) -> Record:
         """Return the record with its samples; to be asked once."""
@@ -108,6 +110,11 @@ class SpoolWriter:
     def adopt(self, source: SourceId, state: SourceState) -> None:
         """Take over what another memory (the database) knows of a source that the spool does not know."""
         self._states.setdefault(source, state)
+
+    def restate(self, source: SourceId, state: SourceState) -> None:
+        """Let a source go on from another state than the spool knows: another gateway read it meanwhile. Nobody may be reading it."""
+        known = self._states.get(source)
+        self._states[source] = replace(state, total=0 if known is None else known.total)
 
     def in_spool(self, source: SourceId) -> int:
         """Return how many stored samples of a source wait for the database."""
@@ -223,7 +230,7 @@ class SpoolWriter:
             _log.info("the spool takes samples again", after_seconds=round(self._clock.monotonic() - self._full_since, 1))
             self._full_since = None
         self._unacknowledged.append(submission)
-        return submission.on_durable is not None
+        return submission.urgent and submission.on_durable is not None
 
     def _append(self, encoded: Encoded) -> None:
         source = encoded.record.source

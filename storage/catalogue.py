@@ -9,7 +9,7 @@ from plant.equipment import EquipmentId, Level
 from plant.settings import OpcUaSourceSettings, SourceSettings
 from plant.signals import DataType, Limits, Range, Signal, SignalPath, SourceId
 from plant.site import Site
-from storage.database import Connection, translate_errors
+from storage.database import Connection, micros, translate_errors
 
 _EQUIPMENT = """
 INSERT INTO equipment (path, name, kind, level, parent_id, position)
@@ -129,6 +129,16 @@ def read_catalogue(connection: Connection) -> Catalogue:
         tuple(SourceRow(*row) for row in sources),
         tuple(_signal_row(row) for row in signals),
     )
+
+
+def read_source_times(connection: Connection, source: SourceId) -> dict[SignalPath, int]:
+    """Return the newest stored time of each signal of one source that has one."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT g.path, l.time FROM latest l JOIN signal g ON g.id = l.signal_id JOIN source s ON s.id = g.source_id WHERE s.name = %s",
+            [source],
+        ).fetchall()
+    return {SignalPath(path): micros(time) for path, time in rows}
 
 
 def _source_values(source: SourceSettings) -> tuple[object, ...]:

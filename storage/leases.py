@@ -37,11 +37,22 @@ ON CONFLICT (source, spool) DO UPDATE SET seen_at = now()
 """
 _RENEW = """
 UPDATE source_lease SET expires_at = clock_timestamp() + %s * interval '1 second', clean = false
-WHERE spool = %s AND source = ANY(%s::text[]) RETURNING source, epoch
+WHERE spool = %s AND source = ANY(%s::text[]) RETURNING source
 """
-_FREE = """
-SELECT n.s FROM unnest(%s::text[]) AS n (s) LEFT JOIN source_lease l ON l.source = n.s
-WHERE l.source IS NULL OR l.expires_at <= clock_timestamp() ORDER BY n.s
+_FIRST = """
+WITH made AS (
+    INSERT INTO source_lease (source, epoch, spool, expires_at)
+    SELECT s, 1, %(spool)s, clock_timestamp() + %(seconds)s * interval '1 second' FROM unnest(%(sources)s::text[]) AS n (s) ORDER BY s
+    ON CONFLICT DO NOTHING RETURNING source
+)
+INSERT INTO source_term (source, epoch, spool, first_record, from_us) SELECT source, 1, %(spool)s, 0, %(now)s FROM made RETURNING source
+"""
+"""What this spool held of a source before leases were kept, or while the database was away, is its own: its term begins at record 0."""
+_FREE = "SELECT source FROM source_lease WHERE source = ANY(%s::text[]) AND expires_at <= clock_timestamp() ORDER BY source"
+_BEGINS = """
+SELECT t.source, t.epoch, t.from_us, coalesce(m.interval_us, 0), coalesce(m.signals, 0)
+FROM source_term t LEFT JOIN source_mark m ON m.source = t.source
+WHERE t.spool = %s AND t.source = ANY(%s::text[]) AND t.until_us IS NULL
 """
 _STANDING = """
 SELECT l.source, w.name, l.spool, l.epoch, l.taken_at, l.expires_at > clock_timestamp(), w.return_us, w.seen_at,
@@ -113,18 +124,29 @@ class Holding:
 
 
 def renew(
-    connection: Connection, spool: UUID, name: str, return_us: int, wanted: Collection[SourceId]
-) -> tuple[dict[SourceId, int], list[SourceId]]:
-    """Say that a gateway is there and renew what it holds; return the epoch of each source it holds, and the sources free to be taken."""
+    connection: Connection, spool: UUID, name: str, return_us: int, wanted: Collection[SourceId], now_us: int
+) -> tuple[set[SourceId], list[SourceId]]:
+    """Say that a gateway is there, renew what it holds and take what was never held; return that, and what is free to be taken over."""
     names = sorted(wanted)
     with translate_errors(), connection.transaction(), connection.cursor() as cursor:
         cursor.execute(_ME, [spool, name, return_us])
         cursor.execute(_CANDIDATE, [spool, names])
         cursor.execute("DELETE FROM source_candidate WHERE spool = %s AND NOT source = ANY(%s::text[])", [spool, names])
-        held = {SourceId(source): epoch for source, epoch in cursor.execute(_RENEW, [LEASE_SECONDS, spool, names]).fetchall()}
+        held = {SourceId(row[0]) for row in cursor.execute(_RENEW, [LEASE_SECONDS, spool, names]).fetchall()}
         others = [source for source in names if source not in held]
-        free = [SourceId(row[0]) for row in cursor.execute(_FREE, [others]).fetchall()] if others else []
+        if not others:
+            return held, []
+        values = {"spool": spool, "sources": others, "seconds": LEASE_SECONDS, "now": now_us}
+        held |= {SourceId(row[0]) for row in cursor.execute(_FIRST, values).fetchall()}
+        free = [SourceId(row[0]) for row in cursor.execute(_FREE, [others]).fetchall()]
     return held, free
+
+
+def read_begins(connection: Connection, spool: UUID, sources: Collection[SourceId]) -> list[Taken]:
+    """Return how the present terms of a spool began, of those sources that it holds."""
+    with translate_errors():
+        rows = connection.execute(_BEGINS, [spool, sorted(sources)]).fetchall()
+    return [Taken(SourceId(source), epoch, from_us, interval_us, signals) for source, epoch, from_us, interval_us, signals in rows]
 
 
 def release(connection: Connection, spool: UUID, sources: Collection[SourceId], *, clean: bool) -> None:
@@ -136,10 +158,13 @@ def release(connection: Connection, spool: UUID, sources: Collection[SourceId], 
         )
 
 
-def take(connection: Connection, source: SourceId, spool: UUID, first_record: int, now_us: int, missing: Missing) -> Taken | None:
-    """Take a source that nobody holds; None when somebody holds it after all or is just storing something of it.
+def take(
+    connection: Connection, source: SourceId, spool: UUID, first_record: int, now_us: int, own: tuple[int, int], missing: Missing
+) -> Taken | None:
+    """Take over a source whose lease is over; None when somebody holds it after all or is just storing something of it.
 
     ``first_record`` is the number that the spool's first record of the new term can have; ``now_us`` is when the new gateway begins.
+    ``own`` is interval and signals by its settings, for a source of which nothing has been stored yet.
     """
     with translate_errors(), connection.transaction(), connection.cursor() as cursor:
         row = cursor.execute(
@@ -147,35 +172,20 @@ def take(connection: Connection, source: SourceId, spool: UUID, first_record: in
             [source],
         ).fetchone()
         if row is None:
-            return _take_first(cursor, source, spool, now_us)
+            return None
         epoch, holder, expired, clean = row
-        if holder != spool and not expired:
+        if holder == spool or not expired:
             return None
         cursor.execute(
             "UPDATE source_lease SET expires_at = clock_timestamp() + %s * interval '1 second', clean = false WHERE source = %s",
             [LEASE_SECONDS, source],
         )
-        if holder == spool:
-            return Taken(source, epoch, now_us)
-        return _take_over(cursor, Taken(source, epoch + 1, now_us), spool, first_record, missing, clean=clean)
+        return _take_over(cursor, Taken(source, epoch + 1, now_us), spool, first_record, own, missing, clean=clean)
 
 
-def _take_first(cursor: psycopg.Cursor[Any], source: SourceId, spool: UUID, now_us: int) -> Taken | None:
-    done = cursor.execute(
-        "INSERT INTO source_lease (source, epoch, spool, expires_at) VALUES (%s, 1, %s, clock_timestamp() + %s * interval '1 second') "
-        "ON CONFLICT DO NOTHING",
-        [source, spool, LEASE_SECONDS],
-    )
-    if done.rowcount == 0:
-        return None
-    # what this spool held of the source before leases were kept, or while the database was away, is its own
-    cursor.execute(
-        "INSERT INTO source_term (source, epoch, spool, first_record, from_us) VALUES (%s, 1, %s, 0, %s)", [source, spool, now_us]
-    )
-    return Taken(source, 1, now_us)
-
-
-def _take_over(cursor: psycopg.Cursor[Any], taken: Taken, spool: UUID, first_record: int, missing: Missing, *, clean: bool) -> Taken:
+def _take_over(
+    cursor: psycopg.Cursor[Any], taken: Taken, spool: UUID, first_record: int, own: tuple[int, int], missing: Missing, *, clean: bool
+) -> Taken:
     source, epoch, now_us = taken.source, taken.epoch, taken.from_us
     before = cursor.execute(
         "SELECT coalesce((SELECT name FROM gateway w WHERE w.spool = l.spool), '') FROM source_lease l WHERE source = %s", [source]
@@ -184,7 +194,10 @@ def _take_over(cursor: psycopg.Cursor[Any], taken: Taken, spool: UUID, first_rec
     mark = cursor.execute(
         "SELECT end_us, interval_us, signals, open_minutes, open_counts FROM source_mark WHERE source = %s", [source]
     ).fetchone()
-    end_us, interval_us, signals, open_minutes, open_counts = mark or (now_us, 0, 0, [], [])
+    if mark is None:
+        began = cursor.execute("SELECT from_us FROM source_term WHERE source = %s AND epoch = %s", [source, epoch - 1]).fetchone()
+        mark = (began[0] if began else now_us, *own, [], [])
+    end_us, interval_us, signals, open_minutes, open_counts = mark
     from_us = max(now_us, end_us)
     counts: dict[int, int] = dict.fromkeys(open_minutes, 0)
     for minute, count in zip(open_minutes, open_counts, strict=True):
@@ -195,7 +208,7 @@ def _take_over(cursor: psycopg.Cursor[Any], taken: Taken, spool: UUID, first_rec
     gap_id = None
     known = bool(interval_us) or clean
     total = sum(counts.values())
-    if mark is not None and (total or not known):
+    if total or not known:
         detail = f"taken over from {before[0] if before else ''}"
         gap_id = _write_gap(cursor, Gap(source, end_us, from_us, total, GapReason.TAKEOVER, None, detail), epoch, counts, known=known)
     cursor.execute("UPDATE source_term SET until_us = %s WHERE source = %s AND epoch = %s", [from_us, source, epoch - 1])
@@ -203,8 +216,7 @@ def _take_over(cursor: psycopg.Cursor[Any], taken: Taken, spool: UUID, first_rec
         "INSERT INTO source_term (source, epoch, spool, first_record, from_us, gap_id) VALUES (%s, %s, %s, %s, %s, %s)",
         [source, epoch, spool, first_record, from_us, gap_id],
     )
-    if mark is not None:
-        _keep_mark(cursor, source, from_us, interval_us, signals, ())
+    _keep_mark(cursor, source, from_us, interval_us, signals, ())
     return Taken(source, epoch, from_us, interval_us, signals, before[0] if before else "", total)
 
 
