@@ -24,6 +24,7 @@ from plant.errors import Rejected
 from plant.ledger import LATENESS_BINS, Counts, Gap, GapReason, LedgerLine, no_lateness
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch, empty
 from plant.signals import SignalPath, SourceId
+from plant.tightening import TighteningResult, TighteningTrace
 
 RECORD = 1
 SNAPSHOT = 2
@@ -62,6 +63,13 @@ class Record:
     ledger: tuple[LedgerLine, ...]
     gaps: tuple[Gap, ...]
     mark: Mark
+    tightenings: tuple[TighteningResult, ...] = ()
+    traces: tuple[TighteningTrace, ...] = ()
+
+    @property
+    def kept(self) -> int:
+        """How many samples, tightenings and traces the record holds; each of them is one sample to the ledger."""
+        return len(self.samples) + len(self.tightenings) + len(self.traces)
 
     @property
     def expected(self) -> int:
@@ -72,6 +80,14 @@ class Record:
     def from_us(self) -> int:
         """The earliest minute that the ledger speaks of; the mark's end where it is silent."""
         return min((line.minute_us for line in self.ledger), default=self.mark.end_us)
+
+    @property
+    def begins_us(self) -> int:
+        """When the time begins that the record tells of: exact to the tick for cyclic reads, else the start of a minute."""
+        mark = self.mark
+        if not (mark.interval_us and mark.signals):
+            return self.from_us
+        return max(self.from_us, mark.end_us - -(-self.expected // mark.signals) * mark.interval_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +205,9 @@ class _Head(msgspec.Struct, array_like=True):
     """Kind, base and bytes of each column; they stand behind the head in this order."""
     text: int
     """Bytes of the texts behind the columns; 0 where no sample has one."""
+    tightened: int = 0
+    """How many tightenings and traces there are."""
+    tightenings: bytes = b""
 
 
 class _Wire(msgspec.Struct, array_like=True):
@@ -216,6 +235,7 @@ class _State(msgspec.Struct, array_like=True):
 _encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(_Head)
 _texts = msgspec.msgpack.Decoder(list[str | None])
+_tightenings = msgspec.msgpack.Decoder(tuple[tuple[TighteningResult, ...], tuple[TighteningTrace, ...]])
 _first_version = msgspec.msgpack.Decoder(_Wire)
 _snapshots = msgspec.msgpack.Decoder(dict[str, _State])
 _INT_COLUMNS = ("signal", "time_us", "server_time_us", "received_time_us", "status", "flags")
@@ -249,11 +269,13 @@ def encode(record: Record) -> Encoded:
             len(samples),
             [(column.kind, column.base, len(column.content)) for column in columns],
             len(texts),
+            record.kept - len(samples),
+            _encoder.encode((record.tightenings, record.traces)) if record.kept > len(samples) else b"",
         )
     )
     body = b"".join((_LENGTH.pack(len(head)), head, *(column.content for column in columns), texts))
     step = Step(record.mark, record.expected, paths, newest)
-    return Encoded(replace(record, samples=empty(paths)), len(samples), step, body)
+    return Encoded(replace(record, samples=empty(paths), tightenings=(), traces=()), record.kept, step, body)
 
 
 def content_of(encoded: Encoded, before: int) -> bytes:
@@ -283,7 +305,7 @@ def _opened(body: bytes, head: _Head, columns: int) -> Encoded:
     ledger = tuple(_line(source, line) for line in head.ledger)
     mark = _mark(source, head.mark)
     record = Record(source, empty(paths), ledger, tuple(_gap(source, gap) for gap in head.gaps), mark)
-    return Encoded(record, head.samples, Step(mark, record.expected, paths, newest), body)
+    return Encoded(record, head.samples + head.tightened, Step(mark, record.expected, paths, newest), body)
 
 
 def open_record(content: bytes) -> tuple[Encoded, int]:
@@ -307,7 +329,9 @@ def decode_record(content: bytes) -> tuple[Record, int]:
         before = _before(content)
         body = content[_BEFORE.size :]
         head, columns = _open(body)
-        return replace(_opened(body, head, columns).record, samples=_samples(body, head, columns)), before
+        tightenings, traces = _tightenings.decode(head.tightenings) if head.tightenings else ((), ())
+        told = _opened(body, head, columns).record
+        return replace(told, samples=_samples(body, head, columns), tightenings=tightenings, traces=traces), before
 
 
 def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
@@ -423,8 +447,9 @@ def without_samples(record: Record, reason: GapReason, detail: str) -> Record:
     ledger = tuple(replace(line, counts=replace(line.counts, stored=0, gap=line.counts.gap + line.counts.stored)) for line in record.ledger)
     gaps = record.gaps
     if stored:
-        gaps = (*gaps, Gap(record.source, record.from_us, max(record.mark.end_us, record.from_us + 1), stored, reason, None, detail))
-    return replace(record, samples=record.samples.take(np.zeros(len(record.samples), np.bool_)), ledger=ledger, gaps=gaps)
+        gaps = (*gaps, Gap(record.source, record.begins_us, max(record.mark.end_us, record.begins_us + 1), stored, reason, None, detail))
+    nothing = record.samples.take(np.zeros(len(record.samples), np.bool_))
+    return replace(record, samples=nothing, tightenings=(), traces=(), ledger=ledger, gaps=gaps)
 
 
 def merged(first: Record, second: Record) -> Record:

@@ -8,6 +8,7 @@ from uuid import UUID
 from plant.ledger import Gap, LedgerLine
 from plant.samples import SampleBatch
 from plant.signals import SourceId
+from plant.tightening import TighteningResult, TighteningTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,5 @@ class Shipment:
     gaps: tuple[Gap, ...] = ()
     stands: tuple[SourceStand, ...] = ()
     """One for each source with a record in it; empty where no leases are kept."""
+    tightenings: tuple[TighteningResult, ...] = ()
+    traces: tuple[TighteningTrace, ...] = ()

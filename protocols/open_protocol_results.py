@@ -5,7 +5,7 @@ Torque comes in N.m unless revision 3 names another unit; it leaves here in N.m.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from plant.errors import Rejected
@@ -198,7 +198,7 @@ def encode_result(values: Mapping[str, Any], revision: int, *, old: bool = False
     return content
 
 
-def encode_spindles(common: Mapping[str, Any], spindles: list[Mapping[str, Any]]) -> bytes:
+def encode_spindles(common: Mapping[str, Any], spindles: Sequence[Mapping[str, Any]]) -> bytes:
     """Return the data field of MID 0101 revision 1."""
     return encode_fields({**common, "spindles": len(spindles)}, _SPINDLES) + b"18" + b"".join(encode_fields(s, _SPINDLE) for s in spindles)
 
