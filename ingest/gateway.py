@@ -1,45 +1,57 @@
-"""All sources of a site that this process reads: started, stopped and exchanged when the settings change."""
+"""All sources of a site that this process has read: by reader processes, started, stopped and exchanged when the settings change."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 
 from ingest.endpoints import Places
-from ingest.readers import LeavesAfterwards, Reader, Surroundings, make_reader
+from ingest.groups import ReaderGroup, Wanted, assign
 from ingest.spool import Spool
 from ingest.writer import SpoolWriter
+from ingest.zygote import Zygote
 from plant import patterns
 from plant.clock import Clock
-from plant.settings import SourceSettings
-from plant.signals import Signal, SourceId
+from plant.signals import Limits, SourceId
 from plant.site import Site
 from storage.health import SourceReport
 
+_MEMORY_BYTES = 1_500_000_000
+"""Most that one reader process may take: what a server sends must not take the machine's."""
+_BYTES_A_SIGNAL = 20_000
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    settings: SourceSettings
-    signals: tuple[Signal, ...]
-    reader: Reader
 
 
 class Gateway:
     """Reads the sources whose id fits a glob. ``site`` is what the settings said last."""
 
-    def __init__(self, spool: Spool, writer: SpoolWriter, places: Places, clock: Clock, *, only: str = "*", seed: int = 0) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        writer: SpoolWriter,
+        zygote: Zygote,
+        places: Places,
+        clock: Clock,
+        *,
+        only: str = "*",
+        seed: int = 0,
+        processes: int = 0,
+    ) -> None:
         self._spool = spool
         self._writer = writer
+        self._zygote = zygote
         self._places = places
         self._clock = clock
         self._only = only
         self._seed = seed
-        self._running: dict[SourceId, _Running] = {}
+        self._processes = processes or os.cpu_count() or 1
+        self._wanted: dict[SourceId, Wanted] = {}
+        self._group_of: dict[SourceId, str] = {}
+        self._groups: dict[str, ReaderGroup] = {}
         self._mutex = threading.Lock()
         self._site: Site | None = None
 
@@ -54,50 +66,101 @@ class Gateway:
     def sources(self) -> list[SourceId]:
         """The sources that are read."""
         with self._mutex:
-            return list(self._running)
+            return list(self._wanted)
+
+    @property
+    def processes(self) -> dict[str, int | None]:
+        """The reader processes by name."""
+        with self._mutex:
+            return {name: group.pid for name, group in self._groups.items()}
 
     def apply(self, site: Site) -> None:
-        """Read what a site says: sources that did not change are left alone, the others are stopped and started anew."""
+        """Read what a site says: sources that are read as before are left alone, the others are stopped and started anew."""
         self._site = site
-        wanted = {SourceId(s.id): (s, site.signals_of(SourceId(s.id))) for s in site.sources if patterns.matches(self._only, s.id)}
-        wanted = {source: what for source, what in wanted.items() if what[1]}
-        gone = [source for source, running in self._running.items() if wanted.get(source) != (running.settings, running.signals)]
-        if gone:
-            self._end([self._running[source] for source in gone], 10)
-        around = Surroundings(site.path, self._writer, self._places, self._clock, self._seed)
+        wanted = {SourceId(s.id): Wanted(s, site.signals_of(SourceId(s.id))) for s in site.sources if patterns.matches(self._only, s.id)}
+        wanted = {source: what for source, what in wanted.items() if what.signals}
         with self._mutex:
-            for source in gone:
-                del self._running[source]
-            for source, (settings, signals) in wanted.items():
-                if source not in self._running:
-                    self._running[source] = _Running(settings, signals, make_reader(settings, signals, around))
-                    self._running[source].reader.start()
+            before, groups_before = dict(self._wanted), dict(self._group_of)
+        group_of = assign(wanted, groups_before, self._processes)
+        gone = [
+            source
+            for source, what in before.items()
+            if source not in wanted or group_of[source] != groups_before[source] or _to_read(wanted[source]) != _to_read(what)
+        ]
+        self._forget(gone)
+        with self._mutex:
+            self._wanted, self._group_of = wanted, group_of
+            for source, what in wanted.items():
+                group = self._group(group_of[source], site)
+                if source not in before or source in gone:
+                    group.read(source, what)
+                else:
+                    group.rename(source, what)
+            empty = [name for name in self._groups if name not in group_of.values()]
+            idle = [self._groups.pop(name) for name in empty]
+        for group in idle:
+            group.stop(10)
         if gone:
             _log.info("sources were started anew", sources=gone)
+
+    def started(self, seconds: float) -> bool:
+        """Return whether the readers of all sources have begun within some seconds."""
+        deadline = self._clock.monotonic() + seconds
+        while any(group.waiting for group in self._groups.values()):
+            if self._clock.monotonic() >= deadline:
+                return False
+            self._clock.sleep(0.02)
+        return True
 
     def stop(self, seconds: float) -> None:
         """Stop all sources; their last records are durable and acknowledged when this returns, unless the disk takes too long."""
         with self._mutex:
-            running = list(self._running.values())
-        self._end(running, seconds)
+            groups = list(self._groups.values())
+        for group in groups:
+            group.ask_to_stop()
+        deadline = self._clock.monotonic() + seconds
+        for group in groups:
+            group.stop(max(0.5, deadline - self._clock.monotonic()))
+        self._writer.settle(seconds)
 
     def reports(self) -> Iterable[SourceReport]:
         """Return how each source is now."""
         with self._mutex:
-            running = list(self._running.items())
-        now = self._clock.now_us()
+            groups = list(self._groups.values())
         size = self._spool.size
-        for source, one in running:
-            yield one.reader.health.report(now, self._writer.in_spool(source), size)
+        for group in groups:
+            for report in group.reports():
+                yield replace(report, in_spool=self._writer.in_spool(report.source), spool_bytes=size, updated_us=self._clock.now_us())
 
-    def _end(self, running: Sequence[_Running], seconds: float) -> None:
-        for one in running:
-            one.reader.stop()
-        deadline = self._clock.monotonic() + seconds
-        for one in running:
-            if not one.reader.join(max(0.1, deadline - self._clock.monotonic())):
-                _log.error("a source did not stop in time", source=one.settings.id)
-        self._writer.settle(seconds)
-        for one in running:
-            if isinstance(one.reader, LeavesAfterwards):
-                one.reader.disconnect()
+    def _group(self, name: str, site: Site) -> ReaderGroup:
+        group = self._groups.get(name)
+        if group is None:
+            signals = len(site.signals)
+            group = self._groups[name] = ReaderGroup(
+                name,
+                site.path,
+                self._writer,
+                self._zygote,
+                self._places,
+                self._clock,
+                seed=self._seed,
+                memory_bytes=_MEMORY_BYTES + _BYTES_A_SIGNAL * signals,
+            )
+            group.start()
+        return group
+
+    def _forget(self, sources: list[SourceId]) -> None:
+        """Read some sources no more, and return when the spool has their last records."""
+        by_group: dict[str, list[SourceId]] = {}
+        for source in sources:
+            by_group.setdefault(self._group_of[source], []).append(source)
+        for name, some in by_group.items():
+            self._groups[name].forget(some, 12)
+        if sources:
+            self._writer.settle(10)
+
+
+def _to_read(what: Wanted) -> Wanted:
+    """Return of a source only what its reader goes by: limits, names and units are for those who look at its samples."""
+    signals = (replace(one, limits=Limits(), description="", unit="", range=None) for one in what.signals)
+    return replace(what, signals=tuple(signals))

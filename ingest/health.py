@@ -30,6 +30,12 @@ class SourceHealth:
         self.reconnects = 0
         self.last_sample_us: int | None = None
         self.complete = True
+        self.beats = 0
+        """How often the reader showed that it lives; one that never does is not watched for hanging."""
+
+    def beat(self) -> None:
+        """Show a sign of life: called by the reader's own thread, each few seconds at least."""
+        self.beats += 1
 
     @property
     def state(self) -> SourceStateName:

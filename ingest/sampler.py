@@ -130,6 +130,7 @@ class OpcUaSampler:
             self._stopped.set()
         if not self._next_us:
             self._resume()
+        beating = asyncio.create_task(self._beat())
         attempt = 0
         while not self._stopping:
             session = await self._connect(attempt)
@@ -150,6 +151,13 @@ class OpcUaSampler:
         self._catch_up(GapReason.STOPPED)
         self._flush(self._next_us, last=True)
         self._say("stopped", "")
+        beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that the loop turns."""
+        while True:
+            self.health.beat()
+            await asyncio.sleep(1.0)
 
     def _resume(self) -> None:
         """Account for the time since the last record: nobody read then."""

@@ -1,0 +1,100 @@
+"""The process that holds the spool: everything that ``python -m ingest`` does once it knows what it is asked to do."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+from ingest.endpoints import Places
+from ingest.files import SystemFiles
+from ingest.gateway import Gateway
+from ingest.reporter import Reporter
+from ingest.shipper import Shipper
+from ingest.spool import Spool
+from ingest.stored import adopt_stored
+from ingest.watch import SettingsWatch
+from ingest.writer import SpoolWriter
+from ingest.zygote import Zygote
+from plant.clock import SystemClock
+from plant.errors import SettingsError
+from plant.site import load_site
+from storage.database import Connection, connect
+
+_STARTED_SECONDS = 15.0
+_log = structlog.get_logger("ingest")
+
+
+def _come_first() -> None:
+    """Go before other processes where the system allows it (root, CAP_SYS_NICE): a late tick is a lost sample, and we need little time."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
+
+
+def ingest(url: str, options: argparse.Namespace, stop: threading.Event, zygote: Zygote) -> None:
+    """Read all sources of a site until told to stop. Raises SettingsError or Unavailable when it cannot begin."""
+    _come_first()
+    clock = SystemClock()
+    watch = SettingsWatch(options.site)
+    site = load_site(options.site)
+    spool = Spool(options.home / "spool", SystemFiles(), new_id=uuid4, quota_bytes=round(options.spool_gb * 1e9))
+    writer = SpoolWriter(spool, clock, sync_seconds=options.sync_ms / 1000)
+    writer.open()
+
+    def reach(application: str) -> Connection:
+        return connect(url, application=application, statement_seconds=120)
+
+    if spool.fresh:
+        adopt_stored(lambda: reach("leadhand ingest"), writer, site, clock)
+    gateway = Gateway(
+        spool,
+        writer,
+        zygote,
+        Places(options.home, options.site.parent),
+        clock,
+        only=options.only,
+        seed=os.getpid(),
+        processes=options.processes,
+    )
+    gateway.apply(site)
+    quarantine = options.home / "spool" / "quarantine"
+    every = options.ship_ms / 1000
+    shipper = Shipper(
+        spool, writer, lambda: reach("leadhand shipper"), lambda: gateway.site, quarantine, clock, seed=os.getpid(), every_seconds=every
+    )
+    reporter = Reporter(lambda: reach("leadhand ingest reports"), gateway.reports)
+    shipper.start()
+    reporter.start()
+    if not gateway.started(_STARTED_SECONDS):
+        _log.warning("some sources are not read yet", processes=gateway.processes)
+    gc.collect()
+    gc.freeze()
+    sys.stdout.write(json.dumps({"ready": True, "sources": gateway.sources, "spool": str(spool.uuid)}) + "\n")
+    sys.stdout.flush()
+    while not stop.wait(1.0):
+        if watch.changed():
+            _reload(options.site, gateway)
+    _log.info("stopping")
+    gateway.stop(5)
+    shipper.stop(5)
+    reporter.stop()
+    writer.close()
+
+
+def _reload(path: Path, gateway: Gateway) -> None:
+    """Read the settings anew; when they are wrong the old ones stay in force."""
+    try:
+        site = load_site(path)
+    except SettingsError as error:
+        _log.error("the settings changed and are wrong; the old ones stay in force", problems=error.problems)
+        return
+    gateway.apply(site)
+    _log.info("the settings were read anew", sources=gateway.sources)
