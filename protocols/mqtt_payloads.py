@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import orjson
@@ -21,6 +22,7 @@ _EXACT = 2**53
 _UNITS = {"s": 1e6, "ms": 1e3, "us": 1.0, "ns": 1e-3}
 _UNITS_WHOLE = {"s": (1_000_000, 1), "ms": (1000, 1), "us": (1, 1), "ns": (1, 1000)}
 _LATEST_US = 253_402_300_799_000_000
+_DAY_US = 86_400_000_000
 _LONGEST_TEXT = 65_536
 _DEEPEST = 200
 _INTEGER_SPANS = {
@@ -43,18 +45,23 @@ class Fit(IntEnum):
     TEXT = 1
     NULL = 2
     MISMATCH = 3
+    """Another type, or a text that cannot be kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadForm:
     """How the payloads of some topics look; the words are those of the settings."""
 
-    payload: Literal["value", "object", "samples", "float32"] = "value"
+    payload: Literal["value", "object", "samples", "float32", "array"] = "value"
     time_key: str = "time"
     time_unit: Literal["s", "ms", "us", "ns"] = "ms"
     value_key: str = "value"
     name_key: str = "name"
     sequence_key: str = "seq"
+    interval_key: str = "dt"
+    """Of an array: the key of the time from one value to the next, by ``time_unit``."""
+    interval_us: float | None = None
+    """The same where payloads do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,8 @@ class PayloadColumns:
     text: list[str | None] | None
     sequence: int | None
     """The message's number, or None where it carries none."""
+    before_us: npt.NDArray[np.int64] | None = None
+    """Of an array without a time: how long before the message each value was true."""
 
     def __len__(self) -> int:
         return len(self.key)
@@ -200,11 +209,73 @@ def _decode_float32(_form: PayloadForm, keys: Sequence[SignalKey], payload: byte
     return PayloadColumns(key, fit, value, fits, np.full(len(key), NO_TIME), None, None)
 
 
+def _decode_array(form: PayloadForm, keys: Sequence[SignalKey], payload: bytes) -> PayloadColumns:
+    found = _msgpack(payload) if is_msgpack(payload) else _json(payload)
+    if isinstance(found, list):
+        found = {form.value_key: found}
+    if not isinstance(found, dict):
+        raise Rejected("the payload is neither an array nor an object that holds arrays")
+    positions: list[int] = []
+    values: list[tuple[Fit, float, str | None]] = []
+    times: list[int] = []
+    before: list[int] = []
+    for position, key in enumerate(keys):
+        array = found.get(key.name or form.value_key)
+        if array is None:
+            continue
+        if not isinstance(array, list):
+            raise Rejected(f"'{key.name or form.value_key}' is no array")
+        own, earlier = _array_times(found, form, len(array))
+        positions += [position] * len(array)
+        values += [_fit(value, key.data_type) for value in array]
+        times += own
+        before += earlier
+    columns = _columns(positions, values, times, _sequence(found, form))
+    if not any(before):
+        return columns
+    return replace(columns, before_us=np.array(before, np.int64))
+
+
+def _array_times(found: dict[str, Any], form: PayloadForm, n: int) -> tuple[list[int], list[int]]:
+    """Return the time of each of ``n`` values, and how long before the newest each was true where there is no time."""
+    base = found.get(form.time_key)
+    if isinstance(base, list):
+        if len(base) != n:
+            raise Rejected(f"'{form.time_key}' holds {len(base)} times for {n} values")
+        return [time_of(one, form) for one in base], [0] * n
+    start = time_of(base, form)
+    if n < 2:
+        return [start] * n, [0] * n
+    offsets = array_offsets(interval_of(found.get(form.interval_key), form), n).tolist()
+    if start == NO_TIME:
+        return [NO_TIME] * n, [offsets[-1] - offset for offset in offsets]
+    _within(start + offsets[-1], form)
+    return [start + offset for offset in offsets], [0] * n
+
+
+def array_offsets(interval_us: float, n: int) -> npt.NDArray[np.int64]:
+    """Return how long after the first each of ``n`` values was true."""
+    offsets: npt.NDArray[np.int64] = np.rint(np.arange(n) * interval_us).astype(np.int64)
+    return offsets
+
+
+def interval_of(interval: object, form: PayloadForm) -> float:
+    """Return the time from one value of an array to the next, microseconds. Raises Rejected where nothing says it."""
+    if interval is None:
+        if form.interval_us is None:
+            raise Rejected(f"neither '{form.interval_key}' nor interval_ms tells how far apart the values are")
+        return form.interval_us
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval * _UNITS[form.time_unit] <= _DAY_US:
+        raise Rejected(f"'{form.interval_key}' is no time from one value to the next")
+    return interval * _UNITS[form.time_unit]
+
+
 _FORMS: dict[str, Callable[[PayloadForm, Sequence[SignalKey], bytes], PayloadColumns]] = {
     "value": _decode_value,
     "object": _decode_object,
     "samples": _decode_samples,
     "float32": _decode_float32,
+    "array": _decode_array,
 }
 
 
@@ -231,8 +302,8 @@ def _fit(value: Any, data_type: DataType) -> tuple[Fit, float, str | None]:
         return (Fit.NUMBER, float(value), None) if data_type is DataType.BOOLEAN else (Fit.MISMATCH, math.nan, None)
     if isinstance(value, int):
         return _fit_integer(value, data_type)
-    if isinstance(value, str) and data_type is DataType.STRING:
-        return Fit.TEXT, math.nan, _stored_text(value)
+    if isinstance(value, str) and data_type is DataType.STRING and storable(value):
+        return Fit.TEXT, math.nan, value
     return Fit.MISMATCH, math.nan, None
 
 
@@ -259,6 +330,11 @@ def _fit_integer(value: int, data_type: DataType) -> tuple[Fit, float, str | Non
     if span is None or not span[0] <= value <= span[1]:
         return Fit.MISMATCH, math.nan, None
     return Fit.NUMBER, float(value), None if abs(value) <= _EXACT else str(value)
+
+
+def storable(text: str) -> bool:
+    """Return whether a text can be kept: no database keeps the character NUL, and none needs a novel."""
+    return len(text) <= _LONGEST_TEXT and "\0" not in text
 
 
 def _stored_text(text: str) -> str:
@@ -290,6 +366,18 @@ def _json(payload: bytes) -> Any:
     return found
 
 
+def is_msgpack(payload: bytes) -> bool:
+    """Return whether a payload begins as a map or an array of MessagePack does; no JSON begins so."""
+    return payload[:1] >= b"\x80"
+
+
+def _msgpack(payload: bytes) -> Any:
+    try:
+        return msgspec.msgpack.decode(payload)
+    except msgspec.MsgspecError as error:
+        raise Rejected(f"the payload is no MessagePack: {error}") from error
+
+
 def _depth(payload: bytes) -> int:
     brackets = np.frombuffer(payload, np.uint8)
     step = np.isin(brackets, (0x5B, 0x7B)).astype(np.int32) - np.isin(brackets, (0x5D, 0x7D))
@@ -306,7 +394,11 @@ def _sequence(found: dict[str, Any], form: PayloadForm) -> int | None:
 
 
 def _time(found: dict[str, Any], form: PayloadForm) -> int:
-    time = found.get(form.time_key)
+    return time_of(found.get(form.time_key), form)
+
+
+def time_of(time: object, form: PayloadForm) -> int:
+    """Return a time as microseconds since 1970, NO_TIME for none. Raises Rejected, and what reading a text raises."""
     if time is None:
         return NO_TIME
     if isinstance(time, bool):
@@ -319,6 +411,12 @@ def _time(found: dict[str, Any], form: PayloadForm) -> int:
     if isinstance(time, str) and len(time) < 64:
         return _within(_iso(time), form)
     raise Rejected(f"'{form.time_key}' is no time")
+
+
+def whole_number_limits(form: PayloadForm) -> tuple[int, int, int]:
+    """Return by what a whole-numbered time is multiplied, divided, and how far from 1970 it may lie, to be microseconds."""
+    times, by = _UNITS_WHOLE[form.time_unit]
+    return times, by, _LATEST_US * by // times
 
 
 def _iso(text: str) -> int:
