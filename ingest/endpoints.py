@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.errors import Rejected
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SparkplugSourceSettings
 from protocols.mqtt_client import MqttEndpoint
 from protocols.opcua_client import OpcUaEndpoint
 from protocols.pki import ensure_own_certificate
@@ -67,7 +67,7 @@ def opcua_endpoint(settings: OpcUaSourceSettings, places: Places, clock: Clock) 
     )
 
 
-def mqtt_endpoint(settings: MqttSourceSettings, site: EquipmentId, places: Places) -> MqttEndpoint:
+def mqtt_endpoint(settings: MqttSourceSettings | SparkplugSourceSettings, site: EquipmentId, places: Places) -> MqttEndpoint:
     """Return how to reach a broker."""
     parts = urlsplit(settings.url)
     tls = parts.scheme == "mqtts"

@@ -8,12 +8,15 @@ from typing import Protocol, runtime_checkable
 from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint
 from ingest.health import SourceHealth
 from ingest.sampler import OpcUaSampler
+from ingest.sparkplug import HostSettings, SparkplugReader
 from ingest.subscriber import MqttSubscriber
 from ingest.writer import RecordWriter
 from plant.clock import Clock
 from plant.equipment import EquipmentId
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings, SparkplugSourceSettings
 from plant.signals import Signal, SourceId
+from protocols.sparkplug_host import HostRules
+from protocols.sparkplug_topics import HostState
 
 
 class Reader(Protocol):
@@ -58,6 +61,8 @@ def make_reader(settings: SourceSettings, signals: tuple[Signal, ...], around: S
     """Return the reader of a source, not started. It goes on where the writer says that the source stands."""
     if isinstance(settings, OpcUaSourceSettings):
         return _sampler(settings, signals, around)
+    if isinstance(settings, SparkplugSourceSettings):
+        return _sparkplug(settings, signals, around)
     return _subscriber(settings, signals, around)
 
 
@@ -87,6 +92,26 @@ def _subscriber(settings: MqttSourceSettings, signals: tuple[Signal, ...], aroun
         lambda: mqtt_endpoint(settings, around.site, around.places),
         around.writer,
         SourceHealth(source, requested, insecure=settings.username is None, now_us=around.clock.now_us()),
+        around.clock,
+        around.writer.state_of(source),
+    )
+
+
+def _sparkplug(settings: SparkplugSourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
+    source = SourceId(settings.id)
+    rules = HostRules(
+        reorder_us=round(settings.reorder_seconds * 1_000_000),
+        rebirth_us=round(settings.rebirth_seconds * 1_000_000),
+        hold_us=round(3 * settings.rebirth_seconds * 1_000_000),
+        max_payload_bytes=settings.max_payload_bytes,
+    )
+    return SparkplugReader(
+        source,
+        signals,
+        HostSettings(HostState(settings.host_id, settings.specification == "2.2"), settings.groups, rules),
+        lambda: mqtt_endpoint(settings, around.site, around.places),
+        around.writer,
+        SourceHealth(source, None, insecure=settings.username is None, now_us=around.clock.now_us()),
         around.clock,
         around.writer.state_of(source),
     )

@@ -29,6 +29,14 @@ def _segment(value: str) -> str:
     return value
 
 
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"'{value}' is no time zone; write an IANA name such as 'Europe/Berlin'") from error
+    return value
+
+
 class SiteSettings(_Strict):
     """The factory itself."""
 
@@ -39,14 +47,7 @@ class SiteSettings(_Strict):
 
     _segments = field_validator("enterprise", "id")(_segment)
 
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"'{value}' is no time zone; write an IANA name such as 'Europe/Berlin'") from error
-        return value
+    _known_zone = field_validator("time_zone")(_zone)
 
 
 class EquipmentSettings(_Strict):
@@ -231,6 +232,9 @@ class SparkplugSourceSettings(_Strict):
         str,
         Field(pattern=r"^[^+#/]+$", description="who we are in spBv1.0/STATE/host_id; the edge nodes' primary host, where they have one"),
     ] = "leadhand"
+    specification: Annotated[
+        Literal["3.0", "2.2"], Field(description="2.2 for edge nodes that look for our state in STATE/host_id, as ONLINE or OFFLINE")
+    ] = "3.0"
     groups: Annotated[tuple[str, ...], Field(description="group ids to listen to; those of the signals where not given")] = ()
     reorder_seconds: Annotated[float, Field(ge=0, le=600, description="how long a message missing in the sequence may still come")] = 2.0
     rebirth_seconds: Annotated[
@@ -264,7 +268,67 @@ class SparkplugSourceSettings(_Strict):
         return self
 
 
-SourceSettings = Annotated[OpcUaSourceSettings | MqttSourceSettings | SparkplugSourceSettings, Field(discriminator="protocol")]
+def _open_protocol_address(url: str) -> str:
+    if not re.match(r"op://([^/:\s\[\]]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?/?$", url):
+        raise ValueError("write op://host or op://host:port (4545 where not given)")
+    return url
+
+
+class OpenProtocolSourceSettings(_Strict):
+    """A controller of tightening tools (Atlas Copco and others) that reports each tightening over Open Protocol."""
+
+    protocol: Literal["open_protocol"]
+    id: str
+    url: Annotated[str, AfterValidator(_open_protocol_address), Field(description="op://host:port")]
+    equipment: Annotated[str, Field(description="path below the site of the station whose bolts it tightens")]
+    station: Annotated[int, Field(ge=0, le=99, description="station of the controller that is subscribed to; 0 leaves it blank")] = 0
+    spindles: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=99)], ...],
+        Field(description="spindles that are subscribed to one by one; empty: the controller sends those of all"),
+    ] = ()
+    results: Annotated[
+        Literal["single", "multi_spindle"],
+        Field(description="single: MID 0061, each with an id; multi_spindle: MID 0101, all spindles that tightened at once"),
+    ] = "single"
+    revision: Annotated[
+        Literal[1, 2, 3, 4, 5, 6, 7, 998, 999] | None,
+        Field(description="of MID 0061; the best that the controller has where not given. 998 tells of stages, 999 is the light one"),
+    ] = None
+    numbering: Annotated[
+        Literal["each", "shared"],
+        Field(description="each: ids rise by one on this connection, a missing one is a lost result; shared: other stations take ids too"),
+    ] = "each"
+    curves: Annotated[bool, Field(description="subscribe to the curves of torque and angle (MID 0900)")] = True
+    alarms: Annotated[bool, Field(description="subscribe to the controller's alarms, which are shown with the source")] = True
+    time_zone: Annotated[str | None, Field(description="IANA name of the controller's time zone; the site's where not given")] = None
+    keepalive_seconds: Annotated[float, Field(gt=0, le=10)] = 5.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 3.0
+    allow_insecure: Annotated[
+        bool, Field(description="must be true: Open Protocol knows neither passwords nor encryption; shown on the dashboard")
+    ] = False
+
+    _id = field_validator("id")(_segment)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        return None if value is None else _zone(value)
+
+    @model_validator(mode="after")
+    def _insecure_by_name(self) -> OpenProtocolSourceSettings:
+        if not self.allow_insecure:
+            raise ValueError("Open Protocol has neither passwords nor encryption: say 'allow_insecure = true', and keep its network apart")
+        return self
+
+    @property
+    def interval_ms(self) -> float | None:
+        """Results come when a tightening ends, in no interval."""
+        return None
+
+
+SourceSettings = Annotated[
+    OpcUaSourceSettings | MqttSourceSettings | SparkplugSourceSettings | OpenProtocolSourceSettings, Field(discriminator="protocol")
+]
 
 
 class IngestSettings(_Strict):

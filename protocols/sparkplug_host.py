@@ -207,6 +207,15 @@ class SparkplugHost:
                 self._gone(name, node, now_us, "the connection to the broker was lost")
             node.online = None
 
+    def stop(self, now_us: int) -> None:
+        """Be told that the host ends: what waits is accounted for."""
+        for name, node in self._nodes.items():
+            self._give_up(name, node, now_us)
+            count = 0
+            while node.held:
+                count += self._unheld(node)
+            self._refuse(name, count, "the host stopped before a birth explained them")
+
     def take(self, topic: str, content: bytes, now_us: int, *, oversized: int = 0) -> bool:
         """Take one message; False where it is none of an edge node that is followed."""
         told = parse_topic(topic)

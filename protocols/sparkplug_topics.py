@@ -77,18 +77,29 @@ def filters_of(groups: Iterable[str]) -> list[tuple[str, int]]:
     ]
 
 
-def state_topics(host_id: str) -> tuple[str, str]:
-    """Return where a host tells that it is there: the topic of version 3.0, and that of older edge nodes."""
-    return f"{NAMESPACE}/STATE/{host_id}", f"STATE/{host_id}"
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """Where and how a host application tells that it is there: by specification 3.0, or by 2.2 for older edge nodes."""
 
+    host_id: str
+    old: bool = False
 
-def state_payload(time_ms: int, *, online: bool) -> bytes:
-    """Return what a host says there by version 3.0."""
-    return json.dumps({"online": online, "timestamp": time_ms}).encode()
+    @property
+    def topic(self) -> str:
+        """Where it says so, retained."""
+        return f"STATE/{self.host_id}" if self.old else f"{NAMESPACE}/STATE/{self.host_id}"
+
+    def payload(self, time_ms: int, *, online: bool) -> bytes:
+        """Return what it says."""
+        if self.old:
+            return b"ONLINE" if online else b"OFFLINE"
+        return json.dumps({"online": online, "timestamp": time_ms}).encode()
 
 
 def says_offline(content: bytes) -> bool:
-    """Return whether a state, of a host, says that it is offline."""
+    """Return whether a state says that its host is offline."""
+    if content == b"OFFLINE":
+        return True
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
