@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plant.equipment import level_of
-from plant.settings import OpcUaSourceSettings, SourceSettings
+from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings
 from plant.site import Site
 
 _LEVEL_NAMES = {
@@ -35,10 +35,11 @@ def _lines(site: Site, path: Path) -> Iterator[str]:
         signals = site.signals_of(source.id)  # type: ignore[arg-type]
         rate = sum(1_000_000 / signal.interval_us for signal in signals if signal.interval_us)
         total_rate += rate
-        yield f"source {source.id}: {source.protocol} {source.url}, {len(signals):,} signals, {_pace(source, rate)}"
+        what = f"tightenings of {source.equipment}" if isinstance(source, OpenProtocolSourceSettings) else f"{len(signals):,} signals"
+        yield f"source {source.id}: {source.protocol} {source.url}, {what}, {_pace(source, rate)}"
         if _is_insecure(source):
             insecure.append(source.id)
-        if not signals:
+        if not signals and not isinstance(source, OpenProtocolSourceSettings):
             yield f"  note: no signal is read from '{source.id}'"
     yield f"in all: {len(site.signals):,} signals, {total_rate:,.0f} samples per second wanted"
     if insecure:
@@ -52,4 +53,4 @@ def _pace(source: SourceSettings, rate: float) -> str:
 
 
 def _is_insecure(source: SourceSettings) -> bool:
-    return source.allow_insecure if isinstance(source, OpcUaSourceSettings) else source.allow_anonymous
+    return source.allow_insecure if isinstance(source, OpcUaSourceSettings | OpenProtocolSourceSettings) else source.allow_anonymous

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,7 @@ from plant.settings import (
     EquipmentSettings,
     IngestSettings,
     OpcUaSourceSettings,
+    OpenProtocolSourceSettings,
     SignalSettings,
     SiteFile,
     SiteSettings,
@@ -159,7 +160,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         raise SettingsError(problems)
     root = EquipmentId(f"{head.enterprise}/{head.id}")
     equipment = _equipment(root, head, _placed(files, "equipment"), problems)
-    sources = _sources(_placed(files, "sources"), problems)
+    sources = _sources(root, equipment, _placed(files, "sources"), problems)
     signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
     if problems:
         raise SettingsError(problems)
@@ -209,12 +210,17 @@ def _equipment(
     return whole
 
 
-def _sources(entries: Iterator[_Placed[SourceSettings]], problems: list[str]) -> dict[SourceId, SourceSettings]:
+def _sources(
+    root: EquipmentId, equipment: Mapping[EquipmentId, Equipment], entries: Iterator[_Placed[SourceSettings]], problems: list[str]
+) -> dict[SourceId, SourceSettings]:
     found: dict[SourceId, SourceSettings] = {}
     for entry in entries:
         source = SourceId(entry.value.id)
         if source in found:
             problems.append(f"{entry.place}.id: there is a source '{source}' already")
+        below = entry.value.equipment if isinstance(entry.value, OpenProtocolSourceSettings) else None
+        if below is not None and EquipmentId(f"{root}/{below}") not in equipment:
+            problems.append(f"{entry.place}.equipment: there is no equipment '{below}'; name it in 'equipment'")
         found[source] = entry.value
     return found
 
@@ -234,6 +240,9 @@ def _signals(
         if source is None:
             known = ", ".join(sorted(sources)) or "none"
             problems.append(f"{rule.place}.source: unknown source '{rule.value.source}'; the file names: {known}")
+            continue
+        if isinstance(source, OpenProtocolSourceSettings):
+            problems.append(f"{rule.place}.source: '{source.id}' reports tightenings, it gives no signals")
             continue
         fitting = [path for path in below if patterns.matches(rule.value.equipment, path)]
         if not fitting:

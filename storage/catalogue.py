@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plant.equipment import EquipmentId, Level
-from plant.settings import OpcUaSourceSettings, SourceSettings
+from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings
 from plant.signals import DataType, Limits, Range, Signal, SignalPath, SourceId
 from plant.site import Site
 from storage.database import Connection, micros, translate_errors
@@ -142,7 +142,7 @@ def read_source_times(connection: Connection, source: SourceId) -> dict[SignalPa
 
 
 def _source_values(source: SourceSettings) -> tuple[object, ...]:
-    insecure = source.allow_insecure if isinstance(source, OpcUaSourceSettings) else source.allow_anonymous
+    insecure = source.allow_insecure if isinstance(source, OpcUaSourceSettings | OpenProtocolSourceSettings) else source.allow_anonymous
     return source.id, source.protocol, source.url, round((source.interval_ms or 0) * 1000), insecure
 
 
