@@ -128,7 +128,16 @@ def _opc_ua_address(url: str) -> str:
 OpcUaAddress = Annotated[str, AfterValidator(_opc_ua_address), Field(description="opc.tcp://host:port")]
 
 
-class OpcUaSourceSettings(_Strict):
+class SourceBase(_Strict):
+    """What every kind of source may say."""
+
+    process: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,40}$", description="name of the reader process; sources that give the same name share one"),
+    ] = None
+
+
+class OpcUaSourceSettings(SourceBase):
     """An OPC UA server that is read cyclically."""
 
     protocol: Literal["opcua"]
@@ -185,7 +194,7 @@ class MqttTopicSettings(_Strict):
         return value
 
 
-class MqttSourceSettings(_Strict):
+class MqttSourceSettings(SourceBase):
     """An MQTT broker that is subscribed to."""
 
     protocol: Literal["mqtt"]
@@ -218,7 +227,7 @@ class MqttSourceSettings(_Strict):
 SPARKPLUG_ADDRESS = re.compile(r"[^/:+#]+/[^/:+#]+(/[^/:+#]+)?:.+", re.DOTALL)
 
 
-class SparkplugSourceSettings(_Strict):
+class SparkplugSourceSettings(SourceBase):
     """A broker on which edge nodes speak Sparkplug B; Leadhand is their host application.
 
     The address of a signal is ``group/edge_node:metric`` or ``group/edge_node/device:metric``; ``metric[3]`` is one element of an array.
@@ -274,7 +283,7 @@ def _open_protocol_address(url: str) -> str:
     return url
 
 
-class OpenProtocolSourceSettings(_Strict):
+class OpenProtocolSourceSettings(SourceBase):
     """A controller of tightening tools (Atlas Copco and others) that reports each tightening over Open Protocol."""
 
     protocol: Literal["open_protocol"]
