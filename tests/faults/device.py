@@ -1,6 +1,7 @@
 """Simulated OPC UA devices in one process, which do what lines on its standard input say.
 
-``python -m tests.faults.device --devices 5`` prints one line with the ports when ready. A line is ``{"device": 0, "act": ...}``; see ``_ACTS``.
+``python -m tests.faults.device --devices 5`` prints one line with the ports when ready.
+A line is ``{"device": 0, "act": ...}``; see ``obey``.
 """
 
 from __future__ import annotations

@@ -144,7 +144,9 @@ class Link:
                 _abort(one)
                 self._open.discard(one)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[], Change | None], *, up: bool) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[], Change | None], *, up: bool
+    ) -> None:
         while content := await reader.read(65536):
             await self._through.wait()
             meddle = change()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import select
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +21,7 @@ from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from tests.faults.device import NAMESPACE
-from tests.ingest.parts import Child, spool_states, start, until
+from tests.ingest.parts import REPOSITORY, Child, spool_states, until
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 100_000
@@ -39,7 +43,8 @@ def mqtt_source(name: str, port: int, *, payload: str = "object", more: str = ""
     """A source of three signals in numbered JSON objects on the topic ``<name>/state``."""
     wanted = more if "version" in more else f'version = "5"\n{more}'
     lines = (
-        f'[[sources]]\nprotocol = "mqtt"\nid = "{name}"\nurl = "mqtt://127.0.0.1:{port}"\nallow_anonymous = true\nkeepalive_seconds = 2\n{wanted}\n'
+        f'[[sources]]\nprotocol = "mqtt"\nid = "{name}"\nurl = "mqtt://127.0.0.1:{port}"\n'
+        f"allow_anonymous = true\nkeepalive_seconds = 2\n{wanted}\n"
         f'topics = [{{ filter = "{name}/#", payload = "{payload}", time_unit = "us" }}]\n'
     )
     if signals:
@@ -84,17 +89,43 @@ class Rig:
         beside.write_text(json.dumps(said))
         beside.replace(self._faults)
 
-    def start(self, *more: str, url: str | None = None) -> Child:
-        """Start the ingest and wait until it is ready."""
+    def start(self, *more: str, url: str | None = None, spool_bytes: int = 0) -> Child:
+        """Start the ingest and wait until it is ready; ``spool_bytes`` gives its spool a disk of its own of that size."""
+        child = self.launch(*more, url=url, spool_bytes=spool_bytes)
+        assert child.process.stdout is not None
+        ready, _, _ = select.select([child.process.stdout], [], [], 60)
+        line = child.process.stdout.readline() if ready else b""
+        if not line:
+            child.kill()
+            raise AssertionError(f"the ingest was not ready: {self.log[-3000:]}")
+        child.facts = json.loads(line)
+        return child
+
+    def launch(self, *more: str, url: str | None = None, spool_bytes: int = 0, spool_options: str = "rw") -> Child:
+        """Start the ingest and wait for nothing."""
         self.home.mkdir(parents=True, exist_ok=True)
         environment = {
+            **os.environ,
             "LEADHAND_DATABASE_URL": url or self.url,
             "LEADHAND_FAULTS": str(self._faults),
-            "PYTHONPATH": os.pathsep.join([str(_INJECTED), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+            "PYTHONPATH": os.pathsep.join([str(_INJECTED), str(REPOSITORY)]),
         }
-        arguments = ["ingest", "--site", str(self.site), "--home", str(self.home), "--ship-ms", "200", *more]
-        self.child = start(arguments, self.home / "ingest.log", environment)
+        command = [sys.executable, "-m", "ingest", "--site", str(self.site), "--home", str(self.home), "--ship-ms", "200", *more]
+        if spool_bytes:
+            (self.home / "spool").mkdir(exist_ok=True, mode=0o700)
+            mount = f'mount -t tmpfs -o size={spool_bytes},mode=700,{spool_options} none "$1" && shift && exec "$@"'
+            command = [*OWN_MOUNTS, "sh", "-c", mount, "sh", str(self.home / "spool"), *command]
+        log = self.home / "ingest.log"
+        with log.open("ab") as said:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, cwd=REPOSITORY, env=environment)
+        self.child = Child(process, {}, log)
         return self.child
+
+    @property
+    def spool(self) -> Path:
+        """The spool's folder as the running ingest sees it."""
+        assert self.child is not None
+        return Path(f"/proc/{self.child.pid}/root{self.home}/spool")
 
     def stop(self) -> None:
         """SIGTERM; it must end with 0."""
@@ -126,8 +157,13 @@ class Rig:
 
     def close(self) -> None:
         """End whatever still runs."""
-        if self.child is not None and self.child.process.poll() is None:
+        child = self.child
+        if child is None:
+            return
+        if child.process.poll() is None:
             self.kill()
+        if child.process.stdout is not None:
+            child.process.stdout.close()
 
     @contextmanager
     def database(self) -> Iterator[Connection]:
@@ -147,6 +183,11 @@ class Rig:
         """Return once so many more samples of a source are in the database: it is read."""
         goal = self.totals(source).stored + more
         until(lambda: self.totals(source).stored >= goal, seconds, 0.1)
+
+    def until_stored_again(self, *sources: str, more: int = 12, seconds: float = 40) -> None:
+        """Return once each of the sources has so many more samples in the database: all are read."""
+        goals = {source: self.totals(source).stored + more for source in sources}
+        until(lambda: all(self.totals(source).stored >= goal for source, goal in goals.items()), seconds, 0.2)
 
     def totals(self, source: str) -> Counts:
         with self.database() as database:
@@ -199,7 +240,7 @@ class Rig:
             assert expected in possible, f"{source}: {expected} samples expected, {possible} ticks went by"
 
     def _first_ticks(self, source: str, interval_us: int) -> list[int]:
-        """The first tick: where the first gap begins, or (the read that took the first sample may have begun a tick earlier) the first sample."""
+        """Where the first gap begins, or the first sample, whose read may have begun a tick earlier."""
         with self.database() as database:
             row = database.execute(
                 "SELECT (extract(epoch FROM min(received_time)) * 1000000)::int8 FROM sample JOIN signal ON signal.id = signal_id "
@@ -210,6 +251,22 @@ class Rig:
         firsts = [] if row is None or row[0] is None else [int(row[0]) // interval_us * interval_us]
         begins = min([*gaps, *firsts])
         return [begins, begins - interval_us]
+
+
+OWN_MOUNTS = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+
+
+@functools.cache
+def mounts_work() -> bool:
+    """Whether this system lets us mount small disks of our own."""
+    command = [*OWN_MOUNTS, "sh", "-c", "mount -t tmpfs -o size=64k none /mnt"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+NO_MOUNTS = "this system lets nobody mount a small disk (unshare -m): a full disk cannot be tried here"
 
 
 def gap_seconds(gaps: Sequence[Gap]) -> float:
