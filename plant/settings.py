@@ -169,17 +169,21 @@ class MqttTopicSettings(_Strict):
 
     ``value``: one number or text a message; the signal's address is the topic. ``object``: a JSON object; the address is
     ``topic#key`` (nested keys by dots). ``samples``: a JSON array of objects with name, time and value; the address is
-    ``topic#name``. ``float32``: little-endian float32 numbers; the address is ``topic#position``.
+    ``topic#name``. ``float32``: little-endian float32 numbers; the address is ``topic#position``. ``array``: a JSON or MessagePack
+    object with arrays of numbers, the time of the first and the time from one to the next; the address is ``topic#key``, or
+    ``topic`` for the array under value_key, which may also be the whole payload.
     """
 
     filter: Annotated[str, Field(description="MQTT topic filter, + and # allowed")]
-    payload: Literal["value", "object", "samples", "float32"] = "value"
+    payload: Literal["value", "object", "samples", "float32", "array"] = "value"
     qos: Literal[0, 1] = 1
     time_key: Annotated[str, Field(description="key of the time: ISO 8601, or a number since 1970 by time_unit")] = "time"
     time_unit: Literal["s", "ms", "us", "ns"] = "ms"
     value_key: str = "value"
     name_key: str = "name"
     sequence_key: Annotated[str, Field(description="key of a number that rises by one a message; makes loss and doubles countable")] = "seq"
+    interval_key: Annotated[str, Field(description="of an array: key of the time from one value to the next, by time_unit")] = "dt"
+    interval_ms: Annotated[float | None, Field(gt=0, le=86_400_000, description="of an array: the same where payloads do not say it")] = None
 
     @field_validator("filter")
     @classmethod
