@@ -111,7 +111,7 @@ def _lost_before(record: Record, before: int, notes: Notes) -> Gap | None:
     if known is None or before <= known[0]:
         return None
     detail = "records of the spool were damaged on the disk"
-    return Gap(record.source, known[1], max(record.from_us, known[1] + 1), before - known[0], GapReason.SPOOL_CORRUPT, None, detail)
+    return Gap(record.source, known[1], max(record.begins_us, known[1] + 1), before - known[0], GapReason.SPOOL_CORRUPT, None, detail)
 
 
 def _within(record: Record, span: AcceptedSpan) -> Record:
