@@ -23,8 +23,6 @@ from storage.database import Pool
 _READY_WITHIN_US = 30_000_000
 _STATES = ("connecting", "connected", "away", "refused", "stopped")
 _COUNTS = ("expected", "stored", "unchanged", "filtered", "duplicate", "rejected", "gap")
-_ALWAYS_US = 4_102_444_800_000_000
-"""Year 2100: the end of 'ever' for totals."""
 
 
 class Answers:
@@ -130,7 +128,7 @@ def ever(pool: Pool) -> Callable[[], dict[str, LedgerLine]]:
 
     def totals() -> dict[str, LedgerLine]:
         with pool.connection(2.0) as connection:
-            return {str(source): line for source, line in ledger.read_totals(connection, 0, _ALWAYS_US).items()}
+            return {str(source): line for source, line in ledger.read_ever(connection).items()}
 
     return totals
 

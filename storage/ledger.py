@@ -22,6 +22,35 @@ ON CONFLICT (source_id, minute) DO UPDATE SET
     gap = l.gap + excluded.gap, complete = l.complete AND excluded.complete, ticks = l.ticks + excluded.ticks,
     lateness = add_bins(l.lateness, excluded.lateness)
 """
+_ADD_TOTAL = """
+INSERT INTO ledger_total AS l (source_id, first_minute, expected, stored, unchanged, filtered, duplicate, rejected, gap, complete, ticks)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (source_id) DO UPDATE SET
+    expected = l.expected + excluded.expected, stored = l.stored + excluded.stored, unchanged = l.unchanged + excluded.unchanged,
+    filtered = l.filtered + excluded.filtered, duplicate = l.duplicate + excluded.duplicate, rejected = l.rejected + excluded.rejected,
+    gap = l.gap + excluded.gap, complete = l.complete AND excluded.complete, ticks = l.ticks + excluded.ticks,
+    first_minute = least(l.first_minute, excluded.first_minute)
+"""
+_EVER = """
+SELECT s.name, l.first_minute, l.expected, l.stored, l.unchanged, l.filtered, l.duplicate, l.rejected, l.gap, l.complete, l.ticks
+FROM ledger_total l JOIN source s ON s.id = l.source_id
+"""
+_TOTALS = """
+WITH lines AS (SELECT * FROM ledger WHERE minute >= %(from)s AND minute < %(to)s),
+bins AS (
+    SELECT source_id, array_agg(sum ORDER BY bin) AS lateness FROM (
+        SELECT source_id, bin, sum(count)::int8 AS sum
+        FROM lines, unnest(lateness) WITH ORDINALITY AS t (count, bin) GROUP BY source_id, bin
+    ) q GROUP BY source_id
+),
+counts AS (
+    SELECT source_id, min(minute) AS minute, sum(expected)::int8, sum(stored)::int8, sum(unchanged)::int8, sum(filtered)::int8,
+        sum(duplicate)::int8, sum(rejected)::int8, sum(gap)::int8, bool_and(complete), sum(ticks)::int8
+    FROM lines GROUP BY source_id
+)
+SELECT s.name, counts.*, coalesce(bins.lateness, '{}')
+FROM counts JOIN source s ON s.id = counts.source_id LEFT JOIN bins ON bins.source_id = counts.source_id
+"""
 _READ = """
 SELECT s.name, l.minute, l.expected, l.stored, l.unchanged, l.filtered, l.duplicate, l.rejected, l.gap, l.complete, l.ticks, l.lateness
 FROM ledger l JOIN source s ON s.id = l.source_id
@@ -49,6 +78,16 @@ def add_lines(cursor: psycopg.Cursor[Any], lines: Sequence[LedgerLine], source_i
     ]
     if rows:
         cursor.executemany(_ADD, rows)
+        cursor.executemany(_ADD_TOTAL, _by_source(sums))
+
+
+def _by_source(sums: dict[tuple[int, int], LedgerLine]) -> list[tuple[object, ...]]:
+    totals: dict[int, LedgerLine] = {}
+    for (source_id, _), line in sorted(sums.items(), key=lambda item: item[0]):
+        totals[source_id] = _sum(totals[source_id], line) if source_id in totals else line
+    return [
+        (source_id, moment(line.minute_us), *astuple(line.counts), line.complete, line.ticks) for source_id, line in sorted(totals.items())
+    ]
 
 
 def add_gaps(cursor: psycopg.Cursor[Any], gaps: Sequence[Gap], source_ids: Sequence[int], signal_ids: Sequence[int]) -> None:
@@ -84,10 +123,25 @@ def read_ledger(connection: Connection, from_us: int, to_us: int, source: Source
 
 def read_totals(connection: Connection, from_us: int, to_us: int) -> dict[SourceId, LedgerLine]:
     """Return, for each source, the sum of its lines; ``minute_us`` is that of its first."""
-    totals: dict[SourceId, LedgerLine] = {}
-    for line in read_ledger(connection, from_us, to_us):
-        totals[line.source] = _sum(totals[line.source], line) if line.source in totals else line
-    return totals
+    with translate_errors():
+        rows = connection.execute(_TOTALS, {"from": moment(from_us), "to": moment(to_us)}).fetchall()
+    return {
+        SourceId(name): LedgerLine(SourceId(name), micros(minute), Counts(*counts), complete, ticks, _histogram(lateness))
+        for name, _, minute, *counts, complete, ticks, lateness in rows
+    }
+
+
+def read_ever(connection: Connection) -> dict[SourceId, LedgerLine]:
+    """Return, for each source, the sum of all its lines since the beginning, of forgotten minutes too, without their lateness.
+
+    It takes as long for a year as for a minute.
+    """
+    with translate_errors():
+        rows = connection.execute(_EVER).fetchall()
+    return {
+        SourceId(name): LedgerLine(SourceId(name), micros(minute), Counts(*counts), complete, ticks)
+        for name, minute, *counts, complete, ticks in rows
+    }
 
 
 def read_gaps(connection: Connection, from_us: int, to_us: int, source: SourceId | None = None, most: int = 1000) -> list[Gap]:

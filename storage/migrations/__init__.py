@@ -21,6 +21,7 @@ from storage.database import Connection, connect, is_timescale, translate_errors
 _OLDEST_SERVER = 150_000
 _OLDEST_TIMESCALE = (2, 20)
 _LOCK = 5_347_610_229
+_LOCK_OF_APPLYING = 5_347_610_228
 _FOLDER = Path(__file__).parent
 
 
@@ -36,6 +37,8 @@ def migrate(url: str) -> list[str]:
         unfit = {"plain"} if _wants_timescale(connection) else {"timescale"}
         backend = _Backend(url)
         try:
+            # The server may still be at a statement of a process that was killed: its lock above is gone, this one not before it ends.
+            backend.connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK_OF_APPLYING])
             known = [Migration(path.stem, str(path), str(_FOLDER)) for path in sorted(_FOLDER.glob("*.sql"))]
             due = list(backend.to_apply(MigrationList(m for m in known if not unfit & set(m.id.split(".")[1:]))))
             for migration in due:

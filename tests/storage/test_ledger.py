@@ -10,7 +10,7 @@ from plant.errors import Rejected
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram
 from plant.samples import empty
 from plant.signals import SourceId
-from storage.ledger import read_gaps, read_ledger, read_totals
+from storage.ledger import read_ever, read_gaps, read_ledger, read_totals
 from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
 from tests.storage.small_plant import MINUTE, PATHS, SOURCE, an_hour_ago, samples_of, shipper_of
@@ -37,6 +37,21 @@ def test_lines_of_one_minute_add_up_within_and_across_shipments(database: Databa
     assert total.counts == first.counts + counts
     assert total.counts.unexplained() == 0
     assert total.lateness.sum() == 12
+
+
+def test_the_total_since_the_beginning_follows_each_shipment_and_only_those_that_are_stored(database: Database) -> None:
+    start = an_hour_ago()
+    counts = Counts(expected=21, stored=1, unchanged=2, filtered=3, duplicate=4, rejected=5, gap=6)
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        assert read_ever(connection) == {}
+        shipper.ship(empty(), (line(start + MINUTE, counts), line(start, counts)))
+        shipper.ship(empty(), (line(start - MINUTE, counts, complete=False),))
+        with pytest.raises(Rejected, match="'nobody'"):
+            shipper.ship(empty(), (line(start, counts), LedgerLine(SourceId("nobody"), start, Counts(1, 1))))
+        ever, total = read_ever(connection)[SOURCE], read_totals(connection, start - MINUTE, start + 2 * MINUTE)[SOURCE]
+    assert ever.counts == total.counts == counts + counts + counts
+    assert (ever.minute_us, ever.complete, ever.ticks) == (total.minute_us, total.complete, total.ticks) == (start - MINUTE, False, 30)
 
 
 def test_gaps_keep_source_signal_span_count_and_reason(database: Database) -> None:
@@ -80,6 +95,8 @@ def test_the_ledger_forgets_lateness_after_two_months_and_all_after_a_year(datab
         Upkeep(connection, budget_bytes=None, clock=SystemClock()).run_once()
         kept = read_ledger(connection, start - 500 * day, start)
         assert len(read_gaps(connection, start - 500 * day, start)) == 4
+        ever = read_ever(connection)[SOURCE]
+        assert (ever.counts, ever.ticks) == (Counts(expected=35, stored=35), 50), "counters must not fall when minutes are forgotten"
     assert [(each.minute_us, int(each.lateness.sum()), each.counts) for each in kept] == [
         (start - n * day, 3 if n < 60 else 0, counts) for n in (399, 61, 59, 1)
     ]
