@@ -60,7 +60,7 @@ def assign(wanted: Mapping[SourceId, Wanted], known: Mapping[SourceId, str], pro
     loads: dict[str, float] = {}
     free: list[SourceId] = []
     for source, what in wanted.items():
-        named = getattr(what.settings, "process", None)
+        named = what.settings.process
         if named is not None:
             groups[source] = named
         elif not isinstance(what.settings, OpcUaSourceSettings):
