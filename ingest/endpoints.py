@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.errors import Rejected
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SparkplugSourceSettings
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, OpenProtocolSourceSettings, SparkplugSourceSettings
 from protocols.mqtt_client import MqttEndpoint
 from protocols.opcua_client import OpcUaEndpoint
+from protocols.open_protocol_client import OpenProtocolEndpoint
 from protocols.pki import ensure_own_certificate
 
 APPLICATION_URI = "urn:leadhand:client"
@@ -99,3 +100,9 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def open_protocol_endpoint(settings: OpenProtocolSourceSettings) -> OpenProtocolEndpoint:
+    """Return how to reach a tightening controller."""
+    parts = urlsplit(settings.url)
+    return OpenProtocolEndpoint(parts.hostname or "", parts.port or 4545, settings.timeout_seconds, settings.keepalive_seconds)

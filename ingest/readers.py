@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
-from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint
+from ingest.endpoints import Places, mqtt_endpoint, open_protocol_endpoint, opcua_endpoint
 from ingest.health import SourceHealth
 from ingest.sampler import OpcUaSampler
 from ingest.sparkplug import HostSettings, SparkplugReader
 from ingest.subscriber import MqttSubscriber
+from ingest.tightening import TighteningReader, ToolSource
 from ingest.writer import RecordWriter
 from plant.clock import Clock
 from plant.equipment import EquipmentId
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SourceSettings, SparkplugSourceSettings
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings, SparkplugSourceSettings
 from plant.signals import Signal, SourceId
+from protocols.open_protocol_results import RESULT_REVISIONS
 from protocols.sparkplug_host import HostRules
 from protocols.sparkplug_topics import HostState
 
@@ -63,6 +66,8 @@ def make_reader(settings: SourceSettings, signals: tuple[Signal, ...], around: S
         return _sampler(settings, signals, around)
     if isinstance(settings, SparkplugSourceSettings):
         return _sparkplug(settings, signals, around)
+    if isinstance(settings, OpenProtocolSourceSettings):
+        return _tightening(settings, around)
     return _subscriber(settings, signals, around)
 
 
@@ -79,6 +84,29 @@ def _sampler(settings: OpcUaSourceSettings, signals: tuple[Signal, ...], around:
         around.clock,
         around.writer.state_of(source),
         seed=hash((around.seed, source)),
+    )
+
+
+def _tightening(settings: OpenProtocolSourceSettings, around: Surroundings) -> Reader:
+    source = ToolSource(
+        SourceId(settings.id),
+        EquipmentId(f"{around.site}/{settings.equipment}"),
+        ZoneInfo(settings.time_zone or "UTC"),
+        station=settings.station,
+        spindles=settings.spindles,
+        multiple=settings.results == "multi_spindle",
+        revisions=RESULT_REVISIONS if settings.revision is None else (settings.revision,),
+        shared_numbers=settings.numbering == "shared",
+        curves=settings.curves,
+        alarms=settings.alarms,
+    )
+    return TighteningReader(
+        source,
+        open_protocol_endpoint(settings),
+        around.writer,
+        SourceHealth(source.id, None, insecure=True, now_us=around.clock.now_us()),
+        around.clock,
+        seed=hash((around.seed, source.id)),
     )
 
 

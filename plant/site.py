@@ -160,7 +160,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         raise SettingsError(problems)
     root = EquipmentId(f"{head.enterprise}/{head.id}")
     equipment = _equipment(root, head, _placed(files, "equipment"), problems)
-    sources = _sources(root, equipment, _placed(files, "sources"), problems)
+    sources = _sources(root, head.time_zone, equipment, _placed(files, "sources"), problems)
     signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
     if problems:
         raise SettingsError(problems)
@@ -211,7 +211,11 @@ def _equipment(
 
 
 def _sources(
-    root: EquipmentId, equipment: Mapping[EquipmentId, Equipment], entries: Iterator[_Placed[SourceSettings]], problems: list[str]
+    root: EquipmentId,
+    zone: str,
+    equipment: Mapping[EquipmentId, Equipment],
+    entries: Iterator[_Placed[SourceSettings]],
+    problems: list[str],
 ) -> dict[SourceId, SourceSettings]:
     found: dict[SourceId, SourceSettings] = {}
     for entry in entries:
@@ -221,8 +225,15 @@ def _sources(
         below = entry.value.equipment if isinstance(entry.value, OpenProtocolSourceSettings) else None
         if below is not None and EquipmentId(f"{root}/{below}") not in equipment:
             problems.append(f"{entry.place}.equipment: there is no equipment '{below}'; name it in 'equipment'")
-        found[source] = entry.value
+        found[source] = _placed_in(entry.value, zone)
     return found
+
+
+def _placed_in(source: SourceSettings, zone: str) -> SourceSettings:
+    """Return a source with the site's time zone where it needs one and names none."""
+    if isinstance(source, OpenProtocolSourceSettings) and source.time_zone is None:
+        return source.model_copy(update={"time_zone": zone})
+    return source
 
 
 def _signals(
