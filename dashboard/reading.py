@@ -15,7 +15,7 @@ from storage import catalogue, health, latest, ledger, windows
 from storage.database import Connection
 
 SILENT_AFTER_US = 10_000_000
-"""A source whose ingest process has not reported for so long is silent: its values are stale."""
+"""A source whose ingest process has not reported for so long is silent; which values are stale the database says."""
 
 
 _CATALOGUE_EVERY = 10
@@ -119,7 +119,7 @@ class Reader:
             self._storage = health.read_storage_state(connection)
         sources = {str(report.source): report for report in health.read_sources(connection)}
         processes = tuple(health.read_processes(connection))
-        columns = _columns(plan, newest, _alive(plan, sources, now_us))
+        columns = _columns(plan, newest)
         worst, signals, exceptions = states.raise_up(columns.state, plan.node_of_signal, plan.parent)
         news = self._news(connection, plan, columns, watched, now_us)
         self._number += 1
@@ -161,16 +161,7 @@ def _after(window: windows.Window, since: int) -> windows.Window:
     return replace(window, **{name: getattr(window, name)[chosen] for name in _COLUMNS})
 
 
-def _alive(plan: Plan, sources: Mapping[str, health.SourceReport], now_us: int) -> npt.NDArray[np.bool_]:
-    def alive(source: str) -> bool:
-        report = sources.get(source)
-        return report is not None and report.state == "connected" and now_us - report.updated_us < SILENT_AFTER_US
-
-    of_source = np.array([alive(s.id) for s in plan.sources] + [False], np.bool_)
-    return of_source[plan.source_of_signal]
-
-
-def _columns(plan: Plan, newest: latest.Latest, alive: npt.NDArray[np.bool_]) -> Newest:
+def _columns(plan: Plan, newest: latest.Latest) -> Newest:
     count = len(plan.signals)
     at, ours = plan.positions(newest.signal_id)
     at = at[ours]
@@ -179,6 +170,7 @@ def _columns(plan: Plan, newest: latest.Latest, alive: npt.NDArray[np.bool_]) ->
     time_us, received = np.full(count, NO_TIME, np.int64), np.full(count, NO_TIME, np.int64)
     value, has_value = np.full(count, np.nan), np.zeros(count, np.bool_)
     status, text = np.zeros(count, np.uint32), np.full(count, None, np.object_)
+    stale = np.ones(count, np.bool_)
     for column, stored in (
         (time_us, newest.time_us),
         (received, newest.received_time_us),
@@ -186,7 +178,8 @@ def _columns(plan: Plan, newest: latest.Latest, alive: npt.NDArray[np.bool_]) ->
         (has_value, newest.has_value),
         (status, newest.status),
         (text, newest.text),
+        (stale, newest.stale),
     ):
         column[at] = stored[ours]
-    state = states.judge(np.where(has_value, value, np.nan), status, known, alive, plan.limits)
+    state = states.judge(np.where(has_value, value, np.nan), status, known, ~stale, plan.limits)
     return Newest(time_us, received, value, has_value, status, text, state)

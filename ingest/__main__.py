@@ -54,11 +54,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", default="*", help="glob over source ids: read these only")
     parser.add_argument("--processes", type=int, default=0, help="most processes that cyclic sources are spread over; 0: one a processor")
     parser.add_argument("--sync-ms", type=float, default=500.0, help="longest time between two syncs of the spool; MQTT syncs at once")
-    parser.add_argument("--ship-ms", type=float, default=1000.0, help="time between two shipments to the database")
+    parser.add_argument(
+        "--ship-ms", type=float, help="time between two shipments to the database; return_interval_ms of the site if not given"
+    )
     parser.add_argument("--spool-gb", type=float, default=4.0, help="most that the spool may hold while the database is away")
     options = parser.parse_args(arguments)
     for name in ("sync_ms", "ship_ms", "spool_gb"):
-        if not getattr(options, name) > 0:
+        if getattr(options, name) is not None and not getattr(options, name) > 0:
             parser.error(f"--{name.replace('_', '-')} must be above 0")
     return options
 

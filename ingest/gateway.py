@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import structlog
@@ -16,6 +16,7 @@ from ingest.writer import SpoolWriter
 from ingest.zygote import Zygote
 from plant import patterns
 from plant.clock import Clock
+from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings
 from plant.signals import Limits, SourceId
 from plant.site import Site
 from storage.health import SourceReport
@@ -54,6 +55,7 @@ class Gateway:
         self._groups: dict[str, ReaderGroup] = {}
         self._mutex = threading.Lock()
         self._site: Site | None = None
+        self._runs: dict[SourceId, int] | None = None
 
     @property
     def site(self) -> Site:
@@ -69,6 +71,14 @@ class Gateway:
             return list(self._wanted)
 
     @property
+    def configured(self) -> dict[SourceId, tuple[int, int]]:
+        """Each source that this gateway is to read where it may: its interval, 0 where it sends by itself, and its signals."""
+        return {
+            source: (round(what.settings.interval_ms * 1000) if isinstance(what.settings, OpcUaSourceSettings) else 0, len(what.signals))
+            for source, what in self._of_site(self.site).items()
+        }
+
+    @property
     def processes(self) -> dict[str, int | None]:
         """The reader processes by name."""
         with self._mutex:
@@ -77,15 +87,32 @@ class Gateway:
     def apply(self, site: Site) -> None:
         """Read what a site says: sources that are read as before are left alone, the others are stopped and started anew."""
         self._site = site
+        self._follow(site, frozenset())
+
+    def allow(self, runs: Mapping[SourceId, int]) -> None:
+        """Read these sources only, of those that the site names; one whose run is another than before is begun anew."""
+        before, self._runs = self._runs or {}, dict(runs)
+        if self._site is None:
+            return
+        self._follow(self.site, frozenset(source for source, run in runs.items() if before.get(source, run) != run))
+
+    def _of_site(self, site: Site) -> dict[SourceId, Wanted]:
         wanted = {SourceId(s.id): Wanted(s, site.signals_of(SourceId(s.id))) for s in site.sources if patterns.matches(self._only, s.id)}
-        wanted = {source: what for source, what in wanted.items() if what.signals}
+        return {source: what for source, what in wanted.items() if what.signals or isinstance(what.settings, OpenProtocolSourceSettings)}
+
+    def _follow(self, site: Site, anew: frozenset[SourceId]) -> None:
+        runs = self._runs
+        wanted = {source: what for source, what in self._of_site(site).items() if runs is None or source in runs}
         with self._mutex:
             before, groups_before = dict(self._wanted), dict(self._group_of)
         group_of = assign(wanted, groups_before, self._processes)
         gone = [
             source
             for source, what in before.items()
-            if source not in wanted or group_of[source] != groups_before[source] or _to_read(wanted[source]) != _to_read(what)
+            if source not in wanted
+            or source in anew
+            or group_of[source] != groups_before[source]
+            or _to_read(wanted[source]) != _to_read(what)
         ]
         self._forget(gone)
         with self._mutex:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import os
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ import structlog
 from ingest.endpoints import Places
 from ingest.files import SystemFiles
 from ingest.gateway import Gateway
+from ingest.leases import Leases
+from ingest.live import Live
 from ingest.reporter import Reporter
 from ingest.shipper import Shipper
 from ingest.spool import Spool
@@ -30,6 +33,7 @@ from plant.site import load_site
 from storage.database import Connection, connect
 
 _STARTED_SECONDS = 15.0
+_BEAT_SECONDS = 0.2
 _log = structlog.get_logger("ingest")
 
 
@@ -64,29 +68,67 @@ def ingest(url: str, options: argparse.Namespace, stop: threading.Event, zygote:
         seed=os.getpid(),
         processes=options.processes,
     )
+    gateway.allow({})
     gateway.apply(site)
-    quarantine = options.home / "spool" / "quarantine"
-    every = options.ship_ms / 1000
-    shipper = Shipper(
-        spool, writer, lambda: reach("leadhand shipper"), lambda: gateway.site, quarantine, clock, seed=os.getpid(), every_seconds=every
+    every = None if options.ship_ms is None else options.ship_ms / 1000
+    leases = Leases(
+        lambda: reach("leadhand ingest leases"),
+        spool,
+        writer,
+        SystemFiles(),
+        options.home / "spool",
+        clock,
+        name=site.ingest.gateway or socket.gethostname(),
+        wanted=lambda: gateway.configured,
+        running=lambda: gateway.sources,
+        return_us=lambda: round(shipper.every_seconds * 1e6),
     )
+    shipper = Shipper(
+        spool,
+        writer,
+        lambda: reach("leadhand shipper"),
+        lambda: gateway.site,
+        options.home / "spool" / "quarantine",
+        clock,
+        seed=os.getpid(),
+        every_seconds=every,
+        leases=leases,
+        early_bytes=round(options.spool_gb * 1e9 / 4),
+    )
+    live = Live(lambda: reach("leadhand ingest live"), spool, lambda: shipper.behind)
+    leases.start()
+    _allow(gateway, leases)
     reporter = Reporter(lambda: reach("leadhand ingest reports"), gateway.reports)
     shipper.start()
     reporter.start()
+    live.start()
     if not gateway.started(_STARTED_SECONDS):
         _log.warning("some sources are not read yet", processes=gateway.processes)
     gc.collect()
     gc.freeze()
     sys.stdout.write(json.dumps({"ready": True, "sources": gateway.sources, "spool": str(spool.uuid)}) + "\n")
     sys.stdout.flush()
-    while not stop.wait(1.0):
-        if watch.changed():
-            _reload(options.site, gateway)
+    looked_at = clock.monotonic()
+    while not stop.wait(_BEAT_SECONDS):
+        if leases.changed.is_set():
+            _allow(gateway, leases)
+        if clock.monotonic() - looked_at >= 1.0:
+            looked_at = clock.monotonic()
+            if watch.changed():
+                _reload(options.site, gateway)
+                leases.add()
     _log.info("stopping")
     gateway.stop(5)
     shipper.stop(5)
+    live.stop()
+    leases.stop(clean=spool.cursor.released >= spool.durable)
     reporter.stop()
     writer.close()
+
+
+def _allow(gateway: Gateway, leases: Leases) -> None:
+    leases.changed.clear()
+    gateway.allow({source: right.run for source, right in leases.rights.items()})
 
 
 def _reload(path: Path, gateway: Gateway) -> None:

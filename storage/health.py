@@ -15,7 +15,7 @@ from storage.partitions import TIERS, Partition, TierTable
 
 _SOURCE_COLUMNS = (
     "state, detail, since_us, requested_us, granted_us, achieved_us, lateness_p50_us, lateness_p99_us, missed_ticks, last_sample_us, "
-    "in_spool, spool_bytes, reconnects, insecure, complete, updated_us"
+    "in_spool, spool_bytes, reconnects, insecure, complete, updated_us, real_time"
 )
 _PROCESS_COLUMNS = "name, state, pid, since_us, restarts, last_exit, updated_us"
 
@@ -52,6 +52,8 @@ class SourceReport:
     insecure: bool
     complete: bool
     updated_us: int
+    real_time: bool | None = None
+    """Whether the thread that reads goes before all others; False where the system does not permit it, None where it is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,9 @@ def report_source(connection: Connection, report: SourceReport) -> None:
     name, state, detail, *rest = astuple(report)
     with translate_errors():
         done = connection.execute(
-            f"INSERT INTO source_state (source_id, {_SOURCE_COLUMNS}) "
-            f"SELECT id, {', '.join(['%s'] * 16)} FROM source WHERE name = %s "
-            f"ON CONFLICT (source_id) DO UPDATE SET {_overwrite(_SOURCE_COLUMNS)}",
+            f"INSERT INTO source_state (source_id, reported_at, {_SOURCE_COLUMNS}) "
+            f"SELECT id, now(), {', '.join(['%s'] * 17)} FROM source WHERE name = %s "
+            f"ON CONFLICT (source_id) DO UPDATE SET {_overwrite(f'reported_at, {_SOURCE_COLUMNS}')}",
             [state, detail.replace("\0", "\ufffd"), *rest, name],
         )
     if done.rowcount == 0:
