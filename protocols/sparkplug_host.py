@@ -344,7 +344,9 @@ class SparkplugHost:
             return
         number %= _NUMBERS
         distance = (number - session.expected) % _NUMBERS
-        if distance == 0:
+        if node.former is not None and self._is_former(node.former, session, message, fits=distance == 0):
+            self._late(name, node, node.former, message)
+        elif distance == 0:
             self._step(name, node, session, message)
             while (following := session.ahead.pop(session.expected, None)) is not None:
                 self._step(name, node, session, following)
@@ -352,8 +354,6 @@ class SparkplugHost:
                 session.ahead_since_us = min(one.came_us for one in session.ahead.values())
         elif session.seen.get(number) == message.print_of:
             self._double(node, session, message)
-        elif node.former is not None and self._is_former(session, message):
-            self._late(name, node, node.former, message)
         elif distance < _BEHIND:
             self._wait(name, node, session, number, message)
         else:
@@ -440,16 +440,19 @@ class SparkplugHost:
         table, now = session.tables.get(device, _NO_TABLE), _NO_TABLE
         if node.session is not None:
             now = node.session.tables.get(device, _NO_TABLE)
-        vouched = payload.time_ms > 0 and (node.session is None or agree(payload, table, now))
+        vouched = 0 < session.birth_ms <= payload.time_ms and (node.session is None or agree(payload, table, now))
         if vouched or by_name_only(payload):
             self._data(name, node, table, message)
         else:
             self._refuse(name, self._perhaps_ours(node, message), "they came late, and aliases may mean something else by now")
 
     @staticmethod
-    def _is_former(session: _Session, message: _Message) -> bool:
-        """Return whether a message that does not fit the order was sent before the latest birth."""
-        return 0 < message.payload.time_ms < session.birth_ms
+    def _is_former(former: _Session, session: _Session, message: _Message, *, fits: bool) -> bool:
+        """Return whether a message was sent before the latest birth. One that fits the order may be of a clock set back since."""
+        if not 0 < message.payload.time_ms < session.birth_ms or session.seen.get(message.payload.sequence or 0) == message.print_of:
+            return False
+        device = message.topic.device
+        return not fits or not agree(message.payload, former.tables.get(device, _NO_TABLE), session.tables.get(device, _NO_TABLE))
 
     # holes
 
@@ -547,7 +550,8 @@ class SparkplugHost:
         device, kind = message.topic.device, message.topic.kind
         if kind not in {"NDATA", "DDATA"}:
             return
-        before = None if node.former is None else node.former.tables.get(device)
+        former = node.former
+        before = None if former is None or message.payload.time_ms < former.birth_ms else former.tables.get(device)
         after = session.tables.get(device)
         if after is not None and before is not None and agree(message.payload, before, after):
             self._data(name, node, before, message)
