@@ -217,6 +217,7 @@ def sources(read: Read, editable: frozenset[str]) -> list[views.SourceView]:
                 r.complete,
                 r.updated_us or None,
                 severity,
+                r.real_time,
             )
         )
     return found

@@ -206,6 +206,8 @@ class SourceView:
     complete: bool
     updated_us: int | None
     severity: int
+    real_time: bool | None = None
+    """Whether it is read with real-time priority; False where the system does not permit it, None where it is not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class SourceHealth:
         self.reconnects = 0
         self.last_sample_us: int | None = None
         self.complete = True
+        self.real_time: bool | None = None
         self.beats = 0
         """How often the reader showed that it lives; one that never does is not watched for hanging."""
 
@@ -88,6 +89,7 @@ class SourceHealth:
             self._insecure,
             self.complete,
             now_us,
+            self.real_time,
         )
 
     def _came_each_us(self, now_us: int) -> int | None:

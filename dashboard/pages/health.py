@@ -110,6 +110,7 @@ def _rates(sources: list[SourceView], now_us: int, storage: StorageView, t: Text
         (t("Achieved"), True),
         (t("Lateness p50"), True),
         (t("Lateness p99"), True),
+        (t("Real-time priority"), False),
         (t("Missed ticks"), True),
         (t("Last sample"), True),
         (t("In spool"), True),
@@ -124,6 +125,7 @@ def _rates(sources: list[SourceView], now_us: int, storage: StorageView, t: Text
             milliseconds(source.achieved_us),
             milliseconds(source.lateness_p50_us),
             milliseconds(source.lateness_p99_us),
+            real_time(source, t),
             whole(source.missed_ticks),
             age(source.last_sample_us, now_us, t),
             whole(source.in_spool),
@@ -142,6 +144,15 @@ def source_state(source: SourceView, t: Texts) -> Component:
     if source.detail and look != "normal":
         content.append(html.Div(told(source.detail, t), className="small wrap"))
     return html.Div(content)
+
+
+def real_time(source: SourceView, t: Texts) -> Component | str:
+    """Return whether a source is read before all else on its machine, and what is missing where it is not."""
+    if source.real_time is None:
+        return NONE_SHOWN
+    if source.real_time:
+        return t("yes")
+    return html.Span(t("not permitted: CAP_SYS_NICE or LimitRTPRIO"), className="small wrap")
 
 
 def _ledger(sources: list[SourceView], totals: dict[str, LedgerView], t: Texts) -> Component:

@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.page_app import PageApp
-from dashboard.pages.health import source_state
+from dashboard.pages.health import real_time, source_state
 from dashboard.pages.parts import age, also, forms, milliseconds, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -140,6 +140,7 @@ def _list(services: Services, t: Texts) -> Component:
         (t("Requested"), True),
         (t("Granted"), True),
         (t("Achieved"), True),
+        (t("Real-time priority"), False),
         (t("Last sample"), True),
     ]
     rows = [_source_row(source, now_us, t) for source in services.sources.sources()]
@@ -157,6 +158,7 @@ def _source_row(source: SourceView, now_us: int, t: Texts) -> list[Any]:
         milliseconds(source.requested_us),
         milliseconds(source.granted_us),
         milliseconds(source.achieved_us),
+        real_time(source, t),
         age(source.last_sample_us, now_us, t),
     ]
 
