@@ -21,29 +21,34 @@ from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from plant.errors import Rejected, Unavailable
 from plant.signals import DataType
-from protocols import opcua_resolving, opcua_security
+from protocols import opcua_resolving, opcua_security, opcua_subscription
 from protocols.opcua_connection import SerialisedRequest, exchange
 from protocols.opcua_endpoint import OpcUaEndpoint
 from protocols.opcua_link import Link, ServerLimits, ServiceFailed, limit_of, read_request, status_name
 from protocols.opcua_reading import Reading
 from protocols.opcua_resolving import ResolvedNode, UnresolvedNode
+from protocols.opcua_subscription import Handover, Subscription, SubscriptionLost, Wish
 from protocols.opcua_values import NOT_SCALAR, ReadColumns
 
 __all__ = [
     "NOT_SCALAR",
+    "Handover",
     "OpcUaEndpoint",
     "OpcUaSession",
     "ReadColumns",
     "Reading",
     "ResolvedNode",
+    "Subscription",
+    "SubscriptionLost",
     "UnresolvedNode",
+    "Wish",
     "open_session",
 ]
 
 _SERVER_STATE: Final = ua.NodeId(2259)  # type: ignore[arg-type]
 _READ_RESPONSE: Final = 634
-_LIMITS: Final = (11705, 11710, 11712)
-"""MaxNodesPerRead, MaxNodesPerBrowse, MaxNodesPerTranslateBrowsePathsToNodeIds of the server's OperationLimits."""
+_LIMITS: Final = (11705, 11710, 11712, 11714)
+"""MaxNodesPerRead, MaxNodesPerBrowse, MaxNodesPerTranslateBrowsePathsToNodeIds, MaxMonitoredItemsPerCall of its OperationLimits."""
 _TICK_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.75
 _SILENCE_SECONDS: Final = 1.7
@@ -99,6 +104,14 @@ class OpcUaSession:
         """Return a cyclic read of these nodes. Raises Unavailable when the session is lost."""
         self._link.check_alive()
         return Reading(self._link, nodes)
+
+    async def subscribe(self, wish: Wish) -> Subscription:
+        """Return a new subscription, without items yet. Raises Unavailable."""
+        return await opcua_subscription.subscribe(self._link, wish)
+
+    async def take_over(self, before: Handover) -> Subscription | None:
+        """Return a lost session's subscription with what waited for us, or None where the server does not hand it over."""
+        return await opcua_subscription.take_over(self._link, before)
 
     async def close(self) -> None:
         """End the session and the connection; never raises, and may be called twice."""
@@ -177,7 +190,7 @@ async def _read_limits(link: Link) -> ServerLimits:
     for identifier in _LIMITS:
         node = ua.NodeId(identifier)  # type: ignore[arg-type]
         limits.append(limit_of((await link.read_attributes([(node, AttributeIds.Value)]))[0]))
-    return ServerLimits(limits[0], limits[1], limits[2])
+    return ServerLimits(*limits)
 
 
 async def _close(link: Link, reason: str) -> None:

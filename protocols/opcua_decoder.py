@@ -113,10 +113,11 @@ def _walk_record(buffer: bytes, start: int) -> tuple[int, int, int, int]:
 
 
 class _Layout:
-    """Where each record of a reply stands and what it is."""
+    """Where each record of a reply stands and what it is. ``lead`` bytes before each, a client handle, are no part of its value."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, lead: int = 0) -> None:
         self.count = count
+        self.lead = lead
         self.mask = np.zeros(count, np.uint8)
         self.encoding = np.zeros(count, np.uint8)
         self.length = np.zeros(count, np.int64)
@@ -125,8 +126,10 @@ class _Layout:
 
     def walk(self, buffer: bytes, start: int, first: int = 0) -> None:
         """Learn the records from ``first`` on, which stands at ``start``."""
+        if first == 0 and self._is_uniform(buffer, start):
+            return
         kinds, places, lengths = [], [start], []
-        position, end = start, len(buffer)
+        position, end, lead = start, len(buffer), self.lead
         for record in range(first, self.count):
             if position + 1 >= end:
                 raise Malformed(f"ends at byte {end}, before all values are there")
@@ -135,10 +138,10 @@ class _Layout:
             if not size:
                 _, _, length, size = _walk_record(buffer, position)
                 lengths.append((record, length))
-            position += size
+            position += size + lead
             kinds.append(kind)
             places.append(position)
-        if position > end:
+        if position > end + lead:
             raise Malformed(f"ends at byte {end}, {position} were announced")
         kinds_sent = np.array(kinds, np.int64)
         self.mask[first:] = kinds_sent >> 8
@@ -148,6 +151,24 @@ class _Layout:
         for record, length in lengths:
             self.length[record] = length
         self._index()
+
+    def _is_uniform(self, buffer: bytes, start: int) -> bool:
+        """Learn records that are all of the first one's kind without walking them; False when they are not."""
+        kind = int.from_bytes(buffer[start : start + 2], "big")
+        size = _SIZES[kind] + self.lead
+        if self.count < 2 or size == self.lead or start + self.count * size > len(buffer) + self.lead:
+            return False
+        first = int.from_bytes(buffer[start : start + 2], "little")
+        with_value = kind & (HAS_VALUE << 8)
+        kinds = np.ndarray((self.count,), "<u2" if with_value else "u1", buffer, start, (size,))
+        if np.count_nonzero(kinds == (first if with_value else first & 255)) != self.count:
+            return False
+        self.mask[:] = kind >> 8
+        self.encoding[:] = kind & 255 if with_value else 0
+        self.length[:] = 0
+        self.place[:] = start + size * np.arange(self.count + 1)
+        self._index()
+        return True
 
     def _index(self) -> None:
         """Work out what the proof compares."""
@@ -171,7 +192,7 @@ class _Layout:
 
     def fits(self, buffer: bytes, start: int) -> bool:
         """Return whether the reply has this layout to the last record."""
-        if self.place[0] != start or self.place[-1] > len(buffer):
+        if self.place[0] != start or self.place[-1] > len(buffer) + self.lead:
             return False
         if self.stride:
             kinds = np.ndarray((self.count,), self._head, buffer, start, (self.stride,))
@@ -188,7 +209,7 @@ class _Layout:
     def _draw_skeleton(self, buffer: bytes) -> None:
         """Mark the bytes that the proof compares, so that the next reply needs one comparison over all bytes instead of four gathers."""
         start = int(self.place[0])
-        care = np.zeros(int(self.place[-1]) - start, np.uint8)
+        care = np.zeros(int(self.place[-1]) - start - self.lead, np.uint8)
         places = self.place[:-1] - start
         care[places] = 255
         care[places + self.encoding_offset] = 255
@@ -197,11 +218,11 @@ class _Layout:
         self._skeleton = care, np.ndarray((len(care),), np.uint8, buffer, start) & care
 
     def _odd_fit(self, buffer: bytes) -> bool:
-        return all(after_data_value(buffer, int(self.place[record])) == self.place[record + 1] for record in self.odd)
+        return all(after_data_value(buffer, int(self.place[record])) + self.lead == self.place[record + 1] for record in self.odd)
 
     def _first_difference(self, buffer: bytes, first: int) -> int:
         """Return the first record from ``first`` on that is not as remembered, or the count; ``first`` stands where it should."""
-        inside = int(np.searchsorted(self.place[1:], len(buffer), "right"))
+        inside = int(np.searchsorted(self.place[1:], len(buffer) + self.lead, "right"))
         if inside <= first:
             return first
         octets = np.frombuffer(buffer, np.uint8)
@@ -217,7 +238,7 @@ class _Layout:
         for record in self.odd[np.searchsorted(self.odd, first) :]:
             if record >= found:
                 break
-            if after_data_value(buffer, int(self.place[record])) != self.place[record + 1]:
+            if after_data_value(buffer, int(self.place[record])) + self.lead != self.place[record + 1]:
                 return int(record)
         return found
 
@@ -236,7 +257,7 @@ class _Layout:
                 raise Malformed(f"ends at byte {len(buffer)}, before all values are there")
             mask, encoding, length, size = _walk_record(buffer, position)
             self.mask[record], self.encoding[record], self.length[record] = mask, encoding, length
-            self.place[record + 1 :] += position + size - self.place[record + 1]
+            self.place[record + 1 :] += position + size + self.lead - self.place[record + 1]
             record += 1
         self.walk(buffer, int(self.place[record]), record)
 
@@ -253,7 +274,7 @@ class _Uniform:
         self.good = _shared(np.zeros(count, np.uint32))
         self.no_time = _shared(np.full(count, NO_TIME))
         self.no_ticks = _shared(np.zeros(count, np.int64))
-        status = layout.stride - size_behind_value(mask)
+        status = layout.stride - layout.lead - size_behind_value(mask)
         source = status + (4 if mask & HAS_STATUS else 0)
         server = source + (8 if mask & HAS_SOURCE_TIME else 0) + (2 if mask & HAS_SOURCE_PICOSECONDS else 0)
         self.status = status if mask & HAS_STATUS else None
@@ -293,7 +314,7 @@ class _Places:
         type_id = np.where(sent, layout.encoding, 0).astype(np.uint8)
         walked = np.flatnonzero(layout.length == _ODD)
         type_id[walked[(layout.encoding[walked] >= 22)]] = NOT_SCALAR
-        behind_value = layout.place[1:] - _BEHIND[layout.mask]
+        behind_value = layout.place[1:] - layout.lead - _BEHIND[layout.mask]
         has_value = np.zeros(layout.count, np.bool_)
         self._numbers = []
         for number in np.flatnonzero(np.bincount(type_id, minlength=256)[:12]).tolist():
@@ -363,10 +384,14 @@ class _Scattered:
 
 
 class ReplyDecoder:
-    """Turns the replies to one request of ``count`` nodes into columns, remembering their layout."""
+    """Turns the replies to one request of ``count`` nodes into columns, remembering their layout.
 
-    def __init__(self, count: int) -> None:
+    ``lead`` is how many bytes stand before each value: 4 in a notification, whose items carry client handles.
+    """
+
+    def __init__(self, count: int, lead: int = 0) -> None:
         self._count = count
+        self._lead = lead
         self._layout: _Layout | None = None
         self._places: _Places | None = None
         self._uniform: _Uniform | None = None
@@ -387,14 +412,14 @@ class ReplyDecoder:
         count = int32_at(buffer, start)
         if count != self._count:
             raise Malformed(f"{count} values for {self._count} nodes")
-        layout, first = self._layout, start + 4
+        layout, first = self._layout, start + 4 + self._lead
         if layout is not None and layout.fits(buffer, first):
             self.remembered += 1
         else:
             self._learn(buffer, first)
         layout = self._layout
         assert layout is not None  # noqa: S101 - _learn has just set it
-        end = int(layout.place[-1])
+        end = int(layout.place[-1]) - self._lead
         if end + 4 != len(buffer) or buffer[end:] not in _NO_DIAGNOSTICS:
             check_end_of_results(buffer, end)
         if layout.stride:
@@ -405,11 +430,17 @@ class ReplyDecoder:
             self._places = _Places(layout)
         return self._places.columns(buffer)
 
+    def leads(self, buffer: bytes) -> npt.NDArray[np.uint32]:
+        """Return the four bytes before each value of the reply decoded last, as numbers."""
+        assert self._layout is not None  # noqa: S101 - only asked after decode
+        places = self._layout.place[:-1] - 4
+        return _view(buffer, _U4)[places] if len(places) else np.empty(0, np.uint32)
+
     def _learn(self, buffer: bytes, first: int) -> None:
         self.mended += 1
         layout, self._layout, self._places, self._uniform = self._layout, None, None, None
         if layout is None:
-            layout = _Layout(self._count)
+            layout = _Layout(self._count, self._lead)
             layout.walk(buffer, first)
         else:
             layout.mend(buffer, first)

@@ -61,6 +61,7 @@ class ServerLimits:
     nodes_per_read: int = 100
     nodes_per_browse: int = 100
     nodes_per_translate: int = 100
+    monitored_items_per_call: int = 100
 
 
 def status_name(code: int) -> str:

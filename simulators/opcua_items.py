@@ -48,10 +48,58 @@ class DeviceSubscriptions(SubscriptionService):
     ) -> ua.CreateSubscriptionResult:
         """Return the created subscription; its publishing interval is no shorter than the device can do."""
         params.RequestedPublishingInterval = max(params.RequestedPublishingInterval, self._limits.min_publishing_ms)
-        result = await super().create_subscription(params, callback, session_id, request_callback)
+        result = await super().create_subscription(params, self._faulty(callback), session_id, request_callback)
         subscription = self.subscriptions[result.SubscriptionId]
         subscription.monitored_item_srv = _Items(subscription, self.aspace, self._device, self._limits)
         return result
+
+    def republish(self, params: ua.RepublishParameters) -> ua.NotificationMessage:
+        """Return a message once more. Raises ServiceError where it is not kept: asyncua answers with an empty message then."""
+        subscription = self.subscriptions.get(params.SubscriptionId)
+        if subscription is None:
+            raise ServiceError(StatusCodes.BadSubscriptionIdInvalid)
+        message = subscription.republish(params.RetransmitSequenceNumber)
+        if self._device.refuses_republish or not message.NotificationData:
+            raise ServiceError(StatusCodes.BadMessageNotAvailable)
+        return message
+
+    async def transfer_subscriptions(
+        self, params: ua.TransferSubscriptionsParameters, session_id: ua.NodeId, callback: Callable[..., Any]
+    ) -> list[ua.TransferResult]:
+        """Hand subscriptions to another session; asyncua would go on to wait for PublishRequests of the old one."""
+        if self._device.refuses_transfer:
+            raise ServiceError(StatusCodes.BadServiceUnsupported)
+        results = await super().transfer_subscriptions(params, session_id, self._faulty(callback))
+        for number in params.SubscriptionIds:
+            if number in self.subscriptions:
+                self.subscriptions[number].pub_request_callback = callback.__self__.get_publish_request  # type: ignore[attr-defined]
+        return results
+
+    def _faulty(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what sends a PublishResponse, unless a fault is switched on."""
+
+        async def send(result: ua.PublishResult, *request: Any) -> None:
+            device = self._device
+            told = bool(result.NotificationMessage.NotificationData)
+            if device.publishes_nothing or (told and device.messages_to_lose > 0):
+                device.messages_to_lose -= told
+                return
+            await callback(result, *request)
+
+        return send
+
+    async def end_all(self, status: int) -> None:
+        """Tell all subscriptions' clients that they are over."""
+        for subscription in list(self.subscriptions.values()):
+            await subscription.enqueue_statuschange(status_code(status))
+            subscription._startup = True  # noqa: SLF001  # it publishes next time though no value changed
+
+    def forget_items(self, count: int) -> None:
+        """Lose some monitored items of each subscription, as controllers do after a download."""
+        for subscription in self.subscriptions.values():
+            items = subscription.monitored_item_srv
+            if isinstance(items, _Items):
+                items.forget(count)
 
 
 @dataclass(slots=True, eq=False)
@@ -141,6 +189,11 @@ class _Items(MonitoredItemService):
                 self.isub._triggered_datachanges.pop(number, None)  # noqa: SLF001  # the only way to what waits for publishing
                 results.append(ua.StatusCode())
         return results
+
+    def forget(self, count: int) -> None:
+        """Lose some items without a word."""
+        for number in list(self._items)[:count]:
+            del self._items[number]
 
     def delete_all_monitored_items(self) -> None:
         super().delete_all_monitored_items()

@@ -51,7 +51,8 @@ class SimulatedServer:
 
     ``namespaces`` is the order of the namespace array after the server's own; the variables lie in ``namespace``, which must be among them.
     Faults are switched on its ``nodes``: ``silent`` (requests stay unanswered), ``frozen`` (values and times stand still), ``bad`` (status
-    by identifier), ``retype`` (a node has another type); ``remove`` and ``drop_connections`` here.
+    by identifier), ``retype`` (a node has another type), and those of its subscriptions; ``remove``, ``drop_connections``,
+    ``end_subscriptions`` and ``forget_items`` here.
     """
 
     def __init__(
@@ -134,6 +135,16 @@ class SimulatedServer:
         if self._server is not None:
             await self.nodes.remove(self._server, identifier)
 
+    async def end_subscriptions(self, status: int) -> None:
+        """Tell all clients that their subscriptions are over, with a StatusCode."""
+        if self._server is not None:
+            await self._server.subscriptions.end_all(status)
+
+    def forget_items(self, count: int) -> None:
+        """Lose so many monitored items of each subscription without a word."""
+        if self._server is not None:
+            self._server.subscriptions.forget_items(count)
+
     async def _protect(self, server: _Server) -> None:
         if self._protection.insecure:
             server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
@@ -197,6 +208,7 @@ class _Server(Server):
         super().__init__(iserver=internal)
         self._device = nodes
         self._max_nodes = limits.max_nodes_per_read
+        self.subscriptions = internal.device_subscriptions
 
     def tell_the_time(self, nodes: DeviceNodes) -> None:
         """Answer what time it is when asked; asyncua writes it down once a second instead, and stopping waits for that second."""
@@ -227,7 +239,7 @@ class _InternalServer(InternalServer):
         self.device = nodes
         self.device_limits = limits
         super().__init__(user_manager=users)
-        self.subscription_service = DeviceSubscriptions(self.aspace, self, nodes, limits)
+        self.subscription_service = self.device_subscriptions = DeviceSubscriptions(self.aspace, self, nodes, limits)
         self.allow_remote_admin = False
         self.max_connections = 100
 

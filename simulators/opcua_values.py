@@ -24,13 +24,19 @@ _WITH_SERVER = (ua.TimestampsToReturn.Server, ua.TimestampsToReturn.Both)
 
 
 class DeviceNodes:
-    """The variables of a feed as nodes. ``silent``, ``frozen`` and ``bad`` may be set at any time."""
+    """The variables of a feed as nodes. Faults (``silent``, ``frozen``, ``bad`` and others) may be set at any time."""
 
     def __init__(self, feed: Feed, clock: Clock) -> None:
         self.feed = feed
         self.clock = clock
         self.silent = False
         """Requests stay unanswered; the connection stays open."""
+        self.publishes_nothing = False
+        """Subscriptions say nothing, not even that they live; everything else is answered."""
+        self.messages_to_lose = 0
+        """So many of the next messages with changes do not reach the client."""
+        self.refuses_republish = False
+        self.refuses_transfer = False
         self.bad: dict[str, int] = {}
         """StatusCode by identifier of the variables that are not well."""
         self.generation = 0

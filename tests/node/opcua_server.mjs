@@ -17,7 +17,7 @@ const server = new OPCUAServer({
   serverCertificateManager: certificates,
   userCertificateManager: certificates,
   serverInfo: { applicationUri: "urn:node:server" },
-  serverCapabilities: { operationLimits: { maxNodesPerRead, maxNodesPerBrowse: 20, maxNodesPerTranslateBrowsePathsToNodeIds: 10 } },
+  serverCapabilities: { operationLimits: { maxNodesPerRead, maxNodesPerBrowse: 20, maxNodesPerTranslateBrowsePathsToNodeIds: 10, maxMonitoredItemsPerCall: 30 } },
   disableDiscovery: true,
 });
 await server.initialize();
