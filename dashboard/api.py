@@ -83,7 +83,7 @@ def history_routes(services: Services) -> APIRouter:
     def window(signal: Ids, from_us: Microseconds, to_us: Microseconds, points: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> Response:
         return json_answer(history.window(signal, from_us, to_us, points))
 
-    @router.get("/signals/{signal}/texts", response_model=list[views.TextView], summary="Texts of one signal over a span")
+    @router.get("/signals/{signal}/texts", response_model=list[views.TextView], summary="Where a text signal changed, over a span")
     def texts(signal: int, from_us: Microseconds, to_us: Microseconds, most: Annotated[int, Query(ge=1, le=100_000)] = 1000) -> Response:
         return json_answer(history.texts(signal, from_us, to_us, most))
 

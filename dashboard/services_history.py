@@ -46,7 +46,7 @@ class HistoryService:
         return found
 
     def texts(self, signal: int, from_us: int, to_us: int, most: int = 1000) -> list[TextView]:
-        """Return the texts of one signal in [from_us, to_us), oldest first; of more than ``most`` the newest."""
+        """Return where a text signal changed in [from_us, to_us), oldest first; of more than ``most`` changes the newest."""
         _check_span(from_us, to_us)
         with self._pool.connection() as connection:
             stored = windows.read_texts(connection, signal, from_us, to_us, max(1, min(most, 100_000)))

@@ -63,8 +63,8 @@ class _Prepared:
     """A shipment's samples, ready for the wire."""
 
     rows: _Copy | None
-    direct: _Copy | None
-    """What goes straight into the columnstore."""
+    direct: list[_Copy]
+    """What goes straight into the columnstore. Each is by signal and time throughout, for it is packed as it comes."""
     cells_us: list[int]
     """Starts of the ten-minute cells touched."""
     due_us: list[tuple[int, int]]
@@ -130,10 +130,11 @@ class SampleWriter:
         cells = np.unique(batch.time_us // _CELL_US) * _CELL_US
         if len(cells) > _MOST_CELLS:
             raise Rejected(f"one shipment with samples in {len(cells)} different ten-minute spans: its times cannot be right")
-        deep = _deep(batch)[order] if self._direct else np.zeros(len(batch), np.bool_)
+        kind = kinds_of(batch)
+        deep = (_deep(batch, kind) if self._direct else np.zeros(len(batch), np.bool_))[order]
         return _Prepared(
             None if deep.all() else sample_rows(batch, signal_id, order[~deep]),
-            sample_rows(batch, signal_id, order[deep]) if deep.any() else None,
+            [sample_rows(batch, signal_id, order[deep & (kind[order] == k)]) for k in np.unique(kind[order[deep]])],
             cells.tolist(),
             _due(batch.time_us),
             _latest_of(batch, signal_id, order),
@@ -166,9 +167,10 @@ class SampleWriter:
                 _refuse_dropped_span(connection, shipment.samples)
                 if prepared.rows is not None:
                     _copy(cursor, prepared.rows)
-                if prepared.direct is not None:
+                if prepared.direct:
                     cursor.execute(_DIRECT, ["on"])
-                    _copy(cursor, prepared.direct)
+                    for rows in prepared.direct:
+                        _copy(cursor, rows)
                     cursor.execute(_DIRECT, ["off"])
                 if not self._timescale:
                     spans = [(moment(a), moment(b)) for a, b in prepared.due_us]
@@ -242,9 +244,9 @@ def _order(batch: SampleBatch, signal_id: npt.NDArray[np.int32]) -> npt.NDArray[
     return np.argsort(rank[batch.signal], kind="stable")
 
 
-def _deep(batch: SampleBatch) -> npt.NDArray[np.bool_]:
-    """Which samples lie with enough others of their signal in one run of the COPY, which is sorted by kind, signal and time."""
-    run = batch.signal.astype(np.int64) * 8 + kinds_of(batch)
+def _deep(batch: SampleBatch, kind: npt.NDArray[np.int8]) -> npt.NDArray[np.bool_]:
+    """Which samples come with enough others of their signal and kind."""
+    run = batch.signal.astype(np.int64) * 8 + kind
     return np.asarray(np.bincount(run)[run] >= _DEEP_ROWS)
 
 

@@ -34,6 +34,18 @@ FROM (
     SELECT * FROM {table} WHERE signal_id = ANY (%(signals)s) AND bucket >= %(from)s AND bucket < %(to)s ORDER BY signal_id, bucket
 ) q GROUP BY signal_id
 """
+_MOST_SCANNED = 3_000_000
+# Read backwards, as the index lies, so that nothing is sorted and a limit ends the search.
+_TEXTS = """
+SELECT time, text, status FROM (
+    SELECT time, text, status,
+        lead(text) OVER w IS NOT DISTINCT FROM text AND lead(status) OVER w IS NOT DISTINCT FROM status AS same
+    FROM (
+        SELECT time, text, status FROM sample
+        WHERE signal_id = %(signal)s AND time >= %(from)s AND time < %(to)s ORDER BY time DESC LIMIT %(scanned)s
+    ) q WINDOW w AS (ORDER BY time DESC)
+) r WHERE NOT same ORDER BY time DESC LIMIT %(most)s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """One text signal's history as columns, oldest first."""
+    """Where a text signal changed, as columns, oldest first; each lasts until the next."""
 
     time_us: npt.NDArray[np.int64]
     text: tuple[str | None, ...]
@@ -83,12 +95,14 @@ def read_window(connection: Connection, signal_ids: Sequence[int], from_us: int,
 
 
 def read_texts(connection: Connection, signal_id: int, from_us: int, to_us: int, most: int = 10_000) -> Texts:
-    """Return the texts of a signal in [from_us, to_us); of more than ``most`` the newest."""
+    """Return where a text signal changed in [from_us, to_us): the first sample of each run of the same text and status.
+
+    Of more than ``most`` runs the newest. Runs are sought in the newest three million samples, a day at 30 ms: there the oldest run
+    starts no earlier.
+    """
+    values = {"signal": signal_id, "from": moment(from_us), "to": moment(to_us), "scanned": _MOST_SCANNED, "most": most}
     with translate_errors():
-        rows = connection.execute(
-            "SELECT time, text, status FROM sample WHERE signal_id = %s AND time >= %s AND time < %s ORDER BY time DESC LIMIT %s",
-            [signal_id, moment(from_us), moment(to_us), most],
-        ).fetchall()[::-1]
+        rows = connection.execute(_TEXTS, values).fetchall()[::-1]
     return Texts(
         np.array([micros(time) for time, _, _ in rows], np.int64),
         tuple(text for _, text, _ in rows),

@@ -3,7 +3,7 @@
   "use strict";
   const lh = window.leadhand;
   if (!lh) return;
-  const { LIVE_MS, address } = window.leadhandEarly, MIN_SPAN_MS = 200, HEIGHT = 150, MOST_TEXTS = 20000;
+  const { LIVE_MS, address } = window.leadhandEarly, MIN_SPAN_MS = 200, HEIGHT = 150, MOST_TEXTS = 5000;
   const SPANS = [["1 h", 3600e3], ["8 h", 8 * 3600e3], ["24 h", 24 * 3600e3], ["7 d", 7 * 86400e3]];
   const STEP_MS = { raw: 0, "1s": 1000, "1m": 60000, "1h": 3600000 };
   const RESOLUTION = { raw: lh.say("every sample"), "1s": lh.say("1 second"), "1m": lh.say("1 minute"), "1h": lh.say("1 hour") };
@@ -330,7 +330,7 @@
       }
     }
     drawStrip(signal, texts, most) {
-      signal.note.textContent = texts.length >= most ? lh.say("only the newest {n} samples of this span", { n: most }) : "";
+      signal.note.textContent = texts.length >= most ? lh.say("only the newest {n} changes of this span", { n: most }) : "";
       const span = this.toMs - this.fromMs, runs = [];
       for (const one of texts) { const last = runs[runs.length - 1], bad = one.status >>> 30 >= 2, shown = bad ? lh.say("bad value") : one.text === null ? "–" : one.text; if (!last || last.text !== shown) runs.push({ from: one.time_us / 1000, text: shown }); }
       const pieces = runs.map((run, i) => {

@@ -166,3 +166,14 @@ def test_the_best_batch_grows_with_the_signals_where_depth_pays(database: Databa
         direct = (timescale_version(connection) or (0, 0)) >= (2, 26)
     assert small >= 200_000
     assert large == 660_000 if direct else large == small
+
+
+def test_samples_with_and_without_a_value_keep_their_order_in_the_columnstore(timescale: Database) -> None:
+    start, steps = an_hour_ago(), np.arange(200)
+    values = [None if 50 <= n < 150 else float(n) for n in range(200)]
+    with timescale.connect() as connection:
+        writer_of(connection).ship(Shipment(uuid4(), 1, 1, samples_of(CURRENT, start + steps * 1000, values)))
+        rows = connection.execute("SELECT value FROM sample WHERE signal_id = 1 ORDER BY time").fetchall()
+        newest = connection.execute("SELECT value FROM sample WHERE signal_id = 1 ORDER BY time DESC LIMIT 60").fetchall()
+    assert [v for (v,) in rows] == values
+    assert [v for (v,) in newest] == values[:-61:-1]

@@ -95,3 +95,27 @@ def test_texts_are_read_oldest_first_and_the_newest_of_too_many(database: Databa
     assert texts.text == ("c", "d", "e")
     assert texts.time_us.tolist() == [start + 2 * SECOND, start + 3 * SECOND, start + 4 * SECOND]
     assert texts.status.tolist() == [0, 0, 0xC0000000]
+
+
+def test_a_text_that_stays_the_same_is_one_run_however_many_samples_it_has(database: Database) -> None:
+    start = an_hour_ago()
+    text = ["weld"] * 400 + ["idle"] * 300 + [None] * 100 + ["idle"] * 200
+    status = [0] * 900 + [0x80000000] * 100
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        for part in (slice(500, None), slice(500)):
+            times = start + np.arange(1000)[part] * 30_000
+            shipper.ship(samples_of(PROGRAM, times, [None] * len(times), text=text[part], status=status[part]))
+        number = number_of(connection, PROGRAM)
+        texts = read_texts(connection, number, start, start + MINUTE, 100)
+        newest = read_texts(connection, number, start, start + MINUTE, 2)
+        later = read_texts(connection, number, start + 30_000 * 390, start + 30_000 * 410, 100)
+    assert list(zip(((texts.time_us - start) // 30_000).tolist(), texts.text, texts.status.tolist(), strict=True)) == [
+        (0, "weld", 0),
+        (400, "idle", 0),
+        (700, None, 0),
+        (800, "idle", 0),
+        (900, "idle", 0x80000000),
+    ]
+    assert (newest.text, newest.time_us.tolist()) == (("idle", "idle"), [start + 800 * 30_000, start + 900 * 30_000])
+    assert (later.text, later.time_us.tolist()) == (("weld", "idle"), [start + 390 * 30_000, start + 400 * 30_000])
