@@ -67,6 +67,7 @@ class Rig:
 
     def __init__(self, folder: Path, database_url: str, sources: dict[str, str]) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.home = folder / "home"
         self.url = database_url
         self.site = folder / "site.toml"
