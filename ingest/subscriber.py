@@ -1,10 +1,16 @@
-"""One MQTT source: messages become samples, and a message is acknowledged only when its samples are durable."""
+"""One MQTT source: messages become samples, and a message is acknowledged only when its samples are durable.
+
+Messages come, are read, judged and kept many at a time. What the broker sends again when it is not acknowledged (QoS 1) and what it
+does not (QoS 0) go into records of their own: when the spool is full, the first is asked for again and the second is a gap.
+"""
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,9 +19,9 @@ import structlog
 
 from ingest.account import Account
 from ingest.health import SourceHealth
-from ingest.messages import MessageTable
+from ingest.messages import MessageTable, Rows
 from ingest.records import Mark, Record, SourceState
-from ingest.topics import Arrival, Topic, plan_topics
+from ingest.topics import Came, Doubles, judge, plan_topics
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected
@@ -23,20 +29,72 @@ from plant.ledger import GapReason, minute_of
 from plant.samples import NO_TIME
 from plant.settings import MqttTopicSettings
 from plant.signals import Signal, SourceId
-from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState
-from protocols.mqtt_payloads import PayloadColumns, decode
+from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttState
+from protocols.mqtt_frames import Published
+from protocols.mqtt_many import ManyColumns, ManyPayloads
+from protocols.mqtt_payloads import PayloadForm, SignalKey
 
-_WAITING: Final = 4000
+_WAITING_BYTES: Final = 16_000_000
+_WAITING_MESSAGES: Final = 50_000
+"""A second of what one reader is made for; beyond it nothing more is read from the broker."""
+_COST_OF_ONE: Final = 150
+"""Bytes that a message takes beside its payload."""
 _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
-"""Messages that end the lingering: mosquitto sends no more than 20 before it hears of one."""
-_LARGEST_GROUP: Final = 2000
+"""Messages that end the lingering when no more come: a broker may send no more than 20 before it hears of one."""
+_SILENCE_SECONDS: Final = 0.002
+_LARGEST_GROUP: Final = 100_000
+"""Samples that are a record's worth."""
 _REFUSED_PAUSE_SECONDS: Final = 10.0
+_FULL_PAUSE_SECONDS: Final = 0.02
+_LAST_PATIENCE_SECONDS: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 
+class _Waiting:
+    """Messages that wait to be read, bounded by number and bytes."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[Published, int, int]] = deque()
+        self._cost = 0
+        self._changed = threading.Condition()
+
+    def put(self, found: Published, connection: int, received_us: int) -> bool:
+        """Take messages; False when there is no room."""
+        cost = found.size + _COST_OF_ONE * len(found)
+        with self._changed:
+            if self._batches and self._cost + cost > _WAITING_BYTES + _COST_OF_ONE * _WAITING_MESSAGES:
+                return False
+            self._cost += cost
+            self._batches.append((found, connection, received_us))
+            self._changed.notify()
+        return True
+
+    def get(self, seconds: float) -> tuple[Published, int, int] | None:
+        """Return the oldest messages, None when none came in time."""
+        with self._changed:
+            if not self._batches and not self._changed.wait_for(lambda: self._batches, seconds):
+                return None
+            batch = self._batches.popleft()
+            self._cost -= batch[0].size + _COST_OF_ONE * len(batch[0])
+        return batch
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """What becomes the next record: its samples, its account, and what is acknowledged with it."""
+
+    account: Account
+    table: MessageTable
+    offered_again: bool
+    since_us: int = 0
+    numbers: dict[str, int] = field(default_factory=dict)
+    packet_ids: list[int] = field(default_factory=list)
+    connection: int = 0
+
+
 class MqttSubscriber:
-    """Takes the messages of one source in a thread of its own."""
+    """Takes the messages of one source in a thread of its own. ``share``: readers that subscribe by the same name share the messages."""
 
     def __init__(
         self,
@@ -49,27 +107,29 @@ class MqttSubscriber:
         clock: Clock,
         state: SourceState | None,
         *,
+        share: str | None = None,
         connect: Callable[..., MqttConnection] = MqttConnection,
     ) -> None:
         self._source = source
         self._signals = tuple(signals)
-        self._filters = [(topic.filter, topic.qos) for topic in topics]
+        self._share = share
         self._endpoint = endpoint
         self._writer = writer
         self.health = health
         self._clock = clock
         self._connect = connect
-        self._account = Account(source)
-        self._topics, self._unfit = plan_topics(topics, self._signals)
-        self._table = MessageTable(self._signals, self._stored_times(state))
+        self._topics, self._unfit = plan_topics(topics, self._signals, shared=share is not None)
+        self._filters = _filters(topics, share)
+        self._plan()
+        times = self._stored_times(state)
+        self._again = _Gathering(Account(source), MessageTable(self._signals, times), offered_again=True)
+        self._once = _Gathering(Account(source), MessageTable(self._signals, times), offered_again=False)
+        self._doubles = Doubles()
         self._restore(state)
         self._ended_us = None if state is None else state.mark.end_us
-        self._queue: queue.Queue[MqttMessage] = queue.Queue(_WAITING)
-        self._tokens: list[AckToken] = []
-        self._numbers: dict[str, int] = {}
-        self._unnumbered = 0
+        self._waiting = _Waiting()
+        self._window = 0
         self._run_number = 0
-        self._since_us = 0
         self._started_over = threading.Event()
         self._fresh_session = threading.Event()
         self._connections = 0
@@ -96,14 +156,27 @@ class MqttSubscriber:
         if self._connection is not None:
             self._connection.stop()
 
+    def _plan(self) -> None:
+        """Find for each topic its place, who reads its payloads, and where its keys begin in the list of all keys."""
+        self._place_of = {topic.name: place for place, topic in enumerate(self._topics)}
+        forms: dict[tuple[PayloadForm, tuple[SignalKey, ...]], int] = {}
+        self._reads_as = np.array([forms.setdefault((one.form, one.keys), len(forms)) for one in self._topics], np.int64)
+        self._payloads = [ManyPayloads(form, keys) for form, keys in forms]
+        sizes = [len(topic.places) for topic in self._topics]
+        self._first_key = np.cumsum([0, *sizes])[:-1].astype(np.int64)
+        self._signal_of = np.concatenate([topic.places for topic in self._topics]) if self._topics else np.empty(0, np.int64)
+        # a topic on which QoS 0 was met once: its messages do not all come again
+        self._lossy = np.zeros(len(self._topics), np.bool_)
+
     def _run(self) -> None:
-        self._since_us = self._clock.now_us()
+        self._again.since_us = self._once.since_us = self._clock.now_us()
         if self._unfit:
             _log.warning("signals fit no topic of their source", source=self._source, count=len(self._unfit), first=self._unfit[0])
         while not self._stopping.is_set() and self._connection is None:
             try:
-                connection = self._connect(self._endpoint(), self._take, self._on_state)
+                connection = self._connect(self._endpoint(), None, self._on_state, on_batch=self._take)
                 connection.subscribe(self._filters)
+                self._window = connection.window
                 connection.start()
                 self._connection = connection
             except Exception as error:  # noqa: BLE001 - one source must never stop for good
@@ -121,12 +194,8 @@ class MqttSubscriber:
         self._flush(last=True)
         self.health.say("stopped", "", self._clock.now_us())
 
-    def _take(self, message: MqttMessage) -> bool:
-        try:
-            self._queue.put_nowait(message)
-        except queue.Full:
-            return False
-        return True
+    def _take(self, found: Published, connection: int) -> bool:
+        return self._waiting.put(found, connection, self._clock.now_us())
 
     def _gather(self) -> None:
         """Take messages until a group is worth a sync."""
@@ -134,123 +203,218 @@ class MqttSubscriber:
             self._begin_again()
         if self._fresh_session.is_set():
             self._note_fresh_session()
-        try:
-            self._message(self._queue.get(timeout=0.25))
-        except queue.Empty:
+        batch = self._waiting.get(0.25)
+        if batch is None:
             self._flush_if_due()
             return
         deadline = self._clock.monotonic() + _LINGER_SECONDS
-        taken = 1
-        while taken < _LARGEST_GROUP:
+        while batch is not None:
+            self._messages(*batch)
             left = deadline - self._clock.monotonic()
-            try:
-                # once a group is full, only what waits already is taken
-                message = self._queue.get_nowait() if len(self._tokens) >= _GROUP else self._queue.get(timeout=max(0.0, left))
-            except queue.Empty:
+            held = len(self._again.packet_ids) + len(self._once.packet_ids)
+            if left <= 0 or 4 * held >= self._window or len(self._again.table) + len(self._once.table) >= _LARGEST_GROUP:
                 break
-            self._message(message)
-            taken += 1
-            if left <= 0 and len(self._tokens) < _GROUP:
-                break
-        if self._tokens:
-            self._flush()
-        else:
-            self._flush_if_due()
+            # a broker that waits to hear of its messages is silent, one that has more is not
+            batch = self._waiting.get(min(left, _SILENCE_SECONDS) if held >= _GROUP else left)
+        self._flush_if_due()
 
     def _drain(self) -> None:
         """Take what waits already; what comes later is sent again, as it is not acknowledged."""
-        for _ in range(_WAITING):
-            try:
-                self._message(self._queue.get_nowait())
-            except queue.Empty:
-                return
+        while (batch := self._waiting.get(0)) is not None:
+            self._messages(*batch)
 
-    def _message(self, message: MqttMessage) -> None:
+    def _messages(self, found: Published, connection: int, received_us: int, *, once_only: bool = False) -> None:
+        """Read, judge and keep messages; ``once_only``: but for those that the broker sends again."""
         now = self._clock.now_us()
-        if minute_of(now) != minute_of(self._since_us):
+        if minute_of(now) != minute_of(self._again.since_us):
             self._flush(last=True)
-        if message.qos:
-            self._tokens.append(message.token)
-        topic = self._topics.get(message.topic)
-        if topic is None:
+        get = self._place_of.get
+        topic = np.array([get(name, -1) for name in found.topics], np.int64)
+        headers = np.frombuffer(bytes(found.headers), np.uint8)
+        acknowledged = (headers & 6) != 0
+        known = topic >= 0
+        self._lossy[topic[known & ~acknowledged]] = True
+        lossy = known & self._lossy[topic]
+        chosen = lossy if once_only else known
+        if not once_only:
+            self._note_packets(found, connection, acknowledged, lossy)
+        if not chosen.any():
             return
-        if message.oversized:
-            self._poison(message, topic, f"{message.oversized:,} bytes are more than max_payload_bytes allows", now)
-            return
-        try:
-            columns = decode(topic.form, topic.keys, message.payload)
-        except Rejected as error:
-            self._poison(message, topic, str(error), now)
-            return
-        if columns.sequence is None and not message.retain:
-            self._account.complete = False
-        if topic.arrive(message, columns) is Arrival.DUPLICATE:
-            self._account.count(now, duplicate=len(columns))
-        else:
-            self._keep(message, topic, columns, now)
+        at = np.flatnonzero(chosen)
+        payloads = found.payloads if len(at) == len(found) else [found.payloads[n] for n in at.tolist()]
+        columns = self._read(topic[at], payloads)
+        for n in np.flatnonzero(np.isin(at, list(found.oversized))).tolist() if found.oversized else ():
+            columns.unreadable[n] = f"{found.oversized[int(at[n])]:,} bytes are more than max_payload_bytes allows"
+        self._keep(topic[at], payloads, columns, headers[at], received_us)
 
-    def _keep(self, message: MqttMessage, topic: Topic, columns: PayloadColumns, now: int) -> None:
-        """Keep what a new message says, after accounting for those missing before it."""
-        if topic.skipped:
-            detail = f"{topic.skipped} messages of '{topic.name}' are missing"
-            self._account.missed(now, now + 1, topic.skipped * max(1, len(columns)), GapReason.SEQUENCE, None, detail)
-        if topic.sequence is not None and not message.retain:
-            self._numbers[topic.name] = topic.sequence
-        outcome = self._table.take(now, columns, topic.places, retained=message.retain)
-        self._account.count(now, stored=outcome.stored, filtered=outcome.filtered, duplicate=outcome.duplicate)
-        if not message.qos:
-            self._unnumbered += outcome.stored
+    def _note_packets(self, found: Published, connection: int, acknowledged: npt.NDArray[np.bool_], lossy: npt.NDArray[np.bool_]) -> None:
+        """Remember what is to be acknowledged, each with the record that its samples stand in."""
+        if not acknowledged.any():
+            return
+        for gathering, chosen in ((self._again, acknowledged & ~lossy), (self._once, acknowledged & lossy)):
+            if gathering.connection != connection:
+                gathering.connection, gathering.packet_ids = connection, []
+            if chosen.all():
+                gathering.packet_ids += found.packet_ids
+            elif chosen.any():
+                gathering.packet_ids += [found.packet_ids[n] for n in np.flatnonzero(chosen).tolist()]
+
+    def _read(self, topic: npt.NDArray[np.int64], payloads: Sequence[bytes]) -> ManyColumns:
+        """Return what payloads say; ``key`` counts through all keys of all topics."""
+        form = self._reads_as[topic]
+        forms = np.unique(form).tolist()
+        if len(forms) == 1:
+            columns: ManyColumns = self._payloads[forms[0]].decode(payloads)
+        else:
+            columns = _merged(
+                [
+                    (at, self._payloads[one].decode([payloads[n] for n in at.tolist()]))
+                    for one in forms
+                    for at in (np.flatnonzero(form == one),)
+                ],
+                len(payloads),
+            )
+        columns.key[:] += self._first_key[topic[columns.message]]
+        return columns
+
+    def _keep(
+        self,
+        topic: npt.NDArray[np.int64],
+        payloads: Sequence[bytes],
+        columns: ManyColumns,
+        headers: npt.NDArray[np.uint8],
+        received_us: int,
+    ) -> None:
+        m = len(topic)
+        readable = np.ones(m, np.bool_)
+        retain, dup = (headers & 1) != 0, (headers & 8) != 0
+        if columns.unreadable:
+            readable[list(columns.unreadable)] = False
+        newest = np.full(m, NO_TIME)
+        np.maximum.at(newest, columns.message, columns.time_us)
+        verdicts = judge(self._topics, Came(topic, payloads, columns.sequence, newest, readable, retain, dup), self._doubles)
+        rows = np.bincount(columns.message, minlength=m)
+        lossy = self._lossy[topic]
+        for gathering, chosen in ((self._again, ~lossy), (self._once, lossy)):
+            if chosen.any():
+                self._keep_in(gathering, chosen, topic, columns, verdicts.new, readable, retain, rows, received_us)
+        for n, count in verdicts.skipped:
+            gathering, one = self._once if lossy[n] else self._again, self._topics[int(topic[n])]
+            detail = f"{count} messages of '{one.name}' are missing"
+            gathering.account.missed(received_us, received_us + 1, count * max(1, int(rows[n])), GapReason.SEQUENCE, None, detail)
+        for n, why in columns.unreadable.items():
+            gathering, one = self._once if lossy[n] else self._again, self._topics[int(topic[n])]
+            gathering.account.count(received_us, rejected=max(1, one.usual))
+            self._poison(one.name, payloads[n], why)
+
+    def _keep_in(
+        self,
+        gathering: _Gathering,
+        chosen: npt.NDArray[np.bool_],
+        topic: npt.NDArray[np.int64],
+        columns: ManyColumns,
+        new: npt.NDArray[np.bool_],
+        readable: npt.NDArray[np.bool_],
+        retain: npt.NDArray[np.bool_],
+        rows: npt.NDArray[np.int64],
+        received_us: int,
+    ) -> None:
+        """Keep what is new of the chosen messages in one gathering, and count all of them."""
+        numbered = columns.sequence >= 0
+        if self._share is not None or bool((chosen & readable & ~numbered & ~retain).any()):
+            gathering.account.complete = False
+        fresh = chosen & new
+        doubled = int(rows[chosen & readable & ~new].sum())
+        touched = np.unique(topic[fresh & ~retain & numbered]).tolist()
+        gathering.numbers.update((one.name, one.sequence) for one in map(self._topics.__getitem__, touched) if one.sequence is not None)
+        last = np.flatnonzero(chosen & readable)
+        for place, count in dict(zip(topic[last].tolist(), rows[last].tolist(), strict=True)).items():
+            self._topics[place].usual = count
+        message = columns.message
+        found = Rows(
+            self._signal_of[columns.key],
+            columns.fit,
+            columns.value,
+            columns.time_us,
+            columns.before_us,
+            columns.text,
+            numbered[message],
+            retain[message],
+        )
+        if not fresh.all():
+            found = found.take(fresh[message])
+        outcome = gathering.table.take(received_us, found)
+        counts = {"stored": outcome.stored, "filtered": outcome.filtered, "duplicate": outcome.duplicate + doubled}
+        if any(counts.values()):
+            gathering.account.count(received_us, **counts)
         if len(outcome.mismatched):
             paths = [self._signals[place].path for place in outcome.mismatched.tolist()]
-            self._account.grow(now, now + 1, paths, GapReason.TYPE, "another data type")
+            gathering.account.grow(received_us, received_us + 1, paths, GapReason.TYPE, "another data type, or a text that cannot be kept")
 
-    def _poison(self, message: MqttMessage, topic: Topic, why: str, now: int) -> None:
-        """Count a payload that cannot be read as rejected, and keep a sample of such payloads in the log."""
-        self._account.count(now, rejected=len(topic.keys))
-        topic.unread += not message.retain
+    def _poison(self, topic: str, payload: bytes, why: str) -> None:
+        """Keep a sample of the payloads that cannot be read in the log."""
         self._poisoned += 1
         if self._poisoned & (self._poisoned - 1) == 0:
             _log.warning(
                 "a payload was rejected",
                 source=self._source,
-                topic=message.topic,
+                topic=topic,
                 reason=why,
-                payload=repr(message.payload[:120]),
+                payload=repr(payload[:120]),
                 rejected_so_far=self._poisoned,
             )
 
     def _flush_if_due(self) -> None:
         now = self._clock.now_us()
-        if minute_of(now) != minute_of(self._since_us):
+        if minute_of(now) != minute_of(self._again.since_us):
             self._flush(last=True)
-        elif self._tokens or now - self._since_us >= 1_000_000:
-            self._flush()
+            return
+        for gathering in (self._again, self._once):
+            if gathering.packet_ids or now - gathering.since_us >= 1_000_000 or len(gathering.table) >= _LARGEST_GROUP:
+                self._flush_one(gathering)
 
     def _flush(self, *, last: bool = False) -> None:
+        for gathering in (self._again, self._once):
+            self._flush_one(gathering, last=last)
+
+    def _flush_one(self, gathering: _Gathering, *, last: bool = False) -> None:
         """Submit what was gathered as one record; its messages are acknowledged when it is durable."""
         now = self._clock.now_us()
+        account = gathering.account
         if last:
-            self._account.close_open()
-        from_us, self._since_us = self._since_us, now
-        tokens, self._tokens = self._tokens, []
-        if self._account.idle and not len(self._table):
+            account.close_open()
+        from_us, gathering.since_us = gathering.since_us, now
+        packet_ids, gathering.packet_ids = gathering.packet_ids, []
+        acknowledge = partial(self._acknowledge, packet_ids, gathering.connection) if packet_ids else None
+        if account.idle and not len(gathering.table):
             # only messages that carry none of our signals
-            self._acknowledge(tokens)
+            if acknowledge is not None:
+                acknowledge()
             return
-        mark = Mark(now, 0, len(self._signals), self._account.open, tuple(self._numbers.items()))
-        record = self._account.record(mark, self._table.harvest())
-        self._account.complete = True
-        self._numbers = {}
+        mark = Mark(now, 0, len(self._signals), account.open, tuple(gathering.numbers.items()))
+        record = account.record(mark, gathering.table.harvest())
+        account.complete = True
+        gathering.numbers = {}
         self.health.note(record, from_us, now)
-        on_durable = (lambda: self._acknowledge(tokens)) if tokens else None
-        again = bool(tokens) and self._unnumbered == 0
-        self._unnumbered = 0
-        if not self._writer.submit(Submission(record, on_durable, self._on_lost, again, self._run_number)):
-            self._on_lost(record)
+        again = gathering.offered_again and bool(packet_ids)
+        # what became a gap is told of, so it is not asked for again
+        on_lost = self._on_lost if again else None if acknowledge is None else lambda _: acknowledge()
+        self._submit(Submission(record, acknowledge, on_lost, again, self._run_number))
 
-    def _acknowledge(self, tokens: list[AckToken]) -> None:
-        if self._connection is not None and tokens:
-            self._connection.acknowledge(tokens)
+    def _submit(self, submission: Submission) -> None:
+        """Hand a record on; while there is no room for it nothing more is taken from the broker."""
+        given_up = None
+        while not self._writer.submit(submission):
+            if self._stopping.is_set():
+                given_up = given_up or self._clock.monotonic() + _LAST_PATIENCE_SECONDS
+                if self._clock.monotonic() >= given_up:
+                    _log.error("the last record of a source found no room", source=self._source, samples=len(submission.record.samples))
+                    return
+            self._clock.sleep(_FULL_PAUSE_SECONDS)
+
+    def _acknowledge(self, packet_ids: list[int], connection: int) -> None:
+        if self._connection is not None:
+            self._connection.acknowledge_all(packet_ids, connection)
 
     def _on_lost(self, record: Record) -> None:
         """Be told, in the writer's thread, that a record was not kept: the broker must send its messages again."""
@@ -258,22 +422,21 @@ class MqttSubscriber:
         self._started_over.set()
 
     def _begin_again(self) -> None:
-        """Go back to what is durable, and have the broker send the rest again."""
+        """Go back to what is durable, and have the broker send the rest again; what it does not send again is kept."""
         self._stopping.wait(0.5)
         self._started_over.clear()
         self._run_number += 1
         if self._connection is not None:
             self._connection.reconnect()
-        while True:
-            try:
-                self._queue.get_nowait()
-            except queue.Empty:
-                break
-        self._tokens = []
-        self._numbers = {}
-        self._account = Account(self._source)
+        while (batch := self._waiting.get(0)) is not None:
+            self._messages(*batch, once_only=True)
+        self._flush_one(self._once)
+        self._again.packet_ids = []
+        self._again.numbers = {}
+        self._again.account = Account(self._source)
         state = self._writer.state_of(self._source)
-        self._table.forget(self._stored_times(state))
+        self._again.table.forget(self._stored_times(state))
+        self._doubles.forget()
         self._restore(state)
 
     def _on_state(self, state: MqttState, detail: str, session_kept: bool) -> None:
@@ -295,7 +458,7 @@ class MqttSubscriber:
             return
         reason = GapReason.DISCONNECTED if self._connections > 1 else GapReason.STOPPED
         detail = "the broker kept no session: what was sent meanwhile is missing"
-        self._account.missed(self._ended_us, self._clock.now_us(), 0, reason, None, detail)
+        self._again.account.missed(self._ended_us, self._clock.now_us(), 0, reason, None, detail)
         self._ended_us = None
 
     def _stored_times(self, state: SourceState | None) -> npt.NDArray[np.int64]:
@@ -305,7 +468,33 @@ class MqttSubscriber:
     def _restore(self, state: SourceState | None) -> None:
         times = self._stored_times(state)
         numbers = {} if state is None else state.sequences
-        for topic in self._topics.values():
-            # a sender whose clock was ahead and is right now must not wait for that time to come
-            newest = min(int(times[topic.places].max()), self._clock.now_us())
-            topic.resume(numbers.get(topic.name), newest)
+        for topic, lossy in zip(self._topics, self._lossy.tolist(), strict=True):
+            if not lossy:
+                # a sender whose clock was ahead and is right now must not wait for that time to come
+                newest = min(int(times[topic.places].max()), self._clock.now_us())
+                topic.resume(numbers.get(topic.name), newest)
+
+
+def _filters(topics: Sequence[MqttTopicSettings], share: str | None) -> list[tuple[str, int]]:
+    before = "" if share is None else f"$share/{share}/"
+    return [(before + topic.filter, topic.qos) for topic in topics]
+
+
+def _merged(parts: Sequence[tuple[npt.NDArray[np.intp], ManyColumns]], m: int) -> ManyColumns:
+    """Return columns of different forms as one, in the order of the messages; with each the positions of its messages."""
+    sequence = np.full(m, -1, np.int64)
+    unreadable: dict[int, str] = {}
+    for at, columns in parts:
+        sequence[at] = columns.sequence
+        unreadable.update((int(at[n]), why) for n, why in columns.unreadable.items())
+    message = np.concatenate([at[columns.message] for at, columns in parts])
+    order = np.argsort(message, kind="stable")
+    text = None
+    if any(columns.text is not None for _, columns in parts):
+        texts = [np.full(len(columns), None, np.object_) if columns.text is None else columns.text for _, columns in parts]
+        text = np.concatenate(texts)[order]
+    joined = [
+        np.concatenate([getattr(columns, name) for _, columns in parts])[order] for name in ("key", "fit", "value", "time_us", "before_us")
+    ]
+    key, fit, value, time_us, before_us = joined
+    return ManyColumns(message[order], key, fit, value, time_us, before_us, text, sequence, unreadable)

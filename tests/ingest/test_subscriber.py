@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -95,10 +96,10 @@ def test_a_fault_at_connecting_does_not_end_a_source(tmp_path: Path, port: int, 
     monkeypatch.setattr(subscriber, "_REFUSED_PAUSE_SECONDS", 0.05)
     faults = [OSError("no more files")]
 
-    def connect(endpoint: MqttEndpoint, *callbacks: Callable[..., bool]) -> MqttConnection:
+    def connect(endpoint: MqttEndpoint, *callbacks: Any, **more: Any) -> MqttConnection:
         if faults:
             raise faults.pop()
-        return MqttConnection(endpoint, *callbacks)  # type: ignore[arg-type]
+        return MqttConnection(endpoint, *callbacks, **more)
 
     run = Run(tmp_path, port, connect)
     run.send(*numbered(1))
