@@ -471,7 +471,7 @@ class SparkplugHost:
     def _part(self, name: str, node: _Node, old: _Session, birth_ms: int, now_us: int) -> None:
         """Divide what waits for a missing message when a birth comes: it overtook the birth, or there was a hole before it."""
         waiting, old.ahead = _in_order(old), {}
-        before = [message for message in waiting if not message.payload.time_ms >= birth_ms]
+        before = [message for message in waiting if message.payload.time_ms <= birth_ms]
         if before:
             self._missed(name, old, before, now_us)
         for message in waiting:
@@ -535,8 +535,10 @@ class SparkplugHost:
         """Give the messages that waited for a birth their meaning."""
         waited, node.held, node.held_bytes = list(node.held), deque(), 0
         later: list[_Message] = []
+        # what was sent in the same millisecond came before the birth, unless nothing is known that it could belong to
+        first_ms = session.birth_ms + (node.former is not None)
         for message in waited:
-            if not device and message.payload.time_ms >= session.birth_ms:
+            if not device and message.payload.time_ms >= first_ms:
                 later.append(message)
             elif message.topic.device != device:
                 self._keep_held(name, node, message)
