@@ -299,8 +299,8 @@ def _shrink(cursor: psycopg.Cursor[Any], stand: SourceStand, epoch: int) -> list
         [sum(fill for fill, *_ in filled), moment(stand.late_until_us), stand.source, epoch],
     )
     cursor.execute(
-        "DELETE FROM gap WHERE count <= 0 AND id = (SELECT gap_id FROM source_term WHERE source = %s AND epoch = %s) "
-        "AND EXISTS (SELECT FROM takeover_gap WHERE source = %s AND epoch = %s)",
+        "SELECT end_takeover_gap(t.gap_id) FROM source_term t JOIN gap g ON g.id = t.gap_id "
+        "WHERE t.source = %s AND t.epoch = %s AND g.count <= 0 AND EXISTS (SELECT FROM takeover_gap WHERE source = %s AND epoch = %s)",
         [stand.source, epoch, stand.source, epoch],
     )
     return lines
