@@ -23,6 +23,8 @@ class SourceHealth:
         self._detail = ""
         self._since_us = now_us
         self._granted_us: int | None = None
+        self.granted_us: int | None = None
+        """What the source grants where it samples by itself; a cyclic reader's records tell theirs."""
         self._recent: deque[tuple[tuple[LedgerLine, ...], int, int]] = deque(maxlen=_SPAN_RECORDS)
         self._came: deque[tuple[float, int, int]] = deque(maxlen=_SPAN_RECORDS)
         """Samples a signal and their span, of each record of a source that sends by itself."""
@@ -54,7 +56,7 @@ class SourceHealth:
     def note(self, record: Record, from_us: int, to_us: int) -> None:
         """Take in one record: the percentiles are of the last minute or so."""
         self._recent.append((record.ledger, from_us, to_us))
-        self._granted_us = record.mark.interval_us or None
+        self._granted_us = record.mark.interval_us or self.granted_us
         if not record.mark.interval_us and record.mark.signals:
             self._came.append((len(record.samples) / record.mark.signals, from_us, to_us))
         if len(record.samples):

@@ -100,7 +100,23 @@ class SignalSettings(_Strict):
     limits: LimitSettings = LimitSettings()
     sampling_interval_ms: Annotated[float | None, Field(gt=0, le=86_400_000, description="the source's interval where not given")] = None
     store: StoreRule = StoreRule.NEW_SOURCE_TIME
+    deadband: Annotated[
+        float | None,
+        Field(ge=0, allow_inf_nan=False, description="changes up to this, in the unit, are counted as filtered"),
+    ] = None
+    deadband_percent: Annotated[float | None, Field(ge=0, le=100, description="the same in percent of 'range'")] = None
     description: str = ""
+
+    @model_validator(mode="after")
+    def _one_deadband(self) -> SignalSettings:
+        given = self.deadband is not None, self.deadband_percent is not None
+        if all(given):
+            raise ValueError("give 'deadband' or 'deadband_percent', not both")
+        if given[1] and self.range is None:
+            raise ValueError("'deadband_percent' is a share of 'range': give the signal a range")
+        if any(given) and self.data_type.is_text:
+            raise ValueError('a text has no deadband: use store = "on_change"')
+        return self
 
 
 class OpcUaSecurity(_Strict):
@@ -138,12 +154,19 @@ class SourceBase(_Strict):
 
 
 class OpcUaSourceSettings(SourceBase):
-    """An OPC UA server that is read cyclically."""
+    """An OPC UA server that is read cyclically, or that sends by subscription where cyclic reading is not wanted."""
 
     protocol: Literal["opcua"]
     id: str
     url: OpcUaAddress
-    interval_ms: Annotated[float, Field(gt=0, le=3_600_000, description="one batched Read of all signals each so many milliseconds")] = 30.0
+    interval_ms: Annotated[
+        float, Field(gt=0, le=3_600_000, description="one batched Read of all signals, or one sample of the server's, each so many ms")
+    ] = 30.0
+    read: Annotated[Literal["cyclic", "subscription"], Field(description="we ask at each tick, or the server samples and sends")] = "cyclic"
+    publishing_interval_ms: Annotated[float, Field(ge=5, le=60_000, description="how often the server sends, for subscriptions")] = 250.0
+    outage_seconds: Annotated[
+        float, Field(ge=0, le=3600, description="for so long the server keeps values of a subscription while we are away")
+    ] = 10.0
     security: OpcUaSecurity = OpcUaSecurity()
     allow_insecure: Annotated[bool, Field(description="must be true for security policy None; shown on the dashboard")] = False
     username: str | None = None
@@ -183,7 +206,9 @@ class MqttTopicSettings(_Strict):
     name_key: str = "name"
     sequence_key: Annotated[str, Field(description="key of a number that rises by one a message; makes loss and doubles countable")] = "seq"
     interval_key: Annotated[str, Field(description="of an array: key of the time from one value to the next, by time_unit")] = "dt"
-    interval_ms: Annotated[float | None, Field(gt=0, le=86_400_000, description="of an array: the same where payloads do not say it")] = None
+    interval_ms: Annotated[float | None, Field(gt=0, le=86_400_000, description="of an array: the same where payloads do not say it")] = (
+        None
+    )
 
     @field_validator("filter")
     @classmethod

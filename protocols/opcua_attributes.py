@@ -22,7 +22,7 @@ from protocols.opcua_binary import (
     int32_at,
 )
 
-_NUMBERS: Final = {1: "<?", 2: "<b", 3: "<B", 4: "<h", 5: "<H", 6: "<i", 7: "<I", 8: "<q", 9: "<Q", 10: "<f", 11: "<d", 19: "<I"}
+_NUMBERS: Final = {1: "<?", 2: "<b", 3: "<B", 4: "<h", 5: "<H", 6: "<i", 7: "<I", 8: "<q", 9: "<Q", 10: "<f", 11: "<d", 13: "<q", 19: "<I"}
 
 
 @dataclass(frozen=True, slots=True)

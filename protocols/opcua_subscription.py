@@ -35,6 +35,7 @@ _IN_FLIGHT_MS: Final = 500
 """PublishRequests wait at the server for about so long, that a slow network holds up nothing."""
 _MOST_ASKED_AGAIN: Final = 1000
 _MOST_MALFORMED: Final = 10
+_START_TIME: Final = ua.NodeId(2257)  # type: ignore[arg-type]
 _LAST_NUMBER: Final = 2**32 - 1
 _FILTER_REFUSED: Final = frozenset(
     int(code)
@@ -116,6 +117,8 @@ class Handover:
     granted: Granted
     items: dict[int, int]
     wish: Wish
+    server_started: int
+    """When the server began, as it says; 0 where it does not. Another run of it may have another subscription of the same id."""
 
 
 class Subscription:
@@ -125,6 +128,7 @@ class Subscription:
         self.id = identifier
         self.granted = granted
         self.wish = wish
+        self.server_started = 0
         self.republished = 0
         """Messages that were asked for again and came."""
         self.malformed = 0
@@ -239,7 +243,7 @@ class Subscription:
 
     def handover(self) -> Handover:
         """Return what a later session needs to go on where this one ended."""
-        return Handover(self.id, self._expected, self.granted, dict(self._items), self.wish)
+        return Handover(self.id, self._expected, self.granted, dict(self._items), self.wish, self.server_started)
 
     async def receive(self) -> Delivery:
         """Return the next message's changes; an empty one for a keep-alive. Raises SubscriptionLost or Unavailable."""
@@ -404,14 +408,24 @@ async def subscribe(link: Link, wish: Wish) -> Subscription:
     response = await link.ask(request, ua.CreateSubscriptionResponse, _encoding("CreateSubscriptionResponse"))
     given = response.Parameters
     granted = Granted(float(given.RevisedPublishingInterval), int(given.RevisedMaxKeepAliveCount), int(given.RevisedLifetimeCount))
-    return Subscription(link, wish, int(given.SubscriptionId), granted)
+    subscription = Subscription(link, wish, int(given.SubscriptionId), granted)
+    subscription.server_started = await _started(link)
+    return subscription
+
+
+async def _started(link: Link) -> int:
+    answer = (await link.read_attributes([(_START_TIME, AttributeIds.Value)]))[0]
+    return answer.value if isinstance(answer.value, int) and not answer.is_bad else 0
 
 
 async def take_over(link: Link, before: Handover) -> Subscription | None:
     """Return the subscription of an earlier session, with what waited for us meanwhile; None where the server does not hand it over.
 
-    Raises Unavailable when the session is lost.
+    Nor is it asked to when it was started anew: the same number may be another client's subscription then. Raises Unavailable when
+    the session is lost.
     """
+    if not before.server_started or await _started(link) != before.server_started:
+        return None
     request = ua.TransferSubscriptionsRequest()
     request.Parameters.SubscriptionIds = [ua.UInt32(before.id)]
     request.Parameters.SendInitialValues = False
@@ -424,6 +438,7 @@ async def take_over(link: Link, before: Handover) -> Subscription | None:
     if not results or int(results[0].StatusCode.value) >= 0x80000000:
         return None
     taken = Subscription(link, before.wish, before.id, before.granted)
+    taken.server_started = before.server_started
     taken._items = dict(before.items)  # noqa: SLF001 - the same class
     taken._expected = before.expected  # noqa: SLF001
     kept = set(results[0].AvailableSequenceNumbers or [])

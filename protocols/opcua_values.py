@@ -41,6 +41,20 @@ class ReadColumns:
         return len(self.value)
 
 
+def chosen(columns: ReadColumns, rows: npt.NDArray[np.intp]) -> ReadColumns:
+    """Return some rows of the columns, in the order given."""
+    return ReadColumns(
+        columns.value[rows],
+        columns.has_value[rows],
+        columns.status[rows],
+        columns.source_time_us[rows],
+        columns.server_time_us[rows],
+        columns.source_ticks[rows],
+        columns.type_id[rows],
+        None if columns.text is None else columns.text[rows],
+    )
+
+
 def concatenate(parts: Sequence[ReadColumns]) -> ReadColumns:
     """Return the parts of one read, asked for in several requests, as one."""
     if len(parts) == 1:
