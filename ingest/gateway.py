@@ -189,5 +189,8 @@ class Gateway:
 
 def _to_read(what: Wanted) -> Wanted:
     """Return of a source only what its reader goes by: limits, names and units are for those who look at its samples."""
-    signals = (replace(one, limits=Limits(), description="", unit="", range=None) for one in what.signals)
+    signals = (
+        replace(one, limits=Limits(), description="", unit="", range=None if one.deadband_percent is None else one.range)
+        for one in what.signals
+    )
     return replace(what, signals=tuple(signals))

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 import numpy as np
 import numpy.typing as npt
 
+from ingest.deadbands import StoredValues, Values, widths_of
 from ingest.readings import plausible
 from plant.samples import FLAG_RETAINED, FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
 from plant.signals import Signal, StoreRule
@@ -72,6 +73,7 @@ class MessageTable:
         self.paths = tuple(signal.path for signal in signals)
         self._change = np.array([signal.store is StoreRule.ON_CHANGE for signal in signals], np.bool_)
         self._any_change = bool(self._change.any())
+        self._widths = widths_of(signals)
         self.forget(last_us)
 
     def __len__(self) -> int:
@@ -84,6 +86,7 @@ class MessageTable:
         self._last_bits = np.zeros(n, np.int64)
         self._last_fit = np.full(n, _NEVER, np.uint8)
         self._last_text = np.full(n, None, np.object_)
+        self._stored = None if self._widths is None else StoredValues(self._widths)
         self._gathered = 0
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self._texts: list[npt.NDArray[np.object_] | None] = []
@@ -99,8 +102,17 @@ class MessageTable:
             same = self._same(rows, np.flatnonzero(fits & self._change[rows.signal]))
             filtered = int(np.count_nonzero(keep & same))
             keep &= ~same
+        if self._stored is not None:
+            dropped = self._stored.dropped(rows.signal, Values(rows.value, rows.fit == Fit.NUMBER, _status_of(rows)), keep)
+            filtered += int(np.count_nonzero(dropped))
+            keep &= ~dropped
         self._put(received_us, rows, keep, own)
         return RowsOutcome(int(np.count_nonzero(keep)), filtered, int(np.count_nonzero(known)), rows.signal[~fits])
+
+    def after_gap(self) -> None:
+        """Be told that messages are missing: the next value of each signal passes its deadband."""
+        if self._stored is not None:
+            self._stored.after_gap()
 
     def harvest(self) -> SampleBatch:
         """Return what was gathered, in the order it came, and start afresh."""
@@ -159,13 +171,17 @@ class MessageTable:
             rows, own = rows.take(keep), own[keep]
         time_us = np.where(own, rows.time_us, received_us - rows.before_us)
         flags = np.where(own, 0, FLAG_TIME_NOT_OF_SOURCE) + np.where(rows.retained, FLAG_RETAINED, 0)
-        status = np.where(rows.fit == Fit.NULL, BAD_DATA_UNAVAILABLE, 0)
+        status = _status_of(rows)
         received = np.full(kept, received_us)
         self._parts.append((rows.signal, time_us, received, rows.value, rows.fit == Fit.NUMBER, status, flags))
         self._texts.append(rows.text)
         # of several rows of one signal the last one counts
         self._last_us[rows.signal[own]] = time_us[own]
         self._gathered += kept
+
+
+def _status_of(rows: Rows) -> npt.NDArray[np.uint32]:
+    return np.where(rows.fit == Fit.NULL, np.uint32(BAD_DATA_UNAVAILABLE), np.uint32(0))
 
 
 def _joined(parts: Sequence[npt.NDArray[Any]], dtype: type[np.generic]) -> npt.NDArray[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ingest.deadbands import Values, outside, widths_of
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
 from plant.signals import Signal, SignalPath, StoreRule
 from plant.status import BAD, BAD_NODE_ID_UNKNOWN, OVERFLOW_BIT, SEVERITY_MASK
@@ -132,6 +133,9 @@ class ReadingTable:
         self._last_status = np.full(n, _NEVER_READ, np.uint32)
         self._last_has = np.zeros(n, np.bool_)
         self._last_text = np.full(n, None, np.object_)
+        self._widths = widths_of(signals)
+        self._first: Bools = np.ones(n, np.bool_)
+        """Where the next value passes its deadband whatever it is."""
         self._any_text = False
         self._ticks = max(2, ticks)
         self._free: deque[Page] = deque()
@@ -150,6 +154,10 @@ class ReadingTable:
         self._last_us[touched] = np.where(self._last_us[touched] <= newest[touched], NO_TIME, self._last_us[touched])
         self._last_status[touched] = _NEVER_READ
 
+    def after_gap(self) -> None:
+        """Be told that reads are missing: the next value of each signal passes its deadband."""
+        self._first[:] = True
+
     def take(self, received_us: int, read: ReadColumns, places: npt.NDArray[np.intp], pinned: npt.NDArray[np.uint8]) -> TickOutcome:
         """Judge one read of the signals at ``places`` and keep what their rules want."""
         bad_node = read.status & np.uint32(0xFFFF0000)
@@ -167,14 +175,14 @@ class ReadingTable:
         left = ~keep & ~gone & ~mismatched
         unkeepable = _with_nul(read.text, keep)
         keep[unkeepable] = False
+        filtered = int(np.count_nonzero(left & change)) + self._filter(read, places, keep, left)
         overflowed = keep & ((read.status & np.uint32(_INFO_TYPE | OVERFLOW_BIT)) == np.uint32(_INFO_OF_DATA_VALUE | OVERFLOW_BIT))
         source_time = own & (moved | ~every)
         otherwise = np.where(plausible(read.server_time_us, received_us) & ~every, read.server_time_us, received_us)
         self._put(received_us, read, places, keep, np.where(source_time, read.source_time_us, otherwise), ~source_time)
-        filtered = int(np.count_nonzero(left & change))
         return TickOutcome(
             int(np.count_nonzero(keep)),
-            int(np.count_nonzero(left)) - filtered,
+            int(np.count_nonzero(left & ~change)),
             filtered,
             places[np.flatnonzero(mismatched)] if mismatched.any() else places[:0],
             places[np.flatnonzero(gone)] if gone.any() else places[:0],
@@ -194,6 +202,18 @@ class ReadingTable:
     def harvest(self) -> SampleBatch:
         """Return what was kept, ordered by signal and time of reading, and start afresh."""
         return self.turn().harvest()
+
+    def _filter(self, read: ReadColumns, places: npt.NDArray[np.intp], keep: Bools, left: Bools) -> int:
+        """Take out of ``keep`` what lies within its deadband; return how many."""
+        if self._widths is None:
+            return 0
+        now = Values(read.value, read.has_value, read.status)
+        stored = Values(self._last_value[places], self._last_has[places], self._last_status[places])
+        dropped = keep & ~outside(now, stored, self._widths[places]) & ~self._first[places]
+        # what was to be kept and could not is a gap of its signal
+        self._first[places] = np.where(keep, False, self._first[places] | ~left)
+        keep &= ~dropped
+        return int(np.count_nonzero(dropped))
 
     def _same(self, read: ReadColumns, places: npt.NDArray[np.intp]) -> Bools:
         same: Bools = (

@@ -215,6 +215,7 @@ class OpcUaSampler:
         now = first_tick(self._clock.now_us(), self._interval_us)
         if now <= self._next_us:
             return
+        self._table.after_gap()
         missed = self._account.missed_ticks(self._next_us, now, self._interval_us, len(self._signals), reason, detail)
         self.health.missed_ticks += missed // max(1, len(self._signals))
         self._next_us = now
@@ -312,6 +313,7 @@ class OpcUaSampler:
         if late >= self._interval_us:
             over = late // self._interval_us
             to_us = self._next_us + over * self._interval_us
+            self._table.after_gap()
             self._account.missed_ticks(self._next_us, to_us, self._interval_us, len(self._signals), GapReason.OVERRUN)
             self.health.missed_ticks += over
             self._next_us = to_us
@@ -333,6 +335,7 @@ class OpcUaSampler:
             except Unavailable as error:
                 reason = GapReason.DISCONNECTED if session.lost.is_set() else GapReason.TIMEOUT
                 self._account.missed(tick, tick + self._interval_us, len(self._signals), reason, None, str(error))
+                self._table.after_gap()
                 self._catch_up(reason, str(error))
                 return False
             outcome = self._table.take(self._clock.now_us(), read, nodes.places, nodes.reading.expected_type_id)

@@ -199,6 +199,7 @@ class MqttSubscriber:
 
     def _gather(self) -> None:
         """Take messages until a group is worth a sync."""
+        self.health.beat()
         if self._started_over.is_set():
             self._begin_again()
         if self._fresh_session.is_set():
@@ -295,6 +296,8 @@ class MqttSubscriber:
         verdicts = judge(self._topics, Came(topic, payloads, columns.sequence, newest, readable, retain, dup), self._doubles)
         rows = np.bincount(columns.message, minlength=m)
         lossy = self._lossy[topic]
+        if verdicts.skipped:
+            self._after_gap()
         for gathering, chosen in ((self._again, ~lossy), (self._once, lossy)):
             if chosen.any():
                 self._keep_in(gathering, chosen, topic, columns, verdicts.new, readable, retain, rows, received_us)
@@ -459,7 +462,12 @@ class MqttSubscriber:
         reason = GapReason.DISCONNECTED if self._connections > 1 else GapReason.STOPPED
         detail = "the broker kept no session: what was sent meanwhile is missing"
         self._again.account.missed(self._ended_us, self._clock.now_us(), 0, reason, None, detail)
+        self._after_gap()
         self._ended_us = None
+
+    def _after_gap(self) -> None:
+        self._again.table.after_gap()
+        self._once.table.after_gap()
 
     def _stored_times(self, state: SourceState | None) -> npt.NDArray[np.int64]:
         paths = tuple(signal.path for signal in self._signals)

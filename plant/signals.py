@@ -85,3 +85,7 @@ class Signal:
     range: Range | None = None
     limits: Limits = Limits()
     description: str = ""
+    deadband: float | None = None
+    """A value no further from the last one stored than this, in the signal's unit, is counted as filtered."""
+    deadband_percent: float | None = None
+    """The same in percent of ``range``."""

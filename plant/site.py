@@ -327,4 +327,6 @@ def _of_rule(
                 None if settings.range is None else Range(settings.range.low, settings.range.high),
                 Limits(settings.limits.low_low, settings.limits.low, settings.limits.high, settings.limits.high_high),
                 settings.description,
+                settings.deadband,
+                settings.deadband_percent,
             )
