@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
-from ingest.endpoints import Places, mqtt_endpoint, open_protocol_endpoint, opcua_endpoint
+from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint, open_protocol_endpoint
 from ingest.health import SourceHealth
+from ingest.monitored import OpcUaMonitor
 from ingest.sampler import OpcUaSampler
 from ingest.sparkplug import HostSettings, SparkplugReader
 from ingest.subscriber import MqttSubscriber
@@ -17,6 +18,7 @@ from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.settings import MqttSourceSettings, OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings, SparkplugSourceSettings
 from plant.signals import Signal, SourceId
+from protocols.opcua_subscription import Wish
 from protocols.open_protocol_results import RESULT_REVISIONS
 from protocols.sparkplug_host import HostRules
 from protocols.sparkplug_topics import HostState
@@ -63,7 +65,7 @@ class Surroundings:
 def make_reader(settings: SourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
     """Return the reader of a source, not started. It goes on where the writer says that the source stands."""
     if isinstance(settings, OpcUaSourceSettings):
-        return _sampler(settings, signals, around)
+        return _sampler(settings, signals, around) if settings.read == "cyclic" else _monitor(settings, signals, around)
     if isinstance(settings, SparkplugSourceSettings):
         return _sparkplug(settings, signals, around)
     if isinstance(settings, OpenProtocolSourceSettings):
@@ -107,6 +109,22 @@ def _tightening(settings: OpenProtocolSourceSettings, around: Surroundings) -> R
         SourceHealth(source.id, None, insecure=True, now_us=around.clock.now_us()),
         around.clock,
         seed=hash((around.seed, source.id)),
+    )
+
+
+def _monitor(settings: OpcUaSourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
+    source = SourceId(settings.id)
+    interval_us = round(settings.interval_ms * 1000)
+    return OpcUaMonitor(
+        source,
+        signals,
+        Wish(settings.publishing_interval_ms, settings.interval_ms, settings.outage_seconds),
+        lambda: opcua_endpoint(settings, around.places, around.clock),
+        around.writer,
+        SourceHealth(source, interval_us, insecure=settings.security.policy == "None", now_us=around.clock.now_us()),
+        around.clock,
+        around.writer.state_of(source),
+        seed=hash((around.seed, source)),
     )
 
 

@@ -154,10 +154,8 @@ class TighteningReader:
                 self._started_over.set()
             if not self._stopping.is_set():
                 self.disconnect()
-                self._give_up_traces("the link was lost before the curve came")
                 self._submit_account()
                 self._stopping.wait(pause * (0.5 + self._random.random()))
-        self._give_up_traces("Leadhand stopped before the curve came")
         self._submit_account()
         self._say("stopped", "")
 
@@ -265,7 +263,7 @@ class TighteningReader:
                 self._us(trace.time),
                 now,
                 telegram.station or self._source.station or 1,
-                telegram.spindle or 1,
+                telegram.spindle,
                 trace.kind,
                 trace.resolution,
                 len(trace.counts),
@@ -481,13 +479,13 @@ class TighteningReader:
         now = self._clock.monotonic()
         late = [number for number, (since, _, _) in self._awaited.items() if now - since > _TRACE_SECONDS]
         if late:
-            self._give_up_traces("the controller sent no curve", late)
+            self._give_up_traces(late)
             self._submit_account()
 
-    def _give_up_traces(self, why: str, numbers: Sequence[int] | None = None) -> None:
-        for number in list(self._awaited) if numbers is None else numbers:
+    def _give_up_traces(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
             _, time_us, kinds = self._awaited.pop(number)
-            detail = f"{' and '.join(sorted(kind.value for kind in kinds))} of tightening {number}: {why}"
+            detail = f"{' and '.join(sorted(kind.value for kind in kinds))} of tightening {number}: the controller sent no curve"
             self._account.missed(time_us, time_us + 1, len(kinds), GapReason.SEQUENCE, None, detail)
 
     def _poison(self, telegram: Telegram | None, why: str) -> None:

@@ -146,6 +146,7 @@ class TighteningTrace:
     received_us: int
     station: int
     spindle: int
+    """0 where the controller does not say: the tightening's id tells."""
     kind: TraceKind
     resolution: float
     """What one count is worth, in the unit of the kind: N.m, deg, A, N.m/deg, mm or N."""

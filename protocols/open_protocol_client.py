@@ -113,11 +113,18 @@ class OpenProtocolConnection:
             self.send(telegram)
             deadline = self._clock.monotonic() + self._endpoint.answer_seconds
             while (left := deadline - self._clock.monotonic()) > 0:
+                answer: Telegram | None = None
+                refusal: CommandRefused | None = None
                 for one in self._read(left):
-                    answer = _answer(one, reply, about)
-                    if answer is not None:
-                        return answer
+                    if answer is None and refusal is None:
+                        answer, refusal = _answer(one, reply, about)
+                        if answer is not None or refusal is not None:
+                            continue
                     self._keep(one)
+                if refusal is not None:
+                    raise refusal
+                if answer is not None:
+                    return answer
         raise Unavailable(f"the controller did not answer MID {telegram.mid:04d} within {_TRIES} x {self._endpoint.answer_seconds:g} s")
 
     def subscribe(self, mid: int, revisions: Sequence[int], *, station: int = 0, spindle: int = 0, exists: int = 71) -> int:
@@ -232,14 +239,13 @@ class OpenProtocolConnection:
         return found
 
 
-def _answer(one: Telegram | Rejected, reply: int, about: int) -> Telegram | None:
+def _answer(one: Telegram | Rejected, reply: int, about: int) -> tuple[Telegram | None, CommandRefused | None]:
+    """Return a telegram that is the answer to a request, or the refusal that it tells of."""
     if isinstance(one, Rejected):
-        return None
+        return None, None
     if one.mid == COMMAND_ERROR:
-        refusal = parse_message(one)
-        if refusal["mid"] == about:
-            raise CommandRefused(about, refusal["error"] or 0)
-        return None
+        told = parse_message(one)
+        return None, CommandRefused(about, told["error"] or 0) if told["mid"] == about else None
     if one.mid != reply or (reply == COMMAND_ACCEPTED and parse_message(one)["mid"] != about):
-        return None
-    return one
+        return None, None
+    return one, None

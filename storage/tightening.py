@@ -70,7 +70,7 @@ INSERT INTO tightening_trace (source_id, tightening_id, spindle, time, kind, sam
 VALUES ((SELECT id FROM source WHERE name = %s), %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 _HAS_CURVE = """
-EXISTS (SELECT FROM tightening_curve c WHERE c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle = t.spindle
+EXISTS (SELECT FROM tightening_curve c WHERE c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle IN (t.spindle, 0)
     AND c.time BETWEEN t.time - interval '1 hour' AND t.time + interval '1 hour')
 """
 _READ = f"""
@@ -88,10 +88,10 @@ ORDER BY t.time DESC, t.id DESC LIMIT %(most)s
 _CURVE = """
 SELECT s.name AS source, c.tightening_id, c.time, c.spindle, c.intervals_first, c.intervals_us, c.steps, c.torque,
     c.torque_samples, c.torque_resolution_nm, c.angle, c.angle_samples, c.angle_resolution_deg
-FROM tightening t JOIN tightening_curve c ON c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle = t.spindle
+FROM tightening t JOIN tightening_curve c ON c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle IN (t.spindle, 0)
 JOIN source s ON s.id = t.source_id
 WHERE t.id = %s AND c.time BETWEEN t.time - interval '1 hour' AND t.time + interval '1 hour'
-ORDER BY abs(extract(epoch FROM c.time - t.time)) LIMIT 1
+ORDER BY c.spindle DESC, abs(extract(epoch FROM c.time - t.time)) LIMIT 1
 """
 _SPINDLES = """
 SELECT s.name, coalesce(e.path, ''), t.station, t.spindle, count(*) FILTER (WHERE t.verdict = 'ok'),

@@ -12,7 +12,7 @@ SELECT
     t.received_time, t.id,
     EXISTS (
         SELECT FROM tightening_curve c
-        WHERE c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle = t.spindle
+        WHERE c.source_id = t.source_id AND c.tightening_id = t.tightening_id AND c.spindle IN (t.spindle, 0)
             AND c.time BETWEEN t.time - interval '1 hour' AND t.time + interval '1 hour'
     ) AS has_curve
 FROM tightening t JOIN source s ON s.id = t.source_id LEFT JOIN equipment e ON e.id = t.equipment_id;
