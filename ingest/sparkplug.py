@@ -28,7 +28,7 @@ from plant.ledger import Gap, GapReason, minute_of
 from plant.samples import FLAG_HISTORICAL, FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
 from plant.signals import Signal, SourceId, StoreRule
 from plant.status import BAD_NO_COMMUNICATION
-from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState
+from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState, Will
 from protocols.sparkplug_host import Changed, HostRules, Missing, Rebirth, Refused, SparkplugHost, Stale, Standing, Untold
 from protocols.sparkplug_tables import Samples
 from protocols.sparkplug_topics import HostState, address_of, filters_of, rebirth_request, says_offline, topic_of
@@ -302,9 +302,9 @@ class SparkplugReader:
 
     # in the connection's thread
 
-    def _will(self) -> tuple[str, bytes]:
+    def _will(self) -> Will:
         self._state_ms = self._clock.now_us() // 1000
-        return self._settings.state.topic, self._settings.state.payload(self._state_ms, online=False)
+        return Will(self._settings.state.topic, self._settings.state.payload(self._state_ms, online=False), retain=True)
 
     def _take(self, message: MqttMessage) -> bool:
         try:

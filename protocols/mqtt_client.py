@@ -52,6 +52,15 @@ class MqttState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes when it loses us without a goodbye."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MqttEndpoint:
     """Everything needed to reach one broker."""
 
@@ -67,8 +76,8 @@ class MqttEndpoint:
     max_payload_bytes: int = 1_000_000
     session_seconds: int = 7 * 86_400
     """How long the broker keeps our subscriptions and unacknowledged messages while we are away; 0 keeps nothing."""
-    will: Callable[[], tuple[str, bytes]] | None = None
-    """Asked before each connecting: topic and payload that the broker publishes, retained, when it loses us without a goodbye."""
+    will: Callable[[], Will] | None = None
+    """Asked before each connecting."""
 
 
 class AckToken(NamedTuple):
@@ -278,8 +287,8 @@ class MqttConnection:
 
     def _on_pre_connect(self, client: paho.Client, _userdata: Any) -> None:
         if self._endpoint.will is not None:
-            topic, payload = self._endpoint.will()
-            client.will_set(topic, payload, 1, retain=True)
+            will = self._endpoint.will()
+            client.will_set(will.topic, will.payload, 1, retain=will.retain)
 
     def _on_connect(self, _client: Any, _userdata: Any, flags: paho.ConnectFlags, reason: ReasonCode, _properties: Any) -> None:
         if reason.is_failure:
