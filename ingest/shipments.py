@@ -55,16 +55,16 @@ def pack(
         source = record.source
         lost = _lost_before(record, before, notes)
         notes[source] = (before + record.expected, record.mark.end_us)
-        taken[source] = taken.get(source, 0) + len(record.samples)
+        taken[source] = taken.get(source, 0) + record.kept
         term = None
         if terms is not None:
             stand = stands.get(source) or SourceStand(source, terms.epochs.get(source, 0))
             term, fenced = _right(terms, record, frame.number)
             if fenced:
-                stands[source] = replace(stand, fenced=stand.fenced + len(record.samples))
+                stands[source] = replace(stand, fenced=stand.fenced + record.kept)
                 continue
             stands[source] = stand
-        record = _within(record, (1, 0) if refuse(frame) else span)
+        record = _without(record) if refuse(frame) else _within(record, span)
         told = record.ledger
         if lost is not None:
             gaps.append(lost)
@@ -76,6 +76,11 @@ def pack(
             stands[source] = _moved(stands[source], record, told, term)
     samples = concatenate([record.samples for record in records if len(record.samples)])
     shipment = Shipment(spool, frames[0].number, frames[-1].number, samples, _summed(lines), tuple(gaps), tuple(stands.values()))
+    shipment = replace(
+        shipment,
+        tightenings=tuple(result for record in records for result in record.tightenings),
+        traces=tuple(trace for record in records for trace in record.traces),
+    )
     return Packed(shipment, notes, taken)
 
 
@@ -112,6 +117,12 @@ def _lost_before(record: Record, before: int, notes: Notes) -> Gap | None:
         return None
     detail = "records of the spool were damaged on the disk"
     return Gap(record.source, known[1], max(record.begins_us, known[1] + 1), before - known[0], GapReason.SPOOL_CORRUPT, None, detail)
+
+
+def _without(record: Record) -> Record:
+    """Return a record that the database will not take, with all it holds counted as rejected."""
+    samples = record.samples.take(np.zeros(len(record.samples), np.bool_))
+    return replace(refused(record, record.kept), samples=samples, tightenings=(), traces=())
 
 
 def _within(record: Record, span: AcceptedSpan) -> Record:

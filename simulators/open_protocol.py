@@ -545,7 +545,11 @@ class Controller:
                 continue
             push = client.underway = self._queue.popleft()
             client.acked.clear()
-            await self._push_one(client, push)
+            try:
+                await self._push_one(client, push)
+            except ConnectionError:
+                client.writer.transport.abort()
+                return
 
     async def _push_one(self, client: _Client, push: _Push) -> None:
         content = push.content()
@@ -553,10 +557,9 @@ class Controller:
             if self._take_fault(LinkFault.CUT):
                 client.writer.write(content[: len(content) // 2])
                 await client.writer.drain()
-                self.hang_up()
-                return
+                raise ConnectionAbortedError("cut on command")
             if self._take_fault(LinkFault.MALFORMED):
-                content = content[:40] + b"?" * 12 + content[52:]
+                content = content[:22] + b"????" + content[26:]
             if self._take_fault(LinkFault.DUPLICATE):
                 content += content
         for attempt in range(_TRIES):
@@ -566,7 +569,7 @@ class Controller:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(client.acked.wait(), self.settings.resend_seconds)
                 return
-        self.hang_up()
+        raise ConnectionAbortedError("the client does not acknowledge")
 
     def _take_fault(self, fault: LinkFault) -> bool:
         if fault not in self._faults:
