@@ -28,6 +28,8 @@ from storage.ledger import read_gaps, read_totals
 from storage.people import ensure_first_admin, issue_login_link
 
 _LINK_SECONDS = 3600
+_SPINDLES = 4
+"""Of the slewing-bearing station."""
 _ALWAYS = (0, 253_370_764_800_000_000)
 """Until the year 9999."""
 
@@ -72,7 +74,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
-        supervisor.launch([programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units)])
+        supervisor.launch([programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES)])
         early = _has_site(home)
         url = start_database(supervisor, home, settings, broker.programs)
         with reported(supervisor, url, clock):

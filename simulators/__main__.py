@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument("--mqtt-url", help="broker, mqtt://host:port; without it nothing is sent by MQTT")
     plant.add_argument("--mqtt-version", choices=("5", "3.1.1"), default="5")
     plant.add_argument("--units", type=int, default=0, metavar="N", help="how many devices in all (default: the reference line)")
+    plant.add_argument(
+        "--spindles",
+        type=int,
+        default=0,
+        metavar="N",
+        help="spindles of a slewing-bearing station that speaks Open Protocol (default: none)",
+    )
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
     return parser
@@ -157,8 +164,8 @@ async def _replay_opcua(given: argparse.Namespace, replay: Replay, clock: Clock)
 
 def _plant(given: argparse.Namespace, clock: Clock) -> None:
     _check_listening(given)
-    if given.units < 0 or not given.takt_seconds > 0:
-        raise SettingsError("--units must not be below 0, --takt-seconds must be above 0")
+    if given.units < 0 or not given.takt_seconds > 0 or not 0 <= given.spindles <= 36:
+        raise SettingsError("--units must not be below 0, --takt-seconds must be above 0, --spindles from 0 to 36")
     broker = broker_of(given.mqtt_url) if given.mqtt_url else None
     place = None if broker is None else _mqtt_place(given, broker, "object")
     asyncio.run(_run_plant(given, clock, broker, place))
@@ -166,7 +173,7 @@ def _plant(given: argparse.Namespace, clock: Clock) -> None:
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
     protection, password_file = await _protection(given)
-    settings = PlantSettings(given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out)
+    settings = PlantSettings(given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out, given.spindles)
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 
 

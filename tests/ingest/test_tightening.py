@@ -222,7 +222,13 @@ def test_what_was_tightened_while_the_link_was_down_is_fetched_by_its_number(wat
         until(lambda: tools.controller.subscribed, 5)
         tools.tighten()
         until(lambda: len(watched.traces) == 8 and tools.controller.idle, 10)
-        tools.call(lambda: (tools.controller.hang_up(), tools.controller.tighten("EX-2"), tools.controller.tighten("EX-2")))
+
+        def away() -> None:
+            tools.controller.hang_up()
+            tools.controller.tighten("EX-2")
+            tools.controller.tighten("EX-2")
+
+        tools.call(away)
         until(lambda: len(watched.results) == 12, 10)
         exact(watched, tools)
         fetched = [result for result in watched.results if result.fetched]
