@@ -14,6 +14,8 @@ import structlog
 
 from plant.clock import Clock
 from plant.signals import DataType
+from protocols.mqtt_client import MqttEndpoint
+from protocols.sparkplug_payload import Value
 from simulators.faults import Fault
 from simulators.feed import Scan
 from simulators.fleet import Fleet, fleet_sizes
@@ -27,9 +29,11 @@ from simulators.machines.robot import ROBOT
 from simulators.machines.stand import STAND
 from simulators.mqtt_publisher import Broker, Publisher
 from simulators.opcua_server import Protection, SimulatedServer
+from simulators.open_protocol import Controller, ControllerSettings, tighten_forever
 from simulators.plant_feed import SCAN_US, PlantFeed
-from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, Group, write_plant_site
-from simulators.site_file import MqttPlace, OpcUaPlace
+from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, SPEAK_SCANS, Group, write_plant_site
+from simulators.site_file import MqttPlace, OpcUaPlace, SparkplugPlace, ToolPlace
+from simulators.sparkplug_node import DeviceMetric, EdgeNode, Speaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,16 @@ _LINE = (
     _Place(ROBOT, "welding/boom-line", "robot", 6, "fabrication"),
     _Place(MILL, "machining/frame-line", "mill", 5, "machining"),
     _Place(NUTRUNNER, "assembly/main-line", "nutrunner", 2, "machining"),
-    _Place(BOOTH, "painting/paint-shop", "booth", 2, "shop-floor"),
+    _Place(BOOTH, "painting/paint-shop", "booth", 2, "paint-shop"),
     _Place(AGV, "assembly/transport", "agv", 8, "shop-floor"),
     _Place(STAND, "commissioning/test-field", "stand", 4, "shop-floor"),
 )
 OPCUA_SOURCES = ("fabrication", "machining")
 MQTT_SOURCE = "shop-floor"
+TOOL_SOURCE = "bearing-tools"
+SPARKPLUG_SOURCE = "paint-shop"
+SPARKPLUG_NODE = f"{SITE}/{SPARKPLUG_SOURCE}"
+"""Group and edge node."""
 
 _BEHIND_MOST = 100
 """Scans a publisher catches up with after a standstill; what is older is lost, and the sequence numbers show it."""
@@ -70,6 +78,8 @@ class PlantSettings:
     opcua_port: int
     """Port of the first OPC UA server, the others follow; 0 for free ones."""
     site_out: Path
+    spindles: int = 0
+    """How many spindles tighten slewing bearings and report over Open Protocol; 0 for none."""
 
 
 class Line:
@@ -125,7 +135,7 @@ async def run_plant(
             await server.start()
             stack.push_async_callback(server.stop)
             servers[source] = server
-        places: dict[str, OpcUaPlace | MqttPlace] = {
+        places: dict[str, OpcUaPlace | MqttPlace | SparkplugPlace] = {
             source: OpcUaPlace(server.url, protection.certificate, next(iter(protection.users), None), password_file)
             for source, server in servers.items()
         }
@@ -139,8 +149,22 @@ async def run_plant(
             topics = [gateway.topic for gateway in gateways]
             task = asyncio.create_task(_publish_forever(gateways, publisher, clock))
             stack.push_async_callback(_cancelled, task)
+            places[SPARKPLUG_SOURCE] = SparkplugPlace(
+                mqtt_place.url,
+                SPARKPLUG_NODE,
+                version=mqtt_place.version,
+                username=mqtt_place.username,
+                password_file=mqtt_place.password_file,
+            )
+            spoken = [Gateway(group) for group in line.of_source(SPARKPLUG_SOURCE)]
+            node = _edge_node(spoken, broker, mqtt_place, f"leadhand-plant-{settings.seed}-edge-{clock.now_us()}", clock)
+            node.start()
+            stack.callback(node.stop)
+            task = asyncio.create_task(_speak_forever(spoken, node, clock))
+            stack.push_async_callback(_cancelled, task)
+        tools = [await _tools(settings, clock, stack)] if settings.spindles else []
         offered = [group for group in line.groups if group.source in places]
-        write_plant_site(settings.site_out, offered, places)
+        write_plant_site(settings.site_out, offered, places, tools)
         announce(
             {
                 "opcua": [server.url for server in servers.values()],
@@ -148,11 +172,24 @@ async def run_plant(
                 "topics": topics,
                 "devices": sum(len(group.fleet.paths) for group in offered),
                 "signals": sum(len(group.fleet.paths) * len(group.fleet.kind.signals) for group in offered),
+                "tools": [f"op://{tool.host}:{tool.port}" for tool in tools],
                 "interval_us": SCAN_US,
                 "seed": settings.seed,
             }
         )
         await stop.wait()
+
+
+async def _tools(settings: PlantSettings, clock: Clock, stack: contextlib.AsyncExitStack) -> ToolPlace:
+    """Let a slewing-bearing station tighten; 36 bolts are done within a takt."""
+    # a controller counts on: its numbers are where they would be had it always run
+    first = clock.now_us() // 1_000_000 % 100_000_000 * settings.spindles + 1
+    controller = Controller(clock, ControllerSettings(spindles=settings.spindles), seed=settings.seed, first_id=first)
+    await controller.start(settings.host)
+    stack.push_async_callback(controller.stop)
+    task = asyncio.create_task(tighten_forever(controller, settings.takt_seconds * settings.spindles / 36, asyncio.sleep))
+    stack.push_async_callback(_cancelled, task)
+    return ToolPlace(TOOL_SOURCE, controller.port, settings.host, "assembly/main-line/bearing-station", "Slewing-bearing station")
 
 
 class Gateway:
@@ -162,6 +199,7 @@ class Gateway:
         self.topic = f"{ENTERPRISE}/{SITE}/{group.center}"
         self.feed = PlantFeed([group.fleet])
         self._units = [path.rpartition("/")[2] for path in group.fleet.paths]
+        self._signals = group.fleet.kind.signals
         self._names = [signal.name for signal in group.fleet.kind.signals]
         types = [signal.data_type for signal in group.fleet.kind.signals]
         self._texts = [place for place, data_type in enumerate(types) if data_type.is_text]
@@ -173,12 +211,20 @@ class Gateway:
 
     def message(self, scan: Scan) -> bytes:
         """Return the message of one scan; each call counts the sequence number on. A bad value is null."""
+        content: dict[str, Any] = {"time": scan.source_us // 1000, "seq": self._sequence}
+        for unit, row in self.rows(scan).items():
+            content[unit] = dict(zip(self._names, row, strict=True))
+        self._sequence += 1
+        return orjson.dumps(content)
+
+    def rows(self, scan: Scan) -> dict[str, list[Any]]:
+        """Return the values of one scan by unit, None for a bad one."""
         width = len(self._names)
         numbers: list[Any] = scan.number.tolist()
         for place, code in enumerate(scan.status.tolist() if scan.status.any() else ()):
             if code:
                 numbers[place] = None
-        content: dict[str, Any] = {"time": scan.source_us // 1000, "seq": self._sequence}
+        rows: dict[str, list[Any]] = {}
         texts = iter(scan.text)
         for number, unit in enumerate(self._units):
             row = numbers[number * width : (number + 1) * width]
@@ -188,9 +234,18 @@ class Gateway:
                 row[place] = None if row[place] is None else bool(row[place])
             for place in self._integers:
                 row[place] = None if row[place] is None else int(row[place])
-            content[unit] = dict(zip(self._names, row, strict=True))
-        self._sequence += 1
-        return orjson.dumps(content)
+            rows[unit] = row
+        return rows
+
+    def metrics(self) -> dict[str, list[DeviceMetric]]:
+        """Return what each unit tells of, with unit and range as a birth gives them."""
+        found = []
+        for signal in self._signals:
+            told: dict[str, Value] = {"engUnit": signal.unit} if signal.unit else {}
+            if signal.low is not None and signal.high is not None and signal.data_type is not DataType.BOOLEAN:
+                told |= {"engLow": float(signal.low), "engHigh": float(signal.high)}
+            found.append(DeviceMetric(signal.name, signal.data_type, told))
+        return dict.fromkeys(self._units, found)
 
     def skip(self, count: int) -> None:
         """Count messages that are lost, so that who listens can tell."""
@@ -217,6 +272,32 @@ async def _publish_forever(gateways: Sequence[Gateway], publisher: Publisher, cl
         if publisher.lost and not was_lost:
             log.warning("messages lost", reason="the broker is away and the queue is full", broker_connected=publisher.connected)
         was_lost = publisher.lost
+
+
+def _edge_node(gateways: Sequence[Gateway], broker: Broker, place: MqttPlace, client_id: str, clock: Clock) -> EdgeNode:
+    devices = {unit: metrics for gateway in gateways for unit, metrics in gateway.metrics().items()}
+    endpoint = MqttEndpoint(
+        broker.host,
+        broker.port,
+        client_id,
+        "5" if place.version == "5" else "3.1.1",
+        broker.tls,
+        username=broker.username,
+        password=broker.password,
+    )
+    return EdgeNode(Speaker(SPARKPLUG_NODE, devices, "leadhand"), endpoint, clock)
+
+
+async def _speak_forever(gateways: Sequence[Gateway], node: EdgeNode, clock: Clock) -> None:
+    """Give the edge node each tenth scan, on the absolute grid."""
+    step = SPEAK_SCANS * SCAN_US
+    done = clock.now_us() // step
+    while True:
+        await asyncio.sleep(((done + 1) * step - clock.now_us()) / 1e6)
+        done = max(done + 1, clock.now_us() // step)
+        number = done * SPEAK_SCANS
+        rows = {unit: row for gateway in gateways for unit, row in gateway.rows(gateway.feed.at(number)).items()}
+        node.update(number * SCAN_US // 1000, rows)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

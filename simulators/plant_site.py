@@ -11,11 +11,25 @@ from plant.signals import DataType
 from simulators.fleet import Fleet
 from simulators.machines.model import SignalModel
 from simulators.plant_feed import SCAN_US
-from simulators.site_file import MqttPlace, OpcUaPlace, mqtt_source, opcua_source, text, write_site
+from simulators.site_file import (
+    MqttPlace,
+    OpcUaPlace,
+    SparkplugPlace,
+    ToolPlace,
+    mqtt_source,
+    opcua_source,
+    sparkplug_source,
+    text,
+    tool_source,
+    write_site,
+)
 
 ENTERPRISE = "acme"
 SITE = "north"
 NAMESPACE = "urn:acme:north"
+
+SPEAK_SCANS = 10
+"""A Sparkplug edge node looks for changes each so many scans: it reports by exception, as such nodes do."""
 
 _NUMBERED = re.compile(r"(.*_)(\d+)")
 _LIMIT_NAMES = ("low_low", "low", "high", "high_high")
@@ -31,12 +45,16 @@ class Group:
     source: str
 
 
-def write_plant_site(path: Path, groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]) -> None:
+def write_plant_site(
+    path: Path, groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace | SparkplugPlace], tools: Sequence[ToolPlace] = ()
+) -> None:
     """Write settings that name each address that is offered, exactly once."""
-    write_site(path, _lines(groups, places))
+    write_site(path, _lines(groups, places, tools))
 
 
-def _lines(groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]) -> Iterator[str]:
+def _lines(
+    groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace | SparkplugPlace], tools: Sequence[ToolPlace]
+) -> Iterator[str]:
     yield "# A simulated excavator factory. One rule gives signals to all equipment that fits its glob:"
     yield "# '*' stands for one segment of a path, '{1..6}' for numbers; {equipment}, {unit}, {signal} ... are put into addresses."
     yield ""
@@ -46,6 +64,8 @@ def _lines(groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]
     for group in groups:
         kind = group.fleet.kind
         yield f"  {{ path = {text(_unit_range(group))}, kind = {text(kind.name)}, name = {text(kind.title + ' {unit}')} }},"
+    for tool in tools:
+        yield f'  {{ path = {text(tool.equipment)}, kind = "tightening_station", name = {text(tool.name)} }},'
     yield "]"
     yield ""
     yield "signals = ["
@@ -61,9 +81,13 @@ def _lines(groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace]
         interval_ms = SCAN_US / 1000
         if isinstance(place, OpcUaPlace):
             yield from opcua_source(source, place, interval_ms)
+        elif isinstance(place, SparkplugPlace):
+            yield from sparkplug_source(source, place, SPEAK_SCANS * interval_ms)
         else:
             topics = [f"{ENTERPRISE}/{SITE}/{group.center}" for group in groups if group.source == source]
             yield from mqtt_source(source, place, topics, interval_ms, "ms")
+    for tool in tools:
+        yield from tool_source(tool)
 
 
 def _unit_range(group: Group) -> str:
@@ -89,9 +113,13 @@ def _collapsed(signals: Sequence[SignalModel]) -> Iterator[SignalModel]:
             yield first
 
 
-def _rule(group: Group, signal: SignalModel, place: OpcUaPlace | MqttPlace) -> Iterator[str]:
-    opcua = isinstance(place, OpcUaPlace)
-    address = f"nsu={NAMESPACE};s={{equipment}}/{{signal}}" if opcua else f"{{enterprise}}/{{site}}/{group.center}#{{unit}}.{{signal}}"
+def _rule(group: Group, signal: SignalModel, place: OpcUaPlace | MqttPlace | SparkplugPlace) -> Iterator[str]:
+    if isinstance(place, OpcUaPlace):
+        address = f"nsu={NAMESPACE};s={{equipment}}/{{signal}}"
+    elif isinstance(place, SparkplugPlace):
+        address = f"{place.node}/{{unit}}:{{signal}}"
+    else:
+        address = f"{{enterprise}}/{{site}}/{group.center}#{{unit}}.{{signal}}"
     yield f"equipment = {text(f'{group.center}/{group.unit}-*')}"
     yield f"name = {text(signal.name)}"
     yield f"source = {text(group.source)}"

@@ -38,6 +38,19 @@ class MqttPlace:
     password_file: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SparkplugPlace:
+    """How a host application reaches the broker of an edge node; without user it is anonymous by name."""
+
+    url: str
+    node: str
+    """``group/edge_node``."""
+    host_id: str = "leadhand"
+    version: str = "5"
+    username: str | None = None
+    password_file: Path | None = None
+
+
 def write_site(path: Path, lines: Iterable[str]) -> None:
     """Write a settings file whole: a reader meets the old one or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +84,34 @@ def mqtt_source(name: str, place: MqttPlace, filters: Iterable[str], interval_ms
     if place.username is None or place.password_file is None:
         return [*lines, "allow_anonymous = true  # on this machine only", ""]
     return [*lines, f"username = {text(place.username)}", f"password_file = {text(place.password_file.resolve())}", ""]
+
+
+def sparkplug_source(name: str, place: SparkplugPlace, interval_ms: float) -> list[str]:
+    """Return the lines of one Sparkplug source."""
+    lines = ["[[sources]]", 'protocol = "sparkplug"', f"id = {text(name)}", f"url = {text(place.url)}", f'version = "{place.version}"']
+    lines += [f"host_id = {text(place.host_id)}", f"interval_ms = {interval_ms:g}"]
+    if place.username is None or place.password_file is None:
+        return [*lines, "allow_anonymous = true  # on this machine only", ""]
+    return [*lines, f"username = {text(place.username)}", f"password_file = {text(place.password_file.resolve())}", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPlace:
+    """How a client reaches a simulated tightening controller, and which station it stands at."""
+
+    source: str
+    port: int
+    host: str
+    equipment: str
+    """Path below the site."""
+    name: str
+
+
+def tool_source(place: ToolPlace) -> list[str]:
+    """Return the lines of one tightening controller."""
+    lines = ["[[sources]]", 'protocol = "open_protocol"', f"id = {text(place.source)}", f"url = {text(f'op://{place.host}:{place.port}')}"]
+    lines += [f"equipment = {text(place.equipment)}", 'time_zone = "UTC"']
+    return [*lines, "allow_insecure = true  # Open Protocol knows no other way", ""]
 
 
 def replay_site(path: Path, recording: Recording, unit: tuple[str, ...], place: OpcUaPlace | MqttPlace, where: str, timing: Timing) -> None:
