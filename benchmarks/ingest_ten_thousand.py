@@ -1,4 +1,4 @@
-"""Ten thousand OPC UA nodes each 30 ms, to durable rows, with server, ingest and database on this one machine: what is missed, at what cost.
+"""Ten thousand OPC UA nodes each 30 ms into durable rows, server, ingest and database on one machine: what is missed, at what cost.
 
 ``python -m benchmarks.ingest_ten_thousand [--nodes 10000] [--seconds 60] [--interval-ms 30] [--no-fifo]``. The server is one in C where
 ``LEADHAND_O6_PYTHON`` names a Python that has ``o6``, else our simulated device; its cost is printed apart. The database is the embedded
