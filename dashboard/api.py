@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Query, Request
@@ -15,12 +19,25 @@ from dashboard.services import Services
 from plant.errors import Rejected
 
 Microseconds = Annotated[int, Query(description="microseconds since 1970-01-01 UTC")]
+Form = Literal["json", "csv"]
 Ids = Annotated[list[int], Query(description="numbers of signals, as often as wanted", max_length=1000)]
 
 
 def json_answer(content: Any, status: int = 200) -> Response:
     """Return JSON that never holds NaN or infinity."""
     return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def csv_answer(kind: type[Any], rows: Sequence[Any]) -> Response:
+    """Return views of one kind as CSV for a spreadsheet, which must not take a text from a device for a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = [field.name for field in fields(kind)]
+    writer.writerow(names)
+    for row in rows:
+        cells = (getattr(row, name) for name in names)
+        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
 
 
 def person_of(request: Request) -> Person:
@@ -88,8 +105,9 @@ def history_routes(services: Services) -> APIRouter:
         return json_answer(history.texts(signal, from_us, to_us, most))
 
     @router.get("/ledger", response_model=list[views.LedgerView], summary="Where samples went, by source and minute")
-    def ledger(from_us: Microseconds, to_us: Microseconds, source: str | None = None) -> Response:
-        return json_answer(history.ledger(from_us, to_us, source))
+    def ledger(from_us: Microseconds, to_us: Microseconds, source: str | None = None, format: Form = "json") -> Response:  # noqa: A002
+        found = history.ledger(from_us, to_us, source)
+        return csv_answer(views.LedgerView, found) if format == "csv" else json_answer(found)
 
     @router.get("/ledger/totals", response_model=list[views.LedgerView], summary="Where samples went, by source, over the whole span")
     def totals(from_us: Microseconds, to_us: Microseconds) -> Response:
@@ -97,9 +115,14 @@ def history_routes(services: Services) -> APIRouter:
 
     @router.get("/gaps", response_model=list[views.GapView], summary="Samples that could not be taken, the newest first")
     def gaps(
-        from_us: Microseconds, to_us: Microseconds, source: str | None = None, most: Annotated[int, Query(ge=1, le=10_000)] = 1000
+        from_us: Microseconds,
+        to_us: Microseconds,
+        source: str | None = None,
+        most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+        format: Form = "json",  # noqa: A002
     ) -> Response:
-        return json_answer(history.gaps(from_us, to_us, source, most))
+        found = history.gaps(from_us, to_us, source, most)
+        return csv_answer(views.GapView, found) if format == "csv" else json_answer(found)
 
     return router
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dashboard import states
 from plant.samples import NO_TIME
 from plant.signals import SignalPath
-from storage import catalogue, health, latest, ledger, windows
+from storage import catalogue, health, latest, leases, ledger, windows
 from storage.database import Connection
 
 SILENT_AFTER_US = 10_000_000
@@ -24,7 +24,7 @@ FIRST_SPAN_US = 60_000_000
 """How far back a live trend reaches when it is first asked for."""
 _LONGEST_NEWS_US = 120_000_000
 _POINTS = 4_000
-_COLUMNS = tuple(field.name for field in fields(windows.Window) if field.name != "resolution")
+_COLUMNS = tuple(column.name for column in fields(windows.Window) if column.name != "resolution")
 
 
 class Plan:
@@ -96,6 +96,8 @@ class Read:
     processes: tuple[health.ProcessReport, ...]
     storage: health.StorageState
     news: Mapping[int, News]
+    holdings: Mapping[str, leases.Holding] = field(default_factory=dict)
+    """Which gateway reads each source."""
 
 
 class Reader:
@@ -121,9 +123,10 @@ class Reader:
         processes = tuple(health.read_processes(connection))
         columns = _columns(plan, newest)
         worst, signals, exceptions = states.raise_up(columns.state, plan.node_of_signal, plan.parent)
+        holdings = {str(holding.source): holding for holding in leases.read_holdings(connection)}
         news = self._news(connection, plan, columns, watched, now_us)
         self._number += 1
-        return Read(self._number, now_us, plan, columns, worst, signals, exceptions, sources, processes, self._storage, news)
+        return Read(self._number, now_us, plan, columns, worst, signals, exceptions, sources, processes, self._storage, news, holdings)
 
     def _news(self, connection: Connection, plan: Plan, newest: Newest, watched: frozenset[int], now_us: int) -> dict[int, News]:
         self._read_to = {signal: time for signal, time in self._read_to.items() if signal in watched}

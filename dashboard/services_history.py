@@ -15,6 +15,7 @@ from storage.database import Pool
 MOST_SIGNALS = 50
 MOST_POINTS = 10_000
 MOST_GAPS = 10_000
+_LATENESS_US = 86_400_000_000
 _LONGEST_US = 100 * 366 * 86_400_000_000
 _LATEST_US = 253_402_300_800_000_000
 """Year 10000: nothing is stored beyond it."""
@@ -65,6 +66,18 @@ class HistoryService:
         with self._pool.connection() as connection:
             lines = ledger.read_totals(connection, from_us, to_us)
         return [viewing.ledger(lines[source], whole=True) for source in sorted(lines)]
+
+    def ledger_spans(self, from_us: int, to_us: int, source: str | None = None, width_us: int | None = None) -> list[LedgerView]:
+        """Return the ledger of each source in steps of ``width_us``, without it over the whole span; lateness up to a day only."""
+        _check_span(from_us, to_us)
+        one = None if source is None else SourceId(source)
+        with self._pool.connection() as connection:
+            if width_us is None and to_us - from_us <= _LATENESS_US:
+                lines = list(ledger.read_totals(connection, from_us, to_us).values())
+                lines = [line for line in lines if one in {None, line.source}]
+            else:
+                lines = ledger.read_spans(connection, from_us, to_us, width_us or to_us - from_us, one)
+        return [viewing.ledger(line, whole=width_us is None) for line in lines]
 
     def gaps(self, from_us: int, to_us: int, source: str | None = None, most: int = 1000) -> list[GapView]:
         """Return the gaps that touch the span, the newest first."""

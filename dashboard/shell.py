@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import account, equipment, health, overview, people, sources
+from dashboard.pages import account, equipment, health, ledger, overview, people, sources
 from dashboard.pages.parts import also, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -24,6 +24,7 @@ from storage.people import Role
 _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
     ("/sources", "plug-connected", "Sources"),
+    ("/ledger", "check", "Ledger"),
     ("/health", "heartbeat", "System health"),
 )
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
@@ -57,7 +58,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, health, account, people):
+    for page in (overview, equipment, sources, ledger, health, account, people):
         page.register(app, services)
 
 
@@ -153,6 +154,8 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
             title, content = equipment.title(services, place), equipment.layout(context, services, place)
         elif path == "/sources":
             title, content = t("Sources"), sources.layout(context, services)
+        elif path == "/ledger":
+            title, content = t("Ledger"), ledger.layout(context, services)
         elif path == "/health":
             title, content = t("System health"), health.layout(context, services)
         elif path == "/account":

@@ -17,6 +17,7 @@ from plant.samples import NO_TIME
 from storage.audit import AuditEntry
 from storage.catalogue import SignalRow
 from storage.health import SourceReport
+from storage.leases import Holding
 from storage.people import AccessToken, Account
 from storage.windows import Window
 
@@ -178,6 +179,12 @@ def ledger(line: LedgerLine, *, whole: bool) -> views.LedgerView:
     )
 
 
+def _held(holding: Holding | None) -> tuple[str | None, bool, tuple[str, ...], int | None, int]:
+    if holding is None:
+        return None, False, (), None, 0
+    return holding.gateway, holding.holds, holding.standby, holding.return_us, holding.fenced
+
+
 def sources(read: Read, editable: frozenset[str]) -> list[views.SourceView]:
     """Return all sources by name; ``editable`` names those that the dashboard may change."""
     counts: dict[str, int] = {}
@@ -218,6 +225,7 @@ def sources(read: Read, editable: frozenset[str]) -> list[views.SourceView]:
                 r.updated_us or None,
                 severity,
                 r.real_time,
+                *_held(read.holdings.get(name)),
             )
         )
     return found

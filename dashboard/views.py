@@ -208,6 +208,16 @@ class SourceView:
     severity: int
     real_time: bool | None = None
     """Whether it is read with real-time priority; False where the system does not permit it, None where it is not asked for."""
+    gateway: str | None = None
+    """Name of the ingest process that reads it; None where none ever did."""
+    holds: bool = False
+    """Whether that one has a lease in force."""
+    standby: tuple[str, ...] = ()
+    """Names of those that take over when it falls silent."""
+    return_us: int | None = None
+    """How often raw samples come to the database; newest values come each second all the same."""
+    fenced: int = 0
+    """Samples read by a gateway that had lost the source: they are not stored."""
 
 
 @dataclass(frozen=True, slots=True)

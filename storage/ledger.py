@@ -57,6 +57,13 @@ FROM ledger l JOIN source s ON s.id = l.source_id
 WHERE l.minute >= %(from)s AND l.minute < %(to)s AND (%(source)s::text IS NULL OR s.name = %(source)s)
 ORDER BY s.name, l.minute
 """
+_SPANS = """
+SELECT s.name, date_bin(%(width)s * interval '1 microsecond', l.minute, %(from)s) AS start, sum(l.expected), sum(l.stored),
+    sum(l.unchanged), sum(l.filtered), sum(l.duplicate), sum(l.rejected), sum(l.gap), bool_and(l.complete), sum(l.ticks)
+FROM ledger l JOIN source s ON s.id = l.source_id
+WHERE l.minute >= %(from)s AND l.minute < %(to)s AND (%(source)s::text IS NULL OR s.name = %(source)s)
+GROUP BY s.name, start ORDER BY s.name, start
+"""
 _GAPS = """
 SELECT s.name, g.from_time, g.to_time, g.count, g.reason, n.path, g.detail
 FROM gap g JOIN source s ON s.id = g.source_id LEFT JOIN signal n ON n.id = g.signal_id
@@ -142,6 +149,17 @@ def read_ever(connection: Connection) -> dict[SourceId, LedgerLine]:
         SourceId(name): LedgerLine(SourceId(name), micros(minute), Counts(*counts), complete, ticks)
         for name, minute, *counts, complete, ticks in rows
     }
+
+
+def read_spans(connection: Connection, from_us: int, to_us: int, width_us: int, source: SourceId | None = None) -> list[LedgerLine]:
+    """Return the lines of [from_us, to_us) summed in steps of ``width_us`` from ``from_us`` on, without lateness, by source and time."""
+    values = {"from": moment(from_us), "to": moment(to_us), "source": source, "width": width_us}
+    with translate_errors():
+        rows = connection.execute(_SPANS, values).fetchall()
+    return [
+        LedgerLine(SourceId(name), micros(start), Counts(*map(int, counts)), complete, int(ticks))
+        for name, start, *counts, complete, ticks in rows
+    ]
 
 
 def read_gaps(connection: Connection, from_us: int, to_us: int, source: SourceId | None = None, most: int = 1000) -> list[Gap]:

@@ -12,7 +12,7 @@ from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
-from dashboard.pages.parts import NONE_SHOWN, also, notice, state
+from dashboard.pages.parts import NONE_SHOWN, also, duration, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import EquipmentView, SignalView
@@ -44,7 +44,7 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
         shown = signals[:_MOST_SIGNALS]
         if len(signals) > len(shown):
             content.append(notice(t("{n} of {m} signals are shown.", n=len(shown), m=len(signals))))
-        content += [_values(place, shown, t), _trends(shown, context, t)]
+        content += [_values(place, shown, t), _trends(shown, context, t), *_return_words(services, shown, t)]
     elif not below:
         content.append(notice(t("This equipment has no signals.")))
     return html.Div(content)
@@ -108,6 +108,23 @@ def _value_row(signal: SignalView, t: Texts) -> Component:
             html.Div(NONE_SHOWN, className="number quiet small", title=t("Age of this value"), **also(data_part="age")),
         ],
     )
+
+
+def _return_words(services: Services, signals: list[SignalView], t: Texts) -> list[Component]:
+    """Say where the end of a trend is only not there yet: newest values come each second, raw samples more rarely."""
+    names = {signal.source for signal in signals}
+    return [
+        html.P(
+            t(
+                "Raw samples of {source} come each {span}: the end of its trend is on its way, no outage. Values above come each second.",
+                source=source.id,
+                span=duration(source.return_us, t),
+            ),
+            className="small quiet",
+        )
+        for source in services.sources.sources()
+        if source.id in names and source.return_us is not None and source.return_us > 2_000_000
+    ]
 
 
 def _trends(signals: list[SignalView], context: PageContext, t: Texts) -> Component:

@@ -91,7 +91,7 @@ def _now(context: PageContext, services: Services, t: Texts) -> list[Component]:
         html.H2(t("Sources")),
         html.Div(_rates(sources, now_us, storage, t), className="panel"),
         html.H2(t("Where the samples of the last hour went")),
-        html.Div([_ledger(sources, totals, t), html.P(_sum_words(t), className="small quiet")], className="panel"),
+        html.Div([_ledger(sources, totals, t), html.P(sum_words(t), className="small quiet")], className="panel"),
         html.H2(t("Gaps of the last hour")),
         html.Div(_gaps(gaps, t, context.time_zone), className="panel"),
         html.H2(t("Processes")),
@@ -159,12 +159,13 @@ def _ledger(sources: list[SourceView], totals: dict[str, LedgerView], t: Texts) 
     rows = []
     for source in sources:
         line = totals.get(source.id)
-        rows.append([source.id, *_counts(line, source.in_spool, t)] if line is not None else [source.id, *[NONE_SHOWN] * 9])
-    heads = [(t("Source"), False), *_count_heads(t)]
+        rows.append([source.id, *counts_of(line, source.in_spool, t)] if line is not None else [source.id, *[NONE_SHOWN] * 9])
+    heads = [(t("Source"), False), *count_heads(t)]
     return table(heads, rows, caption=t("Where the samples of the last hour went"), nothing=t("No sources yet."))
 
 
-def _count_heads(t: Texts) -> list[tuple[str, bool]]:
+def count_heads(t: Texts) -> list[tuple[str, bool]]:
+    """Return the heads of the columns that ``counts_of`` fills."""
     words = (
         t("Expected"),
         t("Stored"),
@@ -179,7 +180,8 @@ def _count_heads(t: Texts) -> list[tuple[str, bool]]:
     return [(word, True) for word in words]
 
 
-def _counts(line: LedgerView, in_spool: int | None, t: Texts) -> list[Any]:
+def counts_of(line: LedgerView, in_spool: int | None, t: Texts) -> list[Any]:
+    """Return where the samples of one source went, and whether it adds up."""
     counts = (line.stored, line.unchanged, line.filtered, line.duplicate, line.rejected, line.gap)
     return [
         whole(line.expected + (in_spool or 0)) if line.complete else t("unknown"),
@@ -198,7 +200,8 @@ def _sum_check(line: LedgerView, t: Texts) -> Component:
     return state("critical", t("{n} unexplained", n=whole(line.unexplained)))
 
 
-def _sum_words(t: Texts) -> str:
+def sum_words(t: Texts) -> str:
+    """Return the sum that must hold."""
     return t("expected = stored + unchanged + filtered + duplicate + rejected + in spool + gap.")
 
 
@@ -210,11 +213,11 @@ def _minutes(services: Services, source: str | None, t: Texts, zone: str) -> Com
         lines = services.history.ledger(now_us - HOUR_US, now_us, source)
     except Unavailable as error:
         return notice(t("The database is away: {why}", why=error), wrong=True)
-    heads = [(t("Minute"), False), *_count_heads(t), (t("Ticks"), True), (t("Lateness p50"), True), (t("Lateness p99"), True)]
+    heads = [(t("Minute"), False), *count_heads(t), (t("Ticks"), True), (t("Lateness p50"), True), (t("Lateness p99"), True)]
     rows = [
         [
             moment(line.minute_us, zone, seconds=False),
-            *_counts(line, None, t),
+            *counts_of(line, None, t),
             whole(line.ticks),
             milliseconds(line.lateness_p50_us),
             milliseconds(line.lateness_p99_us),

@@ -15,7 +15,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.page_app import PageApp
 from dashboard.pages.health import real_time, source_state
-from dashboard.pages.parts import age, also, forms, milliseconds, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, duration, forms, milliseconds, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import CheckView, FoundVariableView, SourceView
@@ -142,6 +142,7 @@ def _list(services: Services, t: Texts) -> Component:
         (t("Achieved"), True),
         (t("Real-time priority"), False),
         (t("Last sample"), True),
+        (t("Gateway"), False),
     ]
     rows = [_source_row(source, now_us, t) for source in services.sources.sources()]
     return table(heads, rows, caption=t("Sources"), nothing=t("No sources yet."))
@@ -160,7 +161,22 @@ def _source_row(source: SourceView, now_us: int, t: Texts) -> list[Any]:
         milliseconds(source.achieved_us),
         real_time(source, t),
         age(source.last_sample_us, now_us, t),
+        _gateway(source, t),
     ]
+
+
+def _gateway(source: SourceView, t: Texts) -> Component:
+    """Return who reads a source, who would take over, and how often raw samples come where that is rare."""
+    if source.gateway is None:
+        return html.Div(NONE_SHOWN)
+    content: list[Component] = [html.Div(source.gateway)]
+    if not source.holds:
+        content.append(html.Div(state("stale", t("cut off or stopped")), className="small"))
+    if source.standby:
+        content.append(html.Div(t("standing by: {names}", names=", ".join(source.standby)), className="small quiet"))
+    if source.return_us is not None and source.return_us > 2_000_000:
+        content.append(html.Div(t("raw samples each {span}", span=duration(source.return_us, t)), className="small quiet"))
+    return html.Div(content)
 
 
 def _adding(t: Texts) -> Component:
