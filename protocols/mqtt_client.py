@@ -150,7 +150,8 @@ class MqttConnection:
             properties = _new_properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = endpoint.session_seconds
             properties.ReceiveMaximum = self.window
-            properties.TopicAliasMaximum = MOST_ALIASES
+            # rumqttd gives one alias to all topics of a filter with wildcards: taken at its word, one signal would get another's value
+            properties.TopicAliasMaximum = 0 if any(set(name) & set("+#") for name, _ in self._filters) else MOST_ALIASES
             properties.MaximumPacketSize = endpoint.max_payload_bytes + 66_000
         clean: Any = paho.MQTT_CLEAN_START_FIRST_ONLY if endpoint.version == "3.1.1" else endpoint.session_seconds == 0
         self._client.connect_async(endpoint.host, endpoint.port, endpoint.keepalive_seconds, clean_start=clean, properties=properties)

@@ -113,6 +113,17 @@ def test_messages_come_whole_and_in_order(opener: Opener) -> None:
     assert [m.payload for m in inbox.of("a/b/c")] == payloads
 
 
+def test_each_message_comes_with_its_own_topic_also_under_wildcards(opener: Opener) -> None:
+    connection, inbox = opener("reader", ("a/+/c", 1), ("probe/#", 1))
+    settled(connection, inbox)
+    sender, _ = opener("sender", session_seconds=0)
+    for n in range(12):
+        sender.publish(f"a/{n % 3}/c", b"%d" % (n % 3))
+    sender.flush(10)
+    until(lambda: len(inbox.messages) >= 12, 10)
+    assert all(message.topic == f"a/{message.payload.decode()}/c" for message in inbox.messages)
+
+
 def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(opener: Opener) -> None:
     connection, inbox = opener("reader", ("t", 1), ("probe/#", 1))
     settled(connection, inbox)
