@@ -197,6 +197,8 @@ class ReaderGroup:
 
     def ask_to_stop(self) -> None:
         """Have the process end after its last records."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         with self._mutex:
             if self._life is not None:

@@ -202,7 +202,7 @@ class Worker:
         self.report()
         with self._mutex:
             for source in ending:
-                del self._readers[source]
+                self._readers.pop(source, None)
         for source in sources:
             self._link.post(frame_of(Ended(source)))
 
