@@ -12,6 +12,8 @@ from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram,
 from plant.samples import SampleBatch
 from plant.signals import SignalPath, SourceId
 
+_LONGEST_COUNTED_US = 31 * 86_400_000_000
+"""A ledger line a minute: after a clock that was in 1970, or a year in a drawer, lines would fill the memory."""
 _MOST_NAMED = 50
 """Signals that get a growing gap of their own; further ones share one, so that a lost server does not write a row for each."""
 
@@ -50,9 +52,12 @@ class Account:
         self._late.append(late_us)
 
     def missed_ticks(self, from_us: int, to_us: int, interval_us: int, signals: int, reason: GapReason, detail: str = "") -> int:
-        """Add the ticks of a span, all signals of each, as a gap; return how many samples that are."""
+        """Add the ticks of a span, all signals of each, as a gap; return how many samples that are.
+
+        Of a span of more than a month only its last month is counted: the gap tells from when on nothing was read.
+        """
         total = 0
-        for minute, start, end in minutes_between(from_us, to_us):
+        for minute, start, end in minutes_between(max(from_us, to_us - _LONGEST_COUNTED_US), to_us):
             count = ticks_between(start, end, interval_us) * signals
             if count:
                 self._add(minute, Counts(expected=count, gap=count))
