@@ -133,6 +133,10 @@ class _Session:
     tables: dict[str, Table]
     ahead: dict[int, _Message] = field(default_factory=dict)
     ahead_since_us: int = 0
+    newest_ms: int = 0
+    """When the newest message in order was sent."""
+    guessed: set[int] = field(default_factory=set)
+    """Numbers taken by messages that were sent before the birth, by their own word: another may come with the same number."""
     seen: dict[int, int] = field(default_factory=dict)
     """What came under the latest numbers, to know doubles by."""
 
@@ -156,6 +160,8 @@ class _Node:
     online: bool | None = None
     since_us: int = 0
     heard_us: int = 0
+    early: list[_Message] = field(default_factory=list)
+    """What seems to come late, but was sent after all that came in order: it may have overtaken a birth."""
     held: deque[_Message] = field(default_factory=deque)
     held_bytes: int = 0
     death: tuple[int, int] | None = None
@@ -210,6 +216,7 @@ class SparkplugHost:
     def stop(self, now_us: int) -> None:
         """Be told that the host ends: what waits is accounted for."""
         for name, node in self._nodes.items():
+            self._end_early(name, node)
             self._give_up(name, node, now_us)
             count = 0
             while node.held:
@@ -249,6 +256,8 @@ class SparkplugHost:
             session = node.session
             if session is not None and session.ahead and now_us - session.ahead_since_us >= self._rules.reorder_us:
                 self._give_up(name, node, now_us)
+            if node.early and now_us - node.early[0].came_us >= self._rules.reorder_us:
+                self._end_early(name, node)
             while node.held and now_us - node.held[0].came_us >= self._rules.hold_us:
                 self._refuse(name, self._unheld(node), "no birth came that explains them")
             for device, one in node.devices.items():
@@ -308,6 +317,7 @@ class SparkplugHost:
 
     def _gone(self, name: str, node: _Node, now_us: int, why: str) -> None:
         session = node.session
+        self._end_early(name, node)
         if session is not None:
             self._give_up(name, node, now_us)
             node.former = session
@@ -357,11 +367,26 @@ class SparkplugHost:
         elif distance < _BEHIND:
             self._wait(name, node, session, number, message)
         else:
+            self._behind(name, node, session, number, message)
+
+    def _behind(self, name: str, node: _Node, session: _Session, number: int, message: _Message) -> None:
+        """Take a message whose place in the order has passed."""
+        if number in session.guessed:
+            session.guessed.discard(number)
+            self._apply(name, node, session, message)
+        elif message.payload.time_ms >= session.newest_ms > 0 and len(node.early) < _BEHIND:
+            node.early.append(message)
+        else:
             self._late(name, node, session, message)
 
     def _step(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
         number = session.expected
         session.expected = (number + 1) % _NUMBERS
+        session.newest_ms = max(session.newest_ms, message.payload.time_ms)
+        if 0 < message.payload.time_ms < session.birth_ms:
+            session.guessed.add(number)
+        else:
+            session.guessed.discard(number)
         session.seen[number] = message.print_of
         session.seen.pop((number - _BEHIND) % _NUMBERS, None)
         self._apply(name, node, session, message)
@@ -468,8 +493,23 @@ class SparkplugHost:
         for message in waiting:
             self._hold(name, node, message)
 
+    def _end_early(self, name: str, node: _Node) -> None:
+        """Take what overtook no birth as what it seemed to be: late."""
+        early, node.early = node.early, []
+        for message in early:
+            if node.session is None:
+                self._hold(name, node, message)
+            else:
+                self._late(name, node, node.session, message)
+
     def _part(self, name: str, node: _Node, old: _Session, birth_ms: int, now_us: int) -> None:
         """Divide what waits for a missing message when a birth comes: it overtook the birth, or there was a hole before it."""
+        early, node.early = node.early, []
+        for message in early:
+            if message.payload.time_ms > birth_ms:
+                self._keep_held(name, node, message)
+            else:
+                self._late(name, node, old, message)
         waiting, old.ahead = _in_order(old), {}
         before = [message for message in waiting if message.payload.time_ms <= birth_ms]
         if before:

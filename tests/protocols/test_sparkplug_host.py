@@ -195,6 +195,33 @@ def test_a_birth_that_its_data_overtook_explains_them() -> None:
     assert of(host.all, Refused) == []
 
 
+def test_a_rebirth_that_is_overtaken_by_all_that_follows_it_loses_nothing() -> None:
+    host, edge = Host("hall/paint:level", "hall/paint/booth-1:heat"), Edge()
+
+    def device(value: float) -> tuple[str, bytes]:
+        return edge.message("DBIRTH", [Metric("heat", value, MetricType.DOUBLE, alias=7)], "booth-1")
+
+    def heat(value: float) -> tuple[str, bytes]:
+        return edge.message("DDATA", [Metric(value=value, datatype=MetricType.DOUBLE, alias=7)], "booth-1")
+
+    host.take(edge, edge.birth({"level": 1.0}), device(2.0))
+    for _ in range(40):
+        edge.now_us += 10_000
+        host.take(edge, heat(3.0))
+    host.all.clear()
+    edge.now_us += 10_000
+    birth = edge.birth({"level": 4.0})
+    edge.now_us += 1000
+    host.take(edge, device(5.0), heat(6.0), edge.data(level=7.0))
+    host.pass_time(edge, SECOND)
+    assert values(host.all) == []
+    host.take(edge, birth)
+    host.pass_time(edge, 30 * SECOND)
+    assert values(host.all) == [(0, 4.0), (1, 5.0), (1, 6.0), (0, 7.0)]
+    assert not trouble(host)
+    assert of(host.all, Stale) == []
+
+
 def test_data_from_before_a_rebirth_that_come_after_it_are_read_by_what_the_former_birth_said() -> None:
     host, edge = both()
     late = edge.data(level=2.5)
@@ -435,6 +462,7 @@ def test_whatever_is_lost_doubled_or_overtaken_no_signal_gets_anothers_value_and
         if delayed and chance.random() < 0.5:
             host.take(edge, delayed.pop(0))
     host.take(edge, *delayed)
+    host.pass_time(edge, 3 * SECOND)
     host.pass_time(edge, 40 * SECOND)
     host.host.stop(edge.now_us)
     host._out()
