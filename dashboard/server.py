@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_people import person_routes, right_routes
+from dashboard.api_tightening import tightening_routes
 from dashboard.context import PageContext, Person, set_context
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
@@ -33,6 +34,7 @@ from dashboard.services_history import HistoryService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
+from dashboard.services_tightening import TighteningService
 from dashboard.sessions import Sessions
 from dashboard.views import SiteView
 from plant.clock import Clock
@@ -81,6 +83,7 @@ def build_server(
         SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
         HealthService(hub),
         PeopleService(pool, clock, sessions.forget_all),
+        TighteningService(pool),
         hub,
     )
     registry = CollectorRegistry()
@@ -119,6 +122,7 @@ def build_server(
         plant_routes(services),
         history_routes(services),
         source_routes(services),
+        tightening_routes(services),
         person_routes(services),
         right_routes(services),
         live_routes(hub, sessions, clock),

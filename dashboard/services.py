@@ -13,6 +13,7 @@ from dashboard.services_history import HistoryService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
+from dashboard.services_tightening import TighteningService
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,5 +30,7 @@ class Services:
     """Processes and the database."""
     people: PeopleService
     """Accounts, tokens and the audit."""
+    tightening: TighteningService
+    """Results of tightening tools and their curves."""
     hub: Hub
     """The shared read each second."""

@@ -22,6 +22,7 @@ from dashboard.views import CheckView, FoundVariableView, SourceView
 from plant.clock import Clock
 from plant.equipment import SEGMENT
 from plant.errors import Rejected, SettingsError
+from plant.settings import OpenProtocolSourceSettings
 from plant.site import load_site
 from storage import audit
 from storage.database import Pool
@@ -135,7 +136,7 @@ class SourceService:
         return frozenset(path.stem for path in self._folder.glob("*.toml") if SEGMENT.match(path.stem))
 
     def _password_file(self, draft: SourceDraft) -> str | None:
-        given = draft.source.password_file
+        given = None if isinstance(draft.source, OpenProtocolSourceSettings) else draft.source.password_file
         return str(self._home / "secrets" / f"{draft.source.id}.password") if draft.password is not None else given
 
     def _prepare_folder(self) -> None:

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import account, equipment, health, ledger, overview, people, sources
+from dashboard.pages import account, equipment, health, ledger, overview, people, sources, tightening
 from dashboard.pages.parts import also, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -23,6 +23,7 @@ from storage.people import Role
 
 _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
+    ("/tightening", "tool", "Tightening"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
     ("/health", "heartbeat", "System health"),
@@ -58,7 +59,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, ledger, health, account, people):
+    for page in (overview, equipment, sources, ledger, health, account, people, tightening):
         page.register(app, services)
 
 
@@ -152,6 +153,8 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
         elif path.startswith("/equipment/"):
             place = path.removeprefix("/equipment/")
             title, content = equipment.title(services, place), equipment.layout(context, services, place)
+        elif path == "/tightening":
+            title, content = t("Tightening"), tightening.layout(context, services)
         elif path == "/sources":
             title, content = t("Sources"), sources.layout(context, services)
         elif path == "/ledger":

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from dashboard.drafts import SourceDraft
 from plant.errors import SettingsError
-from plant.settings import SiteFile
+from plant.settings import OpenProtocolSourceSettings, SiteFile
 
 INCLUDE_LINE = 'include = ["sources.d/*.toml"]\n\n'
 NOTE = """# Each source made on the dashboard stands here in a file of its own, named by its id.
@@ -21,9 +21,9 @@ NOTE = """# Each source made on the dashboard stands here in a file of its own, 
 
 def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
     """Return the file of a source. Raises SettingsError where it would not say the same when read again."""
-    source = (
-        draft.source if password_file == draft.source.password_file else draft.source.model_copy(update={"password_file": password_file})
-    )
+    source = draft.source
+    if not isinstance(source, OpenProtocolSourceSettings) and password_file != source.password_file:
+        source = source.model_copy(update={"password_file": password_file})
     tables = {
         "equipment": [_plain(e) for e in draft.equipment],
         "sources": [{"protocol": source.protocol, **_plain(source)}],

@@ -1,0 +1,248 @@
+"""Tightening: was this joint good, and why not. Results against their limits, the curve of each, and how the spindles do."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dash import Input, Output, State, dcc, html
+from dash.development.base_component import Component
+
+from dashboard.context import PageContext, current_context
+from dashboard.page_app import PageApp
+from dashboard.pages.parts import NONE_SHOWN, age, also, moment, notice, state, table, whole
+from dashboard.services import Services
+from dashboard.texts import Texts, texts_of
+from dashboard.views_tightening import SpindleView, TighteningView
+from plant.errors import Unavailable
+from plant.verdict import Verdict
+
+_DAY_US = 86_400_000_000
+_MOST = 100
+_LOOKS = {Verdict.OK: "normal", Verdict.NOT_OK: "critical", Verdict.NOT_DECIDABLE: "warning", Verdict.UNDEFINED: "waiting"}
+
+
+def layout(context: PageContext, services: Services) -> Component:
+    """Return the page; its tables are drawn again every two seconds while the stream lives."""
+    t = texts_of(context.language)
+    spindles = _counted(services)
+    stations = sorted({one.equipment for one in spindles if one.equipment})
+    names = {node.id: node.name for node in services.plant.equipment()}
+    verdicts = [{"value": verdict.value, "label": _verdict_words(verdict, t)} for verdict in (Verdict.OK, Verdict.NOT_OK)]
+    return html.Div(
+        [
+            html.H1(t("Tightening")),
+            html.Div(_spindles(services, spindles, t, context.time_zone), id="tightening-spindles", className="panel live"),
+            html.H2(t("Results")),
+            html.Div(
+                className="panel",
+                children=[
+                    html.Div(
+                        className="filters",
+                        children=[
+                            html.Div(
+                                [
+                                    html.Label(t("Station"), htmlFor="tightening-station"),
+                                    dcc.Dropdown(
+                                        id="tightening-station",
+                                        options=[{"value": path, "label": names.get(path, path)} for path in stations],
+                                        placeholder=t("all"),
+                                    ),
+                                ]
+                            ),
+                            html.Div(
+                                [
+                                    html.Label(t("Part begins with"), htmlFor="tightening-part"),
+                                    dcc.Input(id="tightening-part", type="text", debounce=True, autoComplete="off", maxLength=60),
+                                ]
+                            ),
+                            html.Div(
+                                [
+                                    html.Label(t("Verdict"), htmlFor="tightening-verdict"),
+                                    dcc.Dropdown(id="tightening-verdict", options=verdicts, placeholder=t("all"), searchable=False),
+                                ]
+                            ),
+                        ],
+                    ),
+                    html.Div(_results(services, None, None, None, t, context.time_zone), id="tightening-results", className="live"),
+                ],
+            ),
+            html.H2(t("Curve")),
+            html.Div(
+                className="panel",
+                children=[
+                    html.Div(className="curve", **also(data_curve=json.dumps({"zone": context.time_zone}))),
+                    html.Div(
+                        className="legend",
+                        children=[
+                            html.Span([html.I(className="limit2"), t("window of torque and angle")]),
+                            html.Span([html.I(className="step"), t("begin of a step")]),
+                            html.Span([html.I(className="reference"), t("last OK curves of the same spindle and program")]),
+                        ],
+                    ),
+                ],
+            ),
+            dcc.Store(id="tightening-beat"),
+            html.Div(**also(data_beat="tightening-beat")),
+        ]
+    )
+
+
+def register(app: PageApp, services: Services) -> None:
+    """Draw the tables again with each beat, and at once when a filter changes."""
+
+    @app.callback(
+        Output("tightening-spindles", "children"),
+        Output("tightening-results", "children"),
+        Input("tightening-beat", "data"),
+        Input("tightening-station", "value"),
+        Input("tightening-part", "value"),
+        Input("tightening-verdict", "value"),
+        State("tightening-beat", "id"),
+        prevent_initial_call=True,
+    )
+    def again(_beat: Any, station: str | None, part: str | None, verdict: str | None, _id: str) -> tuple[Any, Any]:
+        context = current_context()
+        t = texts_of(context.language)
+        zone = context.time_zone
+        return _spindles(services, _counted(services), t, zone), _results(services, station, part, verdict, t, zone)
+
+
+def _counted(services: Services) -> list[SpindleView]:
+    now_us = services.plant.clock().now_us
+    try:
+        return services.tightening.spindles(now_us - _DAY_US, now_us + _DAY_US)
+    except Unavailable:
+        return []
+
+
+def _spindles(services: Services, spindles: list[SpindleView], t: Texts, zone: str) -> Component:
+    names = {node.id: node.name for node in services.plant.equipment()}
+    now_us = services.plant.clock().now_us
+    heads = [
+        (t("Station"), False),
+        (t("Spindle"), True),
+        (t("OK"), True),
+        (t("Not OK"), True),
+        (t("Undecided"), True),
+        (t("Mean torque"), True),
+        (t("Last"), True),
+        (t("Tool"), False),
+        (t("Calibrated"), False),
+        (t("Without curve"), True),
+        (t("Fetched later"), True),
+    ]
+    rows = [
+        [
+            names.get(one.equipment, one.equipment or one.source),
+            str(one.spindle),
+            whole(one.ok),
+            html.Strong(whole(one.not_ok)) if one.not_ok else whole(0),
+            whole(one.undecided),
+            NONE_SHOWN if one.mean_torque_nm is None else f"{one.mean_torque_nm:.1f} N·m",
+            age(one.last_us, now_us, t),
+            one.tool or NONE_SHOWN,
+            moment(one.tool_calibrated_us, zone, seconds=False)[:10],
+            whole(one.without_curve),
+            whole(one.fetched),
+        ]
+        for one in spindles
+    ]
+    nothing = t("No tightenings within 24 hours. Add a source with protocol 'open_protocol'.")
+    return table(heads, rows, caption=t("Spindles, last 24 hours"), nothing=nothing)
+
+
+def _results(services: Services, station: str | None, part: str | None, verdict: str | None, t: Texts, zone: str) -> Component:
+    try:
+        found = services.tightening.tightenings(equipment=station, part=part, verdict=verdict, most=_MOST)
+    except Unavailable as error:
+        return notice(t("The database is away: {why}", why=error), wrong=True)
+    names = {node.id: node.name for node in services.plant.equipment()}
+    heads = [
+        (t("Time"), False),
+        (t("Station"), False),
+        (t("Spindle"), True),
+        (t("Part"), False),
+        (t("Bolt"), True),
+        (t("Program"), False),
+        (t("Torque"), True),
+        ("", False),
+        (t("Angle"), True),
+        ("", False),
+        (t("Verdict"), False),
+        (t("Curve"), False),
+    ]
+    rows = [
+        [
+            moment(one.time_us, zone),
+            names.get(one.equipment, one.equipment or one.source),
+            str(one.spindle),
+            html.Span(one.part or NONE_SHOWN, className="wrap"),
+            _bolt(one),
+            html.Span(f"{one.program if one.program is not None else NONE_SHOWN} {one.program_name}".strip(), title=one.strategy),
+            NONE_SHOWN if one.torque_nm is None else f"{one.torque_nm:.1f} N·m",
+            _against(one.torque_nm, one.torque_min_nm, one.torque_max_nm, "N·m", t),
+            NONE_SHOWN if one.angle_deg is None else f"{one.angle_deg:.1f}°",
+            _against(one.angle_deg, one.angle_min_deg, one.angle_max_deg, "°", t),
+            _verdict(one, t),
+            _opener(one, t),
+        ]
+        for one in found
+    ]
+    nothing = t("No tightening fits.") if station or part or verdict else t("No tightenings yet.")
+    words = t("The newest {n}.", n=len(found)) if len(found) == _MOST else ""
+    return html.Div([table(heads, rows, caption=t("Results"), nothing=nothing), html.P(words, className="small quiet")])
+
+
+def _bolt(one: TighteningView) -> str:
+    if one.bolt is None:
+        return NONE_SHOWN
+    return f"{one.bolt}/{one.batch_size}" if one.batch_size else str(one.bolt)
+
+
+def _against(value: float | None, low: float | None, high: float | None, unit: str, t: Texts) -> Component:
+    """Return a bar of a value between its limits; the limits take the middle half."""
+    if value is None or low is None or high is None or not low < high:
+        return html.Div()
+    room = (high - low) / 2
+
+    def at(number: float) -> float:
+        return min(100.0, max(0.0, 100 * (number - low + room) / (2 * (high - low))))
+
+    outside = not low <= value <= high
+    return html.Div(
+        className="bar limits wrong" if outside else "bar limits",
+        title=t("{low} to {high} {unit}", low=f"{low:g}", high=f"{high:g}", unit=unit),
+        children=[
+            html.Div(className="normal-span", style={"left": f"{at(low):.1f}%", "width": f"{at(high) - at(low):.1f}%"}),
+            html.Div(className="edge", style={"left": f"{at(low):.1f}%"}),
+            html.Div(className="edge", style={"left": f"{at(high):.1f}%"}),
+            html.Div(className="pointer", style={"left": f"{at(value):.1f}%"}),
+        ],
+    )
+
+
+def _verdict(one: TighteningView, t: Texts) -> Component:
+    verdict = Verdict(one.verdict)
+    parts: list[Component] = [state(_LOOKS[verdict], _verdict_words(verdict, t))]
+    why = [*one.errors, *([one.customer_error] if one.customer_error else [])]
+    if why:
+        parts.append(html.Div(", ".join(why), className="small"))
+    return html.Div(parts)
+
+
+def _verdict_words(verdict: Verdict, t: Texts) -> str:
+    words = {
+        Verdict.OK: t("OK"),
+        Verdict.NOT_OK: t("Not OK"),
+        Verdict.NOT_DECIDABLE: t("Not decidable"),
+        Verdict.UNDEFINED: t("Not judged"),
+    }
+    return words[verdict]
+
+
+def _opener(one: TighteningView, t: Texts) -> Component:
+    if not one.has_curve:
+        return html.Span(t("fetched later, none") if one.fetched else t("none"), className="quiet small")
+    shown = also(data_tightening=str(one.id), aria_label=t("Show the curve of tightening {n}", n=one.tightening_id))
+    return html.Button(str(one.tightening_id), className="tool small number", **shown)
