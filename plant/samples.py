@@ -94,9 +94,14 @@ def concatenate(batches: Sequence[SampleBatch]) -> SampleBatch:
     if len(batches) == 1:
         return batches[0]
     positions: dict[SignalPath, int] = {}
+    known: dict[int, npt.NDArray[np.int32]] = {}
     signals = []
     for batch in batches:
-        own = np.fromiter((positions.setdefault(path, len(positions)) for path in batch.paths), np.int32, len(batch.paths))
+        # batches of one source mostly share their paths
+        own = known.get(id(batch.paths))
+        if own is None:
+            own = np.fromiter((positions.setdefault(path, len(positions)) for path in batch.paths), np.int32, len(batch.paths))
+            known[id(batch.paths)] = own
         signals.append(own[batch.signal])
     if not batches:
         return empty()
