@@ -91,10 +91,10 @@ class MessageTable:
         self._parts: list[tuple[npt.NDArray[Any], ...]] = []
         self._texts: list[npt.NDArray[np.object_] | None] = []
 
-    def take(self, received_us: int, rows: Rows) -> RowsOutcome:
-        """Keep what is new of some rows."""
+    def take(self, received_us: Times | int, rows: Rows) -> RowsOutcome:
+        """Keep what is new of some rows, which came at one time or each at its own."""
         fits = rows.fit != Fit.MISMATCH
-        own = plausible(rows.time_us, received_us)
+        own = plausible(rows.time_us, int(np.max(received_us, initial=0)))
         known = self._known(rows, fits & own)
         keep = fits & ~known
         filtered = 0
@@ -163,16 +163,16 @@ class MessageTable:
         same[asked] = equal
         return same
 
-    def _put(self, received_us: int, rows: Rows, keep: Bools, own: Bools) -> None:
+    def _put(self, received_us: Times | int, rows: Rows, keep: Bools, own: Bools) -> None:
         kept = int(np.count_nonzero(keep))
         if not kept:
             return
+        received = np.broadcast_to(received_us, len(rows))
         if kept < len(rows):
-            rows, own = rows.take(keep), own[keep]
-        time_us = np.where(own, rows.time_us, received_us - rows.before_us)
+            rows, own, received = rows.take(keep), own[keep], received[keep]
+        time_us = np.where(own, rows.time_us, received - rows.before_us)
         flags = np.where(own, 0, FLAG_TIME_NOT_OF_SOURCE) + np.where(rows.retained, FLAG_RETAINED, 0)
         status = _status_of(rows)
-        received = np.full(kept, received_us)
         self._parts.append((rows.signal, time_us, received, rows.value, rows.fit == Fit.NUMBER, status, flags))
         self._texts.append(rows.text)
         # of several rows of one signal the last one counts

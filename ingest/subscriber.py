@@ -7,10 +7,10 @@ does not (QoS 0) go into records of their own: when the spool is full, the first
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -42,7 +42,8 @@ _COST_OF_ONE: Final = 150
 _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
 """Messages that end the lingering when no more come: a broker may send no more than 20 before it hears of one."""
-_SILENCE_SECONDS: Final = 0.002
+_SILENCE_SECONDS: Final = 0.008
+"""Longer than a pause that the connection makes by itself."""
 _LARGEST_GROUP: Final = 100_000
 """Samples that are a record's worth."""
 _REFUSED_PAUSE_SECONDS: Final = 10.0
@@ -51,11 +52,20 @@ _LAST_PATIENCE_SECONDS: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Messages that came over one connection, and when."""
+
+    found: Published
+    connection: int
+    received_us: int
+
+
 class _Waiting:
     """Messages that wait to be read, bounded by number and bytes."""
 
     def __init__(self) -> None:
-        self._batches: deque[tuple[Published, int, int]] = deque()
+        self._batches: list[_Batch] = []
         self._cost = 0
         self._changed = threading.Condition()
 
@@ -66,18 +76,22 @@ class _Waiting:
             if self._batches and self._cost + cost > _WAITING_BYTES + _COST_OF_ONE * _WAITING_MESSAGES:
                 return False
             self._cost += cost
-            self._batches.append((found, connection, received_us))
+            self._batches.append(_Batch(found, connection, received_us))
             self._changed.notify()
         return True
 
-    def get(self, seconds: float) -> tuple[Published, int, int] | None:
-        """Return the oldest messages, None when none came in time."""
+    @property
+    def any(self) -> bool:
+        """Whether something waits."""
+        return bool(self._batches)
+
+    def get(self, seconds: float) -> list[_Batch]:
+        """Return what waits, oldest first; nothing when nothing came in time."""
         with self._changed:
-            if not self._batches and not self._changed.wait_for(lambda: self._batches, seconds):
-                return None
-            batch = self._batches.popleft()
-            self._cost -= batch[0].size + _COST_OF_ONE * len(batch[0])
-        return batch
+            if not self._batches:
+                self._changed.wait_for(lambda: self._batches, seconds)
+            batches, self._batches, self._cost = self._batches, [], 0
+        return batches
 
 
 @dataclass(slots=True)
@@ -129,6 +143,7 @@ class MqttSubscriber:
         self._ended_us = None if state is None else state.mark.end_us
         self._waiting = _Waiting()
         self._window = 0
+        self._enough = _GROUP
         self._run_number = 0
         self._started_over = threading.Event()
         self._fresh_session = threading.Event()
@@ -165,6 +180,8 @@ class MqttSubscriber:
         sizes = [len(topic.places) for topic in self._topics]
         self._first_key = np.cumsum([0, *sizes])[:-1].astype(np.int64)
         self._signal_of = np.concatenate([topic.places for topic in self._topics]) if self._topics else np.empty(0, np.int64)
+        # values in the last message of each topic that could be read: as many are in one that cannot be
+        self._usual = np.array(sizes, np.int64)
         # a topic on which QoS 0 was met once: its messages do not all come again
         self._lossy = np.zeros(len(self._topics), np.bool_)
 
@@ -177,6 +194,7 @@ class MqttSubscriber:
                 connection = self._connect(self._endpoint(), None, self._on_state, on_batch=self._take)
                 connection.subscribe(self._filters)
                 self._window = connection.window
+                self._enough = max(_GROUP, self._window // 4)
                 connection.start()
                 self._connection = connection
             except Exception as error:  # noqa: BLE001 - one source must never stop for good
@@ -190,7 +208,8 @@ class MqttSubscriber:
             except Exception as error:  # noqa: BLE001 - one source must never stop for good
                 _log.exception("the reader of a source failed; going on", source=self._source, error=repr(error))
                 self._begin_again()
-        self._drain()
+        # what comes later is sent again, as it is not acknowledged
+        self._messages(self._waiting.get(0))
         self._flush(last=True)
         self.health.say("stopped", "", self._clock.now_us())
 
@@ -204,28 +223,36 @@ class MqttSubscriber:
             self._begin_again()
         if self._fresh_session.is_set():
             self._note_fresh_session()
-        batch = self._waiting.get(0.25)
-        if batch is None:
-            self._flush_if_due()
-            return
+        batches = self._waiting.get(0.25)
         deadline = self._clock.monotonic() + _LINGER_SECONDS
-        while batch is not None:
-            self._messages(*batch)
+        news, messages, size = batches, 0, 0
+        while news:
+            messages += sum(len(batch.found) for batch in news)
+            size += sum(batch.found.size for batch in news)
             left = deadline - self._clock.monotonic()
-            held = len(self._again.packet_ids) + len(self._once.packet_ids)
-            if left <= 0 or 4 * held >= self._window or len(self._again.table) + len(self._once.table) >= _LARGEST_GROUP:
+            if left <= 0 or messages >= self._enough or size >= _WAITING_BYTES:
                 break
             # a broker that waits to hear of its messages is silent, one that has more is not
-            batch = self._waiting.get(min(left, _SILENCE_SECONDS) if held >= _GROUP else left)
+            news = self._waiting.get(min(left, _SILENCE_SECONDS) if messages >= _GROUP else left)
+            if not news and messages >= _GROUP:
+                # next time its silence is not waited for
+                self._enough = messages
+            batches += news
+        if messages >= self._enough and self._waiting.any:
+            self._enough = max(_GROUP, self._window // 4)
+        self._messages(batches)
         self._flush_if_due()
 
-    def _drain(self) -> None:
-        """Take what waits already; what comes later is sent again, as it is not acknowledged."""
-        while (batch := self._waiting.get(0)) is not None:
-            self._messages(*batch)
-
-    def _messages(self, found: Published, connection: int, received_us: int, *, once_only: bool = False) -> None:
+    def _messages(self, batches: Sequence[_Batch], *, once_only: bool = False) -> None:
         """Read, judge and keep messages; ``once_only``: but for those that the broker sends again."""
+        for connection, run in groupby(batches, lambda batch: batch.connection):
+            whole, times = Published(), []
+            for batch in run:
+                times.append(np.full(len(batch.found), batch.received_us))
+                whole.add(batch.found)
+            self._messages_of(whole, connection, np.concatenate(times), once_only=once_only)
+
+    def _messages_of(self, found: Published, connection: int, received_us: npt.NDArray[np.int64], *, once_only: bool) -> None:
         now = self._clock.now_us()
         if minute_of(now) != minute_of(self._again.since_us):
             self._flush(last=True)
@@ -246,7 +273,7 @@ class MqttSubscriber:
         columns = self._read(topic[at], payloads)
         for n in np.flatnonzero(np.isin(at, list(found.oversized))).tolist() if found.oversized else ():
             columns.unreadable[n] = f"{found.oversized[int(at[n])]:,} bytes are more than max_payload_bytes allows"
-        self._keep(topic[at], payloads, columns, headers[at], received_us)
+        self._keep(topic[at], payloads, columns, headers[at], received_us[at])
 
     def _note_packets(self, found: Published, connection: int, acknowledged: npt.NDArray[np.bool_], lossy: npt.NDArray[np.bool_]) -> None:
         """Remember what is to be acknowledged, each with the record that its samples stand in."""
@@ -263,7 +290,7 @@ class MqttSubscriber:
     def _read(self, topic: npt.NDArray[np.int64], payloads: Sequence[bytes]) -> ManyColumns:
         """Return what payloads say; ``key`` counts through all keys of all topics."""
         form = self._reads_as[topic]
-        forms = np.unique(form).tolist()
+        forms = [0] if len(self._payloads) == 1 else np.flatnonzero(np.bincount(form)).tolist()
         if len(forms) == 1:
             columns: ManyColumns = self._payloads[forms[0]].decode(payloads)
         else:
@@ -284,9 +311,9 @@ class MqttSubscriber:
         payloads: Sequence[bytes],
         columns: ManyColumns,
         headers: npt.NDArray[np.uint8],
-        received_us: int,
+        received_us: npt.NDArray[np.int64],
     ) -> None:
-        m = len(topic)
+        m, now = len(topic), int(received_us[-1])
         readable = np.ones(m, np.bool_)
         retain, dup = (headers & 1) != 0, (headers & 8) != 0
         if columns.unreadable:
@@ -304,10 +331,10 @@ class MqttSubscriber:
         for n, count in verdicts.skipped:
             gathering, one = self._once if lossy[n] else self._again, self._topics[int(topic[n])]
             detail = f"{count} messages of '{one.name}' are missing"
-            gathering.account.missed(received_us, received_us + 1, count * max(1, int(rows[n])), GapReason.SEQUENCE, None, detail)
+            gathering.account.missed(now, now + 1, count * max(1, int(rows[n])), GapReason.SEQUENCE, None, detail)
         for n, why in columns.unreadable.items():
             gathering, one = self._once if lossy[n] else self._again, self._topics[int(topic[n])]
-            gathering.account.count(received_us, rejected=max(1, one.usual))
+            gathering.account.count(now, rejected=max(1, int(self._usual[topic[n]])))
             self._poison(one.name, payloads[n], why)
 
     def _keep_in(
@@ -320,7 +347,7 @@ class MqttSubscriber:
         readable: npt.NDArray[np.bool_],
         retain: npt.NDArray[np.bool_],
         rows: npt.NDArray[np.int64],
-        received_us: int,
+        received_us: npt.NDArray[np.int64],
     ) -> None:
         """Keep what is new of the chosen messages in one gathering, and count all of them."""
         numbered = columns.sequence >= 0
@@ -328,11 +355,10 @@ class MqttSubscriber:
             gathering.account.complete = False
         fresh = chosen & new
         doubled = int(rows[chosen & readable & ~new].sum())
-        touched = np.unique(topic[fresh & ~retain & numbered]).tolist()
+        touched = np.flatnonzero(np.bincount(topic[fresh & ~retain & numbered])).tolist()
         gathering.numbers.update((one.name, one.sequence) for one in map(self._topics.__getitem__, touched) if one.sequence is not None)
         last = np.flatnonzero(chosen & readable)
-        for place, count in dict(zip(topic[last].tolist(), rows[last].tolist(), strict=True)).items():
-            self._topics[place].usual = count
+        self._usual[topic[last]] = rows[last]
         message = columns.message
         found = Rows(
             self._signal_of[columns.key],
@@ -345,14 +371,15 @@ class MqttSubscriber:
             retain[message],
         )
         if not fresh.all():
-            found = found.take(fresh[message])
-        outcome = gathering.table.take(received_us, found)
+            found, message = found.take(fresh[message]), message[fresh[message]]
+        outcome = gathering.table.take(received_us[message], found)
+        now = int(received_us[-1])
         counts = {"stored": outcome.stored, "filtered": outcome.filtered, "duplicate": outcome.duplicate + doubled}
         if any(counts.values()):
-            gathering.account.count(received_us, **counts)
+            gathering.account.count(now, **counts)
         if len(outcome.mismatched):
             paths = [self._signals[place].path for place in outcome.mismatched.tolist()]
-            gathering.account.grow(received_us, received_us + 1, paths, GapReason.TYPE, "another data type, or a text that cannot be kept")
+            gathering.account.grow(now, now + 1, paths, GapReason.TYPE, "another data type, or a text that cannot be kept")
 
     def _poison(self, topic: str, payload: bytes, why: str) -> None:
         """Keep a sample of the payloads that cannot be read in the log."""
@@ -431,8 +458,7 @@ class MqttSubscriber:
         self._run_number += 1
         if self._connection is not None:
             self._connection.reconnect()
-        while (batch := self._waiting.get(0)) is not None:
-            self._messages(*batch, once_only=True)
+        self._messages(self._waiting.get(0), once_only=True)
         self._flush_one(self._once)
         self._again.packet_ids = []
         self._again.numbers = {}

@@ -99,8 +99,6 @@ class Topic:
     """Messages missing before the last new one."""
     unread: int = 0
     """Messages since the last new one that came and could not be read: they count as rejected and are not missing as well."""
-    usual: int = 0
-    """Values in the last message that could be read."""
     shared: bool = False
     """Whether other readers get a part of the messages: then what is not here may be there, and nothing is known to be missing."""
     _retained: int | None = None
@@ -272,5 +270,5 @@ def plan_topics(topics: Sequence[MqttTopicSettings], signals: Sequence[Signal], 
         unfit += [signals[place].address for place in places if place not in fitting]
         keys = tuple(SignalKey(signals[place].address.partition("#")[2], signals[place].data_type) for place in fitting)
         if keys:
-            planned.append(Topic(name, form, keys, np.array(fitting, np.intp), usual=len(keys), shared=shared))
+            planned.append(Topic(name, form, keys, np.array(fitting, np.intp), shared=shared))
     return planned, unfit

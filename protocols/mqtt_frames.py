@@ -40,6 +40,17 @@ class Published:
     size: int = 0
     """Bytes of all payloads."""
 
+    def add(self, other: Published) -> None:
+        """Take the messages that came next."""
+        n = len(self.topics)
+        self.topics += other.topics
+        self.payloads += other.payloads
+        self.headers += other.headers
+        self.packet_ids += other.packet_ids
+        self.oversized.update((n + place, size) for place, size in other.oversized.items())
+        self.unnamed += other.unnamed
+        self.size += other.size
+
     def __len__(self) -> int:
         return len(self.topics)
 

@@ -10,6 +10,10 @@ from protocols.mqtt_frames import Published, Scanner
 
 _READ: Final = 262_144
 _PAUSE_SECONDS: Final = 0.01
+_BUSY_SPAN_SECONDS: Final = 0.05
+_BUSY_MESSAGES: Final = 100
+_BREATH_SECONDS: Final = 0.002
+"""Between two reads while many messages come: a broker writes them one by one, and a read costs as much as twenty messages."""
 _PING_ANSWER: Final = b"\xd0\x00"
 
 Deliver = Callable[[Published], bool]
@@ -32,6 +36,9 @@ class Link:
         self._other = b""
         self._more = False
         self._dropped = False
+        self._span_began = 0.0
+        self._span_messages = 0
+        self._busy = False
 
     def recv(self, size: int) -> bytes:
         """Return bytes of packets that are no messages. Raises BlockingIOError while there are none, as a socket does."""
@@ -50,6 +57,8 @@ class Link:
             return piece
         if self._more:
             return self._scan(size)
+        if self._busy:
+            time.sleep(_BREATH_SECONDS)
         count = self._link.recv_into(self._buffer)
         if not count:
             return b""
@@ -93,9 +102,18 @@ class Link:
     def _scan(self, size: int) -> bytes:
         found, self._other = self._scanner.scan()
         self._more = bool(found or self._other)
-        if found and not self._deliver(found):
-            self._held = found
+        if found:
+            self._note_pace(len(found))
+            if not self._deliver(found):
+                self._held = found
         return self._sign_of_life(size)
+
+    def _note_pace(self, messages: int) -> None:
+        now = time.monotonic()
+        self._span_messages += messages
+        if now - self._span_began > _BUSY_SPAN_SECONDS:
+            self._busy = self._span_messages > _BUSY_MESSAGES and now - self._span_began < 2 * _BUSY_SPAN_SECONDS
+            self._span_began, self._span_messages = now, 0
 
     def _sign_of_life(self, size: int) -> bytes:
         """Tell paho now and then that the broker lives: the answer to its ping may stand behind megabytes of messages."""
