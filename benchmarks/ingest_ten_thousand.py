@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -149,14 +149,32 @@ def _report(name: str, url: str, folder: Path, options: argparse.Namespace, post
     return not broken
 
 
-def _cpu(parts: dict[str, list[int]]) -> dict[str, float]:
-    seconds = {}
-    for name, pids in parts.items():
-        seconds[name] = 0.0
-        for pid in pids:
-            times = psutil.Process(pid).cpu_times()
-            seconds[name] += times.user + times.system
-    return seconds
+class _Meter:
+    """CPU seconds and memory of named processes, those that come and go meanwhile included."""
+
+    def __init__(self, parts: Callable[[], dict[str, list[int]]]) -> None:
+        self._parts = parts
+        self._first: dict[tuple[str, int], float] = {}
+        self._last: dict[tuple[str, int], float] = {}
+        self.rss_mb: dict[str, int] = {}
+        self.look(new=False)
+
+    def look(self, *, new: bool = True) -> None:
+        memory: dict[str, float] = {}
+        for name, pids in self._parts().items():
+            for pid in pids:
+                with suppress(psutil.Error):
+                    times = psutil.Process(pid).cpu_times()
+                    self._last[name, pid] = times.user + times.system
+                    self._first.setdefault((name, pid), 0.0 if new else times.user + times.system)
+                    memory[name] = memory.get(name, 0) + psutil.Process(pid).memory_info().rss / 1e6
+        self.rss_mb = {name: round(value) for name, value in memory.items()}
+
+    def spent(self) -> dict[str, float]:
+        seconds: dict[str, float] = {}
+        for (name, pid), last in self._last.items():
+            seconds[name] = seconds.get(name, 0.0) + last - self._first[name, pid]
+        return seconds
 
 
 def _parts(ingest: Child, server: int, postgres: int | None, url: str) -> dict[str, list[int]]:
@@ -189,16 +207,16 @@ def _measure(
     seconds_to_first = time.monotonic() - asked_at + float(first[0] if first is not None else 0)
     time.sleep(3)
     clock = SystemClock()
-    parts = _parts(ingest, server, postgres, url)
-    before, rows, from_us, began = _cpu(parts), _stored(connection), clock.now_us(), time.monotonic()
+    meter = _Meter(lambda: _parts(ingest, server, postgres, url))
+    rows, from_us, began = _stored(connection), clock.now_us(), time.monotonic()
     loads = []
     while time.monotonic() - began < options.seconds:
         time.sleep(min(5.0, max(0.1, options.seconds - (time.monotonic() - began))))
         loads.append(os.getloadavg()[0])
+        meter.look()
     stored = _stored(connection) - rows
     wall, to_us = time.monotonic() - began, clock.now_us()
-    spent = {name: value - before[name] for name, value in _cpu(parts).items()}
-    memory = {name: round(sum(psutil.Process(pid).memory_info().rss for pid in pids) / 1e6) for name, pids in parts.items()}
+    spent = meter.spent()
     ours = sum(value for name, value in spent.items() if name != "server")
     waiting = connection.execute("SELECT coalesce(sum(in_spool), 0) FROM source_state").fetchone()
     return {
@@ -208,7 +226,7 @@ def _measure(
         "microseconds_a_value": {name: round(1e6 * value / max(1, stored), 3) for name, value in spent.items()},
         "cores": {name: round(value / wall, 3) for name, value in spent.items()},
         "values_a_second_and_core_end_to_end": round(stored / max(0.001, ours)),
-        "rss_mb": memory,
+        "rss_mb": meter.rss_mb,
         "waiting_in_spool_at_the_end": int(waiting[0]) if waiting is not None else 0,
         "load": {"max": max(loads), "end": loads[-1]},
         "from_us": from_us,
