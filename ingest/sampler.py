@@ -37,6 +37,8 @@ _ASK_AGAIN_SECONDS: Final = 30.0
 """How often nodes that the server did not know are looked for again."""
 _STEP_US: Final = 2_000_000
 """A wall clock that moved so much more than the steady one has been set."""
+_LONGEST_STEP_US: Final = 86_400_000_000
+"""A clock that is set further forward was never right, as after a start in 1970: the time between did not pass, no tick was missed."""
 _NEEDED_FOR_REAL_TIME: Final = "CAP_SYS_NICE or LimitRTPRIO=10"
 _NUL: Final = "a text holds the character NUL, which no database keeps"
 _log = structlog.get_logger(__name__)
@@ -296,12 +298,12 @@ class OpcUaSampler:
             # slewing is followed without a word
             return
         _log.warning("the clock was set", source=self._source, step_seconds=step_us / 1e6)
-        if step_us > 0:
-            self._catch_up(GapReason.CLOCK, f"our clock was set {step_us / 1e6:.1f} s forward")
+        detail = f"our clock was set {abs(step_us) / 1e6:.1f} s {'forward' if step_us > 0 else 'back'}"
+        if 0 < step_us <= _LONGEST_STEP_US:
+            self._catch_up(GapReason.CLOCK, detail)
         else:
             self._flush(self._next_us)
             self._next_us = self._since_us = first_tick(now_us, self._interval_us)
-            detail = f"our clock was set {-step_us / 1e6:.1f} s back"
             self._account.note(Gap(self._source, self._next_us, self._next_us + 1, 0, GapReason.CLOCK, None, detail))
 
     def _begin_tick(self) -> int | None:
