@@ -7,6 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import orjson
@@ -15,13 +16,18 @@ from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.ua.attribute_ids import AttributeIds
 
-from plant.settings import MqttSourceSettings, OpcUaSourceSettings
+from plant.settings import MqttSourceSettings, OpcUaSourceSettings, SparkplugSourceSettings
 from plant.signals import DataType
 from plant.site import load_site
+from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttMessage
+from protocols.sparkplug_payload import MetricRow, decode, properties_of
+from protocols.sparkplug_topics import HostState, filters_of, parse_topic
 from simulators.mqtt_publisher import broker_of
 from simulators.plant import Gateway, Line
 from simulators.plant_feed import SCAN_US
 from simulators.plant_site import NAMESPACE
+from simulators.sparkplug_node import METRIC_TYPES
+from tests.ingest.parts import until
 from tests.simulators.conftest import free_port
 from tests.simulators.test_replay import Listener, simulators
 
@@ -41,6 +47,29 @@ def _message(listener: Listener) -> dict[str, dict[str, Any]]:
     """The latest message of each topic, of those that came within a second."""
     time.sleep(1.0)
     return {topic: orjson.loads(payload) for topic, payload in listener.all()}
+
+
+def _births(url: str, devices: int) -> dict[str, list[MetricRow]]:
+    """What the devices of an edge node tell of themselves once its host says that it is there, by address without metric."""
+    port = urlsplit(url).port
+    assert port is not None
+    found: dict[str, list[MetricRow]] = {}
+
+    def take(message: MqttMessage) -> bool:
+        topic = parse_topic(message.topic)
+        if topic is not None and topic.kind == "DBIRTH":
+            found[f"{topic.node}/{topic.device}"] = decode(message.payload).metrics
+        return True
+
+    connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "births", session_seconds=0), take)
+    connection.subscribe(filters_of(["north"]))
+    connection.start()
+    connection.wait_connected(10)
+    state = HostState("leadhand")
+    connection.publish(state.topic, state.payload(time.time_ns() // 1_000_000, online=True), 1, 5, retain=True)
+    until(lambda: len(found) == devices, 10)
+    connection.stop()
+    return found
 
 
 async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tmp_path: Path, broker: str) -> None:
@@ -69,6 +98,13 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
                             assert value.Value.VariantType.name.lower() == str(known.data_type)
                             if known.range is not None:
                                 assert known.range.low <= value.Value.Value <= known.range.high
+            elif isinstance(source, SparkplugSourceSettings):
+                told = {f"{node}:{row.name}": row for node, rows in _births(source.url, 2).items() for row in rows}
+                offered |= {(source.id, address) for address in told}
+                for signal_known in (s for s in site.signals if s.source == source.id):
+                    row = told[signal_known.address]
+                    assert row.datatype == METRIC_TYPES[signal_known.data_type]
+                    assert properties_of(row.properties).get("engUnit", "") == signal_known.unit
             else:
                 assert isinstance(source, MqttSourceSettings)
                 for topic, content in _message(listener).items():
