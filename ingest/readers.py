@@ -140,6 +140,7 @@ def _subscriber(settings: MqttSourceSettings, signals: tuple[Signal, ...], aroun
         SourceHealth(source, requested, insecure=settings.username is None, now_us=around.clock.now_us()),
         around.clock,
         around.writer.state_of(source),
+        share=settings.share,
     )
 
 

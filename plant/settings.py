@@ -243,6 +243,17 @@ class MqttSourceSettings(SourceBase):
     interval_ms: Annotated[
         float | None, Field(gt=0, description="how often values are wanted, for display; MQTT sources send by themselves")
     ] = None
+    processes: Annotated[
+        int, Field(ge=1, le=64, description="reader processes that divide the topics; each is a source of its own: id-1, id-2, ...")
+    ] = 1
+    share: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[^/+#\s]{1,60}$",
+            description="name of a shared subscription: the broker spreads the messages of each topic over all who subscribe by it; "
+            "what is missing is unknown then",
+        ),
+    ] = None
 
     _id = field_validator("id")(_segment)
 

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from plant import patterns
+from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
 from plant.settings import (
@@ -45,6 +46,8 @@ class Site:
     signals: tuple[Signal, ...]
     ingest: IngestSettings = field(default_factory=IngestSettings)
     """How gateways ship."""
+    shared: tuple[tuple[SourceId, SourceId], ...] = ()
+    """Sources that read the signals of another one: (source, whose)."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -55,7 +58,8 @@ class Site:
 
     def signals_of(self, source: SourceId) -> tuple[Signal, ...]:
         """Return the signals that one source gives, in the order of the settings."""
-        return tuple(signal for signal in self.signals if signal.source == source)
+        whose = dict(self.shared).get(source, source)
+        return tuple(signal for signal in self.signals if signal.source == whose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +166,12 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     equipment = _equipment(root, head, _placed(files, "equipment"), problems)
     sources = _sources(root, head.time_zone, equipment, _placed(files, "sources"), problems)
     signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
+    given, shared = divide_sources(sources.values(), signals, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
     named = head.name or head.id
-    return Site(root, named, head.time_zone, tuple(equipment.values()), tuple(sources.values()), tuple(signals), shipping)
+    return Site(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared)
 
 
 def _placed(files: list[_Placed[SiteFile]], key: str) -> Iterator[_Placed[Any]]:
