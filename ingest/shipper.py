@@ -25,6 +25,8 @@ from storage.leases import LeaseMoved, Terms, read_terms
 from storage.samples import SampleWriter, accepted_span, best_batch, spool_watermark
 
 _MOST_SAMPLES: Final = 200_000
+_ROWS_A_SIGNAL: Final = 66
+"""A backlog of a small site needs no batch deeper than this: twice as deep drains little faster and takes twice the memory."""
 _SHORT_SECONDS: Final = 2.0
 """Raw samples that come so often need nothing to travel ahead of them."""
 _BEHIND_SECONDS: Final = 3.0
@@ -167,7 +169,8 @@ class Shipper:
     def _begin(self, connection: Connection) -> None:
         """Learn how far the database is, and go on right behind it: the answer to the last shipment may have been lost."""
         self._look_at_terms(connection)
-        self._most_samples = best_batch(connection, len(self._site().signals))
+        signals = len(self._site().signals)
+        self._most_samples = min(best_batch(connection, signals), max(_MOST_SAMPLES, _ROWS_A_SIGNAL * signals))
         stored = spool_watermark(connection, self._spool.uuid)
         if stored > self._spool.last:
             _log.error("the database knows records that this spool does not: was an old spool put back?", stored=stored)

@@ -109,8 +109,9 @@ def _shown(context: PageContext, services: Services, source: str, span: str, t: 
         html.Div(_gaps(gaps, t, context.time_zone), className="panel"),
         html.P(
             [
-                html.A(t("Ledger as CSV"), href=f"/api/v1/ledger?{asked}", className="tool", download="ledger.csv"),
-                html.A(t("Gaps as CSV"), href=f"/api/v1/gaps?{asked}&most=10000", className="tool", download="gaps.csv"),
+                html.A(t("Ledger as CSV"), href=f"/api/v1/ledger?{asked}", download="ledger.csv"),
+                " · ",
+                html.A(t("Gaps as CSV"), href=f"/api/v1/gaps?{asked}&most=10000", download="gaps.csv"),
             ]
         ),
     ]
@@ -121,11 +122,8 @@ def _totals(sources: Sequence[SourceView], totals: dict[str, LedgerView], t: Tex
         (t("Source"), False),
         *count_heads(t),
         (t("Taken"), True),
-        (t("Lateness p50"), True),
-        (t("Lateness p99"), True),
-        (t("Requested"), True),
-        (t("Granted"), True),
-        (t("Achieved"), True),
+        (t("Lateness p50, p99"), True),
+        (t("Requested, granted, achieved"), True),
     ]
     rows = []
     for source in sources:
@@ -137,10 +135,15 @@ def _totals(sources: Sequence[SourceView], totals: dict[str, LedgerView], t: Tex
                 html.Div([html.Div(dcc.Link(source.id, href="/sources")), source_state(source, t)]),
                 *counts,
                 _share(line, t),
-                *(milliseconds(us) for us in (*late, source.requested_us, source.granted_us, source.achieved_us)),
+                _each(late),
+                _each((source.requested_us, source.granted_us, source.achieved_us)),
             ]
         )
     return table(heads, rows, caption=t("Where the samples went"), nothing=t("No sources yet."))
+
+
+def _each(times_us: Sequence[int | None]) -> Component:
+    return html.Div([html.Div(milliseconds(us)) for us in times_us])
 
 
 def _share(line: LedgerView | None, t: Texts) -> str:

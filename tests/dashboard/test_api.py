@@ -12,6 +12,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from plant.ledger import Gap, GapReason
+from plant.signals import SourceId
 from plant.site import load_site
 from storage.people import Role, Scope
 from tests.dashboard.running import PASSWORD, ROBOT, ROOT, RunningDashboard
@@ -332,3 +334,16 @@ def test_nothing_in_the_log_is_a_failure(dashboard: RunningDashboard) -> None:
     log = Path(dashboard.log).read_text()
     assert "Traceback" not in log
     assert "secret" not in log
+
+
+def test_ledger_and_gaps_come_as_csv_in_which_no_text_is_a_formula(viewer: httpx.Client, dashboard: RunningDashboard) -> None:
+    now = dashboard.clock.now_us()
+    dashboard.ship(gaps=(Gap(SourceId("robots"), now - 3_000_000, now - 2_000_000, 7, GapReason.TAKEOVER, None, "=1+1"),))
+    asked = {"from_us": now - 3_600_000_000, "to_us": now, "format": "csv"}
+    ledger = viewer.get("/api/v1/ledger", params=asked)
+    assert ledger.headers["content-type"].startswith("text/csv")
+    assert ledger.text.splitlines()[0].startswith("source,minute_us,complete,expected")
+    gaps = viewer.get("/api/v1/gaps", params={**asked, "source": "robots"})
+    line = next(one for one in gaps.text.splitlines() if "takeover" in one)
+    assert line.endswith(",'=1+1")
+    assert viewer.get("/api/v1/gaps", params={**asked, "format": "xml"}).status_code == 422

@@ -22,6 +22,7 @@ PAGES = {
     "/equipment/acme/north/welding": ("welding", "welding", ".cards .card"),
     "/sources": ("Sources", "数据源", "#sources-list .state.critical"),
     "/health": ("System health", "系统健康", "#health-now .sum.right"),
+    "/ledger": ("Ledger", "样本台账", "#ledger-shown .minute.normal"),
     "/account": ("Your account", "我的账户", "#password-change"),
     "/people": ("People and tokens", "人员与令牌", "#people-accounts td"),
     "/nowhere": ("No such page", "没有此页面", "#page a"),
