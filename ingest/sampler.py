@@ -20,6 +20,7 @@ from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
 from ingest.ticks import first_tick
+from ingest.wakes import Waker
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
@@ -247,9 +248,10 @@ class OpcUaSampler:
         asked_at = self._clock.monotonic()
         self._watch_clock()
         self._catch_up(GapReason.DISCONNECTED)
+        waker = Waker()
         try:
             while not self._stopping and not session.lost.is_set():
-                await self._wait_for_tick(session)
+                await self._wait_for_tick(session, waker)
                 if self._stopping or session.lost.is_set():
                     break
                 self._watch_clock()
@@ -264,6 +266,7 @@ class OpcUaSampler:
                 if nodes.missing and asking is None and self._clock.monotonic() - asked_at > _ASK_AGAIN_SECONDS:
                     asking, asked_at = asyncio.create_task(self._resolve(session)), self._clock.monotonic()
         finally:
+            waker.close()
             if asking is not None:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
@@ -280,14 +283,14 @@ class OpcUaSampler:
             self._say("connected", _shortcoming(nodes, len(self._signals)))
         return nodes
 
-    async def _wait_for_tick(self, session: OpcUaSession) -> None:
+    async def _wait_for_tick(self, session: OpcUaSession, waker: Waker) -> None:
         while True:
             left = (self._next_us - self._clock.now_us()) / 1e6
             if left <= 0 or self._stopping or session.lost.is_set():
                 return
             if left > self._interval_us / 1e6 + _STEP_US / 1e6:
                 return
-            await asyncio.sleep(min(left, 0.25))
+            await waker.sleep(min(left, 0.25))
 
     def _watch_clock(self) -> None:
         """Notice a wall clock that was set: the grid goes on from the new time, and a gap tells of it."""
