@@ -166,9 +166,7 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
         (t("Bolt"), True),
         (t("Program"), False),
         (t("Torque"), True),
-        ("", False),
         (t("Angle"), True),
-        ("", False),
         (t("Verdict"), False),
         (t("Curve"), False),
     ]
@@ -177,12 +175,10 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
             moment(one.time_us, zone),
             names.get(one.equipment, one.equipment or one.source),
             str(one.spindle),
-            html.Span(one.part or NONE_SHOWN, className="wrap"),
+            html.Span(one.part or NONE_SHOWN, className="number"),
             _bolt(one),
             html.Span(f"{one.program if one.program is not None else NONE_SHOWN} {one.program_name}".strip(), title=one.strategy),
-            NONE_SHOWN if one.torque_nm is None else f"{one.torque_nm:.1f} N·m",
             _against(one.torque_nm, one.torque_min_nm, one.torque_max_nm, "N·m", t),
-            NONE_SHOWN if one.angle_deg is None else f"{one.angle_deg:.1f}°",
             _against(one.angle_deg, one.angle_min_deg, one.angle_max_deg, "°", t),
             _verdict(one, t),
             _opener(one, t),
@@ -201,16 +197,19 @@ def _bolt(one: TighteningView) -> str:
 
 
 def _against(value: float | None, low: float | None, high: float | None, unit: str, t: Texts) -> Component:
-    """Return a bar of a value between its limits; the limits take the middle half."""
-    if value is None or low is None or high is None or not low < high:
-        return html.Div()
+    """Return a value and, where it has limits, a bar of it between them; the limits take the middle half."""
+    if value is None:
+        return html.Span(NONE_SHOWN)
+    figure = html.Div(f"{value:.1f} {unit}")
+    if low is None or high is None or not low < high:
+        return figure
     room = (high - low) / 2
 
     def at(number: float) -> float:
         return min(100.0, max(0.0, 100 * (number - low + room) / (2 * (high - low))))
 
     outside = not low <= value <= high
-    return html.Div(
+    bar = html.Div(
         className="bar limits wrong" if outside else "bar limits",
         title=t("{low} to {high} {unit}", low=f"{low:g}", high=f"{high:g}", unit=unit),
         children=[
@@ -220,6 +219,7 @@ def _against(value: float | None, low: float | None, high: float | None, unit: s
             html.Div(className="pointer", style={"left": f"{at(value):.1f}%"}),
         ],
     )
+    return html.Div([figure, bar])
 
 
 def _verdict(one: TighteningView, t: Texts) -> Component:
