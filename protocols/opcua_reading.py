@@ -24,7 +24,7 @@ from protocols.opcua_values import ReadColumns, concatenate
 _READ_RESPONSE: Final = 634
 _MOST_IN_FLIGHT: Final = 8
 """Requests sent before the first one's answer is awaited."""
-_BYTES_PER_NODE: Final = 1024
+_BYTES_PER_NODE: Final = 128
 _BYTES_BESIDE: Final = 2**20
 """A reply may be this large and _BYTES_PER_NODE more for each node: what is larger holds a text that is no measurement."""
 _ASK_AGAIN_SECONDS: Final = 30.0

@@ -33,6 +33,8 @@ _SILENT_PERIODS: Final = 3
 _LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 3, 10
 _IN_FLIGHT_MS: Final = 500
 """PublishRequests wait at the server for about so long, that a slow network holds up nothing."""
+_MOST_AT_ONCE: Final = 20_000
+"""Values in one message: what waited during an outage must not come as one message larger than we take."""
 _MOST_ASKED_AGAIN: Final = 1000
 _MOST_MALFORMED: Final = 10
 _START_TIME: Final = ua.NodeId(2257)  # type: ignore[arg-type]
@@ -403,7 +405,7 @@ async def subscribe(link: Link, wish: Wish) -> Subscription:
     request.Parameters.RequestedPublishingInterval = wish.publishing_ms
     request.Parameters.RequestedLifetimeCount = ua.UInt32(lifetime)
     request.Parameters.RequestedMaxKeepAliveCount = ua.UInt32(keep_alive)
-    request.Parameters.MaxNotificationsPerPublish = ua.UInt32(0)
+    request.Parameters.MaxNotificationsPerPublish = ua.UInt32(_MOST_AT_ONCE)
     request.Parameters.PublishingEnabled = True
     response = await link.ask(request, ua.CreateSubscriptionResponse, _encoding("CreateSubscriptionResponse"))
     given = response.Parameters

@@ -179,7 +179,8 @@ async def _serve(options: argparse.Namespace) -> None:
         await _add_types(server, spaces["http://types.test/UA/"], nodes, options)
     async with server:
         _say({"ready": True, "port": options.port})
-        churning = asyncio.create_task(_churn(server, nodes, options)) if options.churn else None
+        changes = _write if options.write_ms else _churn
+        churning = asyncio.create_task(changes(server, nodes, options)) if options.churn or options.write_ms else None
         await _obey(server, nodes)
         if churning is not None:
             churning.cancel()
@@ -239,6 +240,23 @@ async def _churn(server: Any, nodes: dict[str, Any], options: argparse.Namespace
         await asyncio.sleep(0.03)
 
 
+async def _write(server: Any, nodes: dict[str, Any], options: argparse.Namespace) -> None:
+    """Change all numbered nodes again and again, so that subscriptions are told."""
+    turn = 0
+    while True:
+        turn += 1
+        for number in range(options.many):
+            value = _mixed(number, turn) if options.mixed else _mixed(7 * number, turn)
+            await server.write_attribute_value(nodes[f"many{number}"].nodeid, value_now(value))
+        await asyncio.sleep(options.write_ms / 1000)
+
+
+def value_now(variant: Any) -> Any:
+    """Return a value of this moment."""
+    ua: Any = importlib.import_module("asyncua.ua")
+    return ua.DataValue(variant, SourceTimestamp=datetime.now(UTC))
+
+
 def _force(server: Any, node: Any, value: Any) -> None:
     """Set a value past asyncua's check of types, as a program download to a controller goes past it."""
     server.iserver.aspace._nodes[node.nodeid].attributes[AttributeIds.Value].value = value
@@ -282,6 +300,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=0, help="so many numbered nodes of type Double")
     parser.add_argument("--mixed", action="store_true", help="the numbered nodes are of seven types in turn")
     parser.add_argument("--churn", type=int, default=0, help="so many of the numbered nodes change type, status or length each 30 ms")
+    parser.add_argument("--write-ms", type=float, default=0, help="all numbered nodes change so often, and subscriptions are told")
     parser.add_argument("--seed", type=int, default=1)
     asyncio.run(_serve(parser.parse_args()))
 

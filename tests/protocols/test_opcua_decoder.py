@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from plant.errors import Unavailable
 from plant.samples import NO_TIME
-from protocols.opcua_decoder import BAD_DECODING_ERROR, TICKS_1601_TO_1970, ReplyDecoder
+from protocols.opcua_decoder import BAD_DECODING_ERROR, TICKS_1601_TO_1970, ReplyDecoder, decode_results
 from protocols.opcua_values import NOT_SCALAR, ReadColumns
 
 TIME = 134_398_201_610_311_191
@@ -97,6 +97,16 @@ others = st.one_of(
     st.just(b"\x11\x03\x02\x00\x03\x00\x00\x00abc"),
     st.just(b"\x98\x02\x00\x00\x00\x06\x01\x00\x00\x00\x01\x01"),
 )
+rare = st.one_of(
+    st.binary(max_size=6).map(lambda value: string(value, 16)),
+    st.just(b"\x12\xc3\x02\x00\x03\x00\x00\x00abc" + string(b"urn:a")[1:] + struct.pack("<I", 7)),
+    st.just(b"\x17\x03\x06\x05\x00\x00\x00" + struct.pack("<I", 0x80050000)),
+    st.just(b"\x97\x02\x00\x00\x00\x01\x01\x01\x00"),
+    st.just(b"\x19\x33\x01\x00\x00\x00\x02\x00\x00\x00" + string(b"why")[1:] + struct.pack("<I", 0x80050000)),
+    st.just(b"\x99\x01\x00\x00\x00\x00"),
+    st.just(b"\xd8\x02\x00\x00\x00\x0c" + string(b"a")[1:] + b"\x0b" + struct.pack("<d", 1.5) + struct.pack("<3i", 2, 1, 2)),
+)
+"""What asyncua reads wrongly, or for ever, once it is damaged: not for the tests that damage."""
 ticks = st.one_of(st.none(), st.integers(TICKS_1601_TO_1970 + 10, TICKS_1601_TO_1970 + 10**17))
 statuses = st.one_of(st.none(), st.sampled_from([0, 0x40900000, 0x80340000, 0x80050000, 0xC0000000, 0x00000480]), st.integers(0, 2**32 - 1))
 picoseconds = st.one_of(st.none(), st.integers(0, 9999))
@@ -149,8 +159,11 @@ def theirs_of(content: bytes, count: int) -> list[ua.DataValue]:
     return [from_binary(ua.DataValue, buffer) for _ in range(count)]
 
 
+all_records = st.one_of(records, st.builds(Record, rare, statuses, ticks, picoseconds, ticks, picoseconds))
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.lists(records, min_size=1, max_size=12))
+@given(st.lists(all_records, min_size=1, max_size=12))
 def test_columns_say_the_same_as_the_reference_decoder(sent: list[Record]) -> None:
     columns = decode(sent)
     # asyncua reads the source's picoseconds behind the server's time; OPC 10000-6, 5.2.2.17 puts them before it.
@@ -162,12 +175,12 @@ def test_columns_say_the_same_as_the_reference_decoder(sent: list[Record]) -> No
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_remembered_layout_never_changes_what_is_read(data: st.DataObject) -> None:
-    sent = data.draw(st.lists(records, min_size=1, max_size=30))
+    sent = data.draw(st.lists(all_records, min_size=1, max_size=30))
     decoder = ReplyDecoder(len(sent))
     for _ in range(data.draw(st.integers(1, 6))):
         assert_equal(decode(sent, decoder), decode(sent))
         for position in data.draw(st.lists(st.integers(0, len(sent) - 1), max_size=5)):
-            sent[position] = data.draw(records)
+            sent[position] = data.draw(all_records)
         if data.draw(st.booleans()):
             sent = [Record(sent[0].variant, source=TIME) for _ in sent]
 
@@ -286,6 +299,30 @@ def test_more_changes_than_are_worth_mending_are_walked() -> None:
         assert columns.value[-1] == 9.0
         assert columns.text is not None
         assert columns.text[0] == "x" * width
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.one_of(st.binary(max_size=200), st.lists(all_records, max_size=6).map(reply)), st.data())
+def test_any_bytes_give_columns_or_unavailable_in_time(content: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(content)
+    for _ in range(data.draw(st.integers(0, 3)) if damaged else 0):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    began = time.perf_counter()
+    try:
+        columns = decode_results(bytes(damaged))
+    except Unavailable:
+        columns = None
+    assert time.perf_counter() - began < 1.0
+    assert columns is None or len(columns) == int.from_bytes(damaged[:4], "little")
+
+
+def test_diagnostics_within_diagnostics_are_skipped_rightly() -> None:
+    """asyncua takes the inner ones for an ExtensionObject, and reads all that follows from the wrong place."""
+    inner = b"\x13\x01\x00\x00\x00\x02\x00\x00\x00" + string(b"why")[1:]
+    columns = decode([Record(b"\x19\x41\x07\x00\x00\x00" + inner, source=TIME), Record(scalar(11, 2.5), source=TIME + 1)])
+    assert columns.type_id.tolist() == [NOT_SCALAR, 11]
+    assert columns.value[1] == 2.5
+    assert columns.source_ticks.tolist() == [TIME, TIME + 1]
 
 
 def test_a_guid_is_skipped_and_named_by_its_type() -> None:
