@@ -8,6 +8,9 @@ transaction too, so a late sample, a crash or a second upkeep never leaves a buc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
 
 from storage import partitions
 from storage.database import Connection, micros, moment
@@ -53,6 +56,7 @@ SELECT
 FROM {below} WHERE bucket >= %(from)s AND bucket < %(to)s
 GROUP BY 1, 2
 """
+_LOOK = "SELECT from_time, to_time FROM rollup_due WHERE tier = %s ORDER BY from_time LIMIT 5000"
 _TAKE = """
 WITH taken AS (
     DELETE FROM rollup_due WHERE ctid = ANY (ARRAY(
@@ -98,15 +102,26 @@ def roll_up(connection: Connection) -> int:
 
 def _run_step(connection: Connection, step: _Step) -> list[tuple[int, int]] | None:
     """Take some of what is due and make it anew, in one transaction; None where nothing is due."""
-    with connection.transaction():
-        due = connection.execute(_TAKE, [step.table.tier]).fetchall()
+    while True:
+        due = connection.execute(_LOOK, [step.table.tier]).fetchall()
         if not due:
             return None
-        kept_us = partitions.kept_from(connection)[step.below.tier]
-        spans = _joined([(micros(a), micros(b)) for a, b in due], step.width_us, kept_us)
-        cells = {cell for a, b in spans for cell in range(a - a % step.table.widths_us[0], b, step.table.widths_us[0])}
+        # In a transaction of its own: whoever makes partitions has a lock until its end, and the writer must never wait for a rollup.
+        cells = _cells(step, _spans(connection, step, due))
         if uncovered(partitions.read(connection, step.table), cells):
             make_partitions(connection, step.table, cells, step.table.widths_us[0])
+        done = _taken(connection, step)
+        if done is not None:
+            return done
+
+
+def _taken(connection: Connection, step: _Step) -> list[tuple[int, int]] | None:
+    """Make anew what is due by now; None, and nothing is done, where that needs a partition that is not there."""
+    with connection.transaction() as transaction:
+        due = connection.execute(_TAKE, [step.table.tier]).fetchall()
+        spans = _spans(connection, step, due)
+        if uncovered(partitions.read(connection, step.table), _cells(step, spans)):
+            raise psycopg.Rollback(transaction)
         for a, b in spans:
             for start in range(a, b, step.chunk_us):
                 bounds = {"from": moment(start), "to": moment(min(b, start + step.chunk_us))}
@@ -115,7 +130,18 @@ def _run_step(connection: Connection, step: _Step) -> list[tuple[int, int]] | No
                 connection.execute(
                     "INSERT INTO rollup_due (tier, from_time, to_time) VALUES (%s, %s, %s)", [step.above.tier, moment(a), moment(b)]
                 )
-    return spans
+        return spans
+    return None
+
+
+def _spans(connection: Connection, step: _Step, due: list[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
+    kept_us = partitions.kept_from(connection)[step.below.tier]
+    return _joined([(micros(a), micros(b)) for a, b in due], step.width_us, kept_us)
+
+
+def _cells(step: _Step, spans: list[tuple[int, int]]) -> set[int]:
+    width = step.table.widths_us[0]
+    return {cell for a, b in spans for cell in range(a - a % width, b, width)}
 
 
 def _joined(spans: list[tuple[int, int]], width_us: int, kept_us: int) -> list[tuple[int, int]]:

@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 
 from plant.clock import SystemClock
+from storage.database import moment
 from storage.health import read_storage_state
-from storage.partitions import RAW, make_partitions
+from storage.partitions import ONE_SECOND, RAW, make_partitions
 from storage.partitions import read as read_partitions
-from storage.rollups import _joined
+from storage.rollups import _joined, roll_up
 from storage.samples import accepted_span
 from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
@@ -82,6 +84,33 @@ def test_a_second_upkeep_at_the_same_time_does_nothing(database_url: str) -> Non
         assert Upkeep(two, budget_bytes=None, clock=SystemClock()).run_once().seconds_rolled == 0
         one.execute("SELECT pg_advisory_unlock(5347610232)")
         assert Upkeep(two, budget_bytes=None, clock=SystemClock()).run_once().seconds_rolled == 1
+
+
+def test_samples_of_a_new_span_are_stored_while_a_long_rollup_works(database_url: str) -> None:
+    database = Database("embedded", database_url)
+    start = an_hour_ago()
+    with database.connect() as one, database.connect() as two, database.connect() as blocker:
+        shipper = shipper_of(one)
+        shipper.ship(samples_of(PATHS[0], start + np.arange(100) * SECOND, np.arange(100.0)))
+        (pid,) = two.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        roll_up(one)
+        # what is due now needs a partition of rollups that is not there, and a row that somebody else has
+        shipper.ship(samples_of(PATHS[0], [start - 20 * HOUR, start + SECOND // 2], [6.0, 7.0]))
+        blocker.execute("BEGIN")
+        blocker.execute("UPDATE rollup_1s SET count = count WHERE bucket = %s", [moment(start)])
+        rolling = threading.Thread(target=Upkeep(two, budget_bytes=None, clock=SystemClock()).roll_up)
+        rolling.start()
+        clock = SystemClock()
+        until = clock.monotonic() + 20
+        while one.execute("SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'", [pid]).fetchone() != (1,):
+            assert clock.monotonic() < until
+            clock.sleep(0.01)
+        one.execute("SET statement_timeout = '5s'")
+        assert shipper.ship(samples_of(PATHS[0], [start - 30 * HOUR], [8.0]))
+        assert make_partitions(one, ONE_SECOND, [start - 30 * HOUR])
+        blocker.execute("COMMIT")
+        rolling.join()
+        assert one.execute("SELECT count, last FROM rollup_1s WHERE bucket = %s", [moment(start)]).fetchone() == (2, 7.0)
 
 
 def test_the_upkeep_process_says_ready_rolls_up_and_stops_on_sigterm(empty_database_url: str) -> None:
