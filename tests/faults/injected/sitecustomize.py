@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_LONGEST = {"_LONGEST_PAUSE_SECONDS": 1.5, "_REFUSED_PAUSE_SECONDS": 1.0, "_ASK_AGAIN_SECONDS": 1.0}
+_LONGEST = {"_LONGEST_PAUSE_SECONDS": 1.5, "_REFUSED_PAUSE_SECONDS": 1.0, "_ASK_AGAIN_SECONDS": 1.0, "_SPAN_SECONDS": 1.0}
 """Constants of the product, and what they are here at most."""
 
 
