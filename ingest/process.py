@@ -52,6 +52,7 @@ def ingest(url: str, options: argparse.Namespace, stop: threading.Event, zygote:
     spool = Spool(options.home / "spool", SystemFiles(), new_id=uuid4, quota_bytes=round(options.spool_gb * 1e9))
     writer = SpoolWriter(spool, clock, sync_seconds=options.sync_ms / 1000)
     writer.open()
+    writer.drop_oldest = site.ingest.when_spool_full == "drop_oldest"
 
     def reach(application: str) -> Connection:
         return connect(url, application=application, statement_seconds=120)
@@ -116,6 +117,7 @@ def ingest(url: str, options: argparse.Namespace, stop: threading.Event, zygote:
             looked_at = clock.monotonic()
             if watch.changed():
                 _reload(options.site, gateway)
+                writer.drop_oldest = gateway.site.ingest.when_spool_full == "drop_oldest"
                 leases.add()
     _log.info("stopping")
     gateway.stop(5)

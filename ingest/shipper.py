@@ -195,6 +195,7 @@ class Shipper:
         durable = self._spool.durable
         if not self._waiting and self._tail is not None:
             self._waiting = self._tail.read(self._most_samples)
+            self._spool.read_through = self._tail.after
             stored = spool_watermark(connection, self._spool.uuid) if self._waiting else 0
             if self._waiting and self._waiting[0].number <= stored:
                 self._settle_stored(stored)

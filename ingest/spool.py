@@ -85,6 +85,9 @@ class Spool:
         """No new frame has a number up to this one; set by who learns that the database knows such numbers."""
         self.durable = 0
         """The number of the last frame that a crash cannot take away."""
+        self.read_through = 0
+        """The number of the last frame that who ships has read; segments from there on may be thinned."""
+        self._thin: set[Path] = set()
         self.damaged_bytes = 0
         """Bytes met at opening that belong to no good frame."""
         self._seed = 0
@@ -150,6 +153,26 @@ class Spool:
             done = [segment for segment in self._segments[:-1] if segment.last <= through] if told else []
         if done:
             self._drop(done)
+
+    def thin_oldest(self, thin: Callable[[Frame], Frame]) -> bool:
+        """Put thinner frames of the same numbers in place of those of the oldest segment that nobody reads; False where there is none."""
+        with self._mutex:
+            behind = max(self.read_through, self.cursor.released)
+            left = [one for one in self._segments[:-1] if one.first > behind and one.path not in self._thin]
+        if not left:
+            return False
+        segment = left[0]
+        try:
+            frames = scan(self._files.read(segment.path), self._seed, HEAD.size).frames
+            content = encode_head(self.uuid, segment.first) + b"".join(encode_frame(thin(frame), self._seed) for frame in frames)
+            self._files.replace(segment.path, content)
+        except OSError as error:
+            _log.error("the oldest samples of the spool could not give way", reason=error.strerror)
+            return False
+        self._thin.add(segment.path)
+        with self._mutex:
+            segment.size = len(content)
+        return True
 
     def segments_behind(self, number: int) -> list[Path]:
         """Return files, in order, that may hold frames behind a number."""

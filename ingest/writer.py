@@ -18,8 +18,10 @@ from ingest.records import (
     Record,
     SourceState,
     content_of,
+    decode_record,
     decode_snapshot,
     encode,
+    encode_record,
     encode_snapshot,
     merged,
     open_record,
@@ -91,6 +93,8 @@ class SpoolWriter:
         self._waiting: dict[SourceId, int] = {}
         self._synced_at = 0.0
         self._full_since: float | None = None
+        self.drop_oldest = False
+        """Whether, when the spool is full, the oldest samples that wait become a gap; otherwise the newest do."""
         self.news = threading.Event()
         """Set when more has become durable."""
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
@@ -235,11 +239,29 @@ class SpoolWriter:
     def _append(self, encoded: Encoded) -> None:
         source = encoded.record.source
         state = self._states.get(source) or SourceState(Mark(encoded.record.from_us))
-        self._spool.append(encoded.samples, RECORD, content_of(encoded, state.total))
+        content = content_of(encoded, state.total)
+        try:
+            self._spool.append(encoded.samples, RECORD, content)
+        except SpoolFull:
+            if not (self.drop_oldest and self._spool.thin_oldest(self._thinned)):
+                raise
+            self._spool.append(encoded.samples, RECORD, content)
         self._states[source] = state
         state.take(encoded.step)
         with self._mutex:
             self._waiting[source] = self._waiting.get(source, 0) + encoded.samples
+
+    def _thinned(self, frame: Frame) -> Frame:
+        """Return a frame whose samples have become a gap: its ledger, by the minute, stays where it was."""
+        if frame.kind != RECORD or not frame.samples:
+            return frame
+        try:
+            record, before = decode_record(frame.content)
+        except Rejected:
+            return frame
+        self.shipped(record.source, frame.samples)
+        gone = without_samples(record, GapReason.SPOOL_FULL, "the oldest samples gave way to new ones")
+        return Frame(frame.number, 0, RECORD, encode_record(gone, before))
 
     def _lose(self, submission: Submission, detail: str) -> None:
         if self._full_since is None:

@@ -286,6 +286,40 @@ def test_a_full_spool_turns_samples_into_an_exact_gap_and_goes_on_when_there_is_
     assert sum(gap.count for gap in gaps) == counts.gap
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_where_the_oldest_give_way_a_full_spool_keeps_the_newest_and_tells_of_the_others_by_the_minute(
+    tmp_path: Path, database_url: str, again: bool
+) -> None:
+    parts = Parts(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
+    parts.writer.drop_oldest = True
+    parts.spool._quota_bytes = 20_000
+    records = [record(n * 20) for n in range(40)]
+    for one in records:
+        parts.submit(one)
+        parts.writer.settle(10)
+    assert parts.spool.size <= 20_000
+    if again:
+        parts.shipper.stop(0)
+        parts.writer.close()
+        parts = Parts(tmp_path, database_url)
+    parts.spool._quota_bytes = 10**9
+    parts.url = database_url
+    until(parts.settled, 30)
+    assert parts.writer.in_spool(SOURCE) == 0
+    parts.stop()
+    rows, counts, gaps = stored(database_url)
+    lost = [gap for gap in gaps if gap.reason is GapReason.SPOOL_FULL]
+    assert 0 < sum(gap.count for gap in lost) == 40 * 15 - rows
+    assert counts.expected == 40 * 18
+    assert counts.unexplained() == 0
+    with connect(database_url, application="test") as connection:
+        newest = connection.execute("SELECT count(*) FROM sample WHERE time >= to_timestamp(%s)", [records[-1].samples.time_us.min() / 1e6])
+        assert newest.fetchone() == (15,)
+        for line in read_ledger(connection, 0, FOREVER):
+            of_minute = [one for one in records if one.ledger[0].minute_us == line.minute_us]
+            assert line.counts.expected == 18 * len(of_minute)
+
+
 def test_a_record_that_cannot_be_written_becomes_a_gap_and_takes_no_other_with_it(parts: Parts) -> None:
     unwritable = record(1)
     assert unwritable.samples.text is not None
