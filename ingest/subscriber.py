@@ -42,8 +42,7 @@ _COST_OF_ONE: Final = 150
 _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
 """Messages that end the lingering when no more come: a broker may send no more than 20 before it hears of one."""
-_SILENCE_SECONDS: Final = 0.008
-"""Longer than a pause that the connection makes by itself."""
+_SILENCE_SECONDS: Final = 0.02
 _LARGEST_GROUP: Final = 100_000
 """Samples that are a record's worth."""
 _REFUSED_PAUSE_SECONDS: Final = 10.0
@@ -79,11 +78,6 @@ class _Waiting:
             self._batches.append(_Batch(found, connection, received_us))
             self._changed.notify()
         return True
-
-    @property
-    def any(self) -> bool:
-        """Whether something waits."""
-        return bool(self._batches)
 
     def get(self, seconds: float) -> list[_Batch]:
         """Return what waits, oldest first; nothing when nothing came in time."""
@@ -144,6 +138,8 @@ class MqttSubscriber:
         self._waiting = _Waiting()
         self._window = 0
         self._enough = _GROUP
+        """Messages that are a group: as many as the broker sends before it waits to hear of them."""
+        self._unheard = False
         self._run_number = 0
         self._started_over = threading.Event()
         self._fresh_session = threading.Event()
@@ -224,6 +220,9 @@ class MqttSubscriber:
         if self._fresh_session.is_set():
             self._note_fresh_session()
         batches = self._waiting.get(0.25)
+        if batches and self._unheard:
+            # the broker sent more before it heard of the last group: it did not wait for that
+            self._enough = max(_GROUP, self._window // 4)
         deadline = self._clock.monotonic() + _LINGER_SECONDS
         news, messages, size = batches, 0, 0
         while news:
@@ -238,8 +237,6 @@ class MqttSubscriber:
                 # next time its silence is not waited for
                 self._enough = messages
             batches += news
-        if messages >= self._enough and self._waiting.any:
-            self._enough = max(_GROUP, self._window // 4)
         self._messages(batches)
         self._flush_if_due()
 
@@ -416,6 +413,7 @@ class MqttSubscriber:
         from_us, gathering.since_us = gathering.since_us, now
         packet_ids, gathering.packet_ids = gathering.packet_ids, []
         acknowledge = partial(self._acknowledge, packet_ids, gathering.connection) if packet_ids else None
+        self._unheard = self._unheard or bool(packet_ids)
         if account.idle and not len(gathering.table):
             # only messages that carry none of our signals
             if acknowledge is not None:
@@ -443,6 +441,7 @@ class MqttSubscriber:
             self._clock.sleep(_FULL_PAUSE_SECONDS)
 
     def _acknowledge(self, packet_ids: list[int], connection: int) -> None:
+        self._unheard = False
         if self._connection is not None:
             self._connection.acknowledge_all(packet_ids, connection)
 
