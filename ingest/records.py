@@ -247,6 +247,7 @@ _INT_TYPES = {
     "status": np.uint32,
     "flags": np.int16,
 }
+_COLUMN_TYPES: tuple[type[np.generic], ...] = (*_INT_TYPES.values(), np.bool_)
 
 
 def encode(record: Record) -> Encoded:
@@ -336,17 +337,18 @@ def decode_record(content: bytes) -> tuple[Record, int]:
 
 def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
     n = head.samples
+    content = memoryview(body)
     numbers: list[npt.NDArray[Any]] = []
     for place, (kind, base, size) in enumerate(head.columns):
-        column = _Column(kind, base, body[at : at + size])
+        column = content[at : at + size]
         at += size
         if place == 1 and kind == _SORTED:
-            counts = np.frombuffer(column.content, "<u4")
+            counts = np.frombuffer(column, "<u4")
             numbers.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
         elif 0 < place < len(head.columns) - 1:
-            numbers.append(_widen(column, n))
+            numbers.append(_typed(kind, base, column, n, _COLUMN_TYPES[place - 1]))
         elif place:
-            numbers.append(np.frombuffer(column.content, "<f8"))
+            numbers.append(np.frombuffer(column, "<f8"))
     text = _texts.decode(body[at : at + head.text]) if head.text else None
     return _batch(_paths(head.paths), numbers, text)
 
@@ -512,6 +514,17 @@ def _narrow(numbers: npt.NDArray[Any]) -> _Column:
     if kind == "<i8":
         return _Column(kind, 0, numbers.astype(kind).tobytes())
     return _Column(kind, low, (numbers.astype(np.int64, copy=False) - low).astype(kind).tobytes())
+
+
+def _typed(kind: str, base: int, content: memoryview, n: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    """Return a column in the type that samples have it in; all are wide enough for what was in it."""
+    if not kind:
+        return np.full(n, base, dtype)
+    if dtype in {np.int64, np.int32}:
+        wide: npt.NDArray[Any] = np.frombuffer(content, kind).astype(dtype)
+        wide += base
+        return wide
+    return _widen(_Column(kind, base, bytes(content)), n).astype(dtype)
 
 
 def _widen(column: _Column, n: int) -> npt.NDArray[np.int64]:
