@@ -154,22 +154,28 @@ def status(home: HomeOption = None, as_json: JsonOption = False) -> None:
 def ledger(
     home: HomeOption = None,
     hours: Annotated[float, typer.Option(min=0, max=100_000, help="How far to look back.")] = 24.0,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From then on, in place of --hours: 2026-11-22T06:00, UTC.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Until then; now where not given.")] = None,
+    source: Annotated[str | None, typer.Option(metavar="ID", help="One source only.")] = None,
+    minutes: Annotated[bool, typer.Option("--minutes", help="One line for each minute.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell for each source where its samples went; exit code 1 when that does not add up.
+    """Tell for each source where its samples went; exit code 1 when that does not add up, in sum or in any minute.
 
-    Example: leadhand ledger --hours 8
+    Example: leadhand ledger --since 2026-11-22T06:00 --until 2026-11-22T14:00 --source press-4 --minutes
     """
-    from leadhand.accounting import read_accounts, table
+    from leadhand.accounting import asked_span, read_accounts, read_minutes, table
     from leadhand.databases import connected, open_database
     from leadhand.settings import load_settings
 
     clock, place = SystemClock(), used_home(home)
-    now = clock.now_us()
+    from_us, to_us = asked_span(since, until, hours, clock.now_us())
     with open_database(place, load_settings(place.settings), clock) as url, connected(url, read_only=True) as connection:
-        accounts = read_accounts(connection, now - round(hours * 3_600_000_000), now + 60_000_000)
-    typer.echo(json.dumps([account.as_json() for account in accounts], indent=1) if as_json else table(accounts))
-    raise typer.Exit(FAILED if any(account.unexplained for account in accounts) else OK)
+        accounts = read_accounts(connection, from_us, to_us, source)
+        by_minute = read_minutes(connection, from_us, to_us, source)
+    shown = by_minute if minutes else accounts
+    typer.echo(json.dumps([account.as_json() for account in shown], indent=1) if as_json else table(shown))
+    raise typer.Exit(FAILED if any(account.unexplained for account in (*accounts, *by_minute)) else OK)
 
 
 @app.command()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
 
+from plant.errors import SettingsError
 from plant.ledger import Counts, LedgerLine, percentile_us
 from plant.signals import SourceId
 from storage.database import Connection
 from storage.health import SourceReport, read_sources
-from storage.ledger import read_totals
+from storage.ledger import read_ledger, read_totals
 
 _COUNTED = tuple(field.name for field in fields(Counts))
 
@@ -34,20 +36,45 @@ class Account:
     achieved_us: int | None
     lateness_p50_us: int | None
     lateness_p99_us: int | None
+    minute_us: int | None = None
+    """Start of the minute that it tells of; None for a whole span."""
 
     def as_json(self) -> dict[str, object]:
         """Return the account for a program."""
         return asdict(self)
 
 
-def read_accounts(connection: Connection, from_us: int, to_us: int) -> list[Account]:
+def asked_span(since: str | None, until: str | None, hours: float, now_us: int) -> tuple[int, int]:
+    """Return [from_us, to_us) of what a person asked for; times without a zone are UTC. Raises SettingsError."""
+    to_us = now_us + 60_000_000 if until is None else _time_us(until, "--until")
+    from_us = (now_us if until is None else to_us) - round(hours * 3_600_000_000) if since is None else _time_us(since, "--since")
+    if from_us >= to_us:
+        raise SettingsError("--since must lie before --until")
+    return from_us, to_us
+
+
+def _time_us(words: str, option: str) -> int:
+    try:
+        time = datetime.fromisoformat(words)
+    except ValueError as error:
+        raise SettingsError(f"{option}: '{words}' is no time; write it as 2026-11-22T06:00") from error
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1_000_000)
+
+
+def read_minutes(connection: Connection, from_us: int, to_us: int, source: str | None = None) -> list[Account]:
+    """Return the account of each source and minute; what waits in a spool stands in the account of the whole span only."""
+    lines = read_ledger(connection, from_us, to_us, None if source is None else SourceId(source))
+    return [replace(account_of(line.source, line, None), minute_us=line.minute_us) for line in lines]
+
+
+def read_accounts(connection: Connection, from_us: int, to_us: int, source: str | None = None) -> list[Account]:
     """Return the account of each source over the minutes that start in [from_us, to_us), by name.
 
     The stored ledger lines travel with the samples, so what still waits in a spool is expected beyond them.
     """
     totals = read_totals(connection, from_us, to_us)
     reports = {report.source: report for report in read_sources(connection)}
-    return [account_of(source, totals.get(source), reports.get(source)) for source in sorted({*totals, *reports})]
+    return [account_of(name, totals.get(name), reports.get(name)) for name in sorted({*totals, *reports}) if source in {None, name}]
 
 
 def account_of(source: SourceId, line: LedgerLine | None, report: SourceReport | None) -> Account:
@@ -81,14 +108,17 @@ def minus(after: Counts, before: Counts) -> Counts:
 
 def table(accounts: list[Account]) -> str:
     """Return the accounts as aligned lines for a person."""
-    head = ("source", *_COUNTED[:-1], "in_spool", "gap", "unexplained", "late p50", "late p99", "achieved")
+    timed = any(account.minute_us is not None for account in accounts)
+    head = (*(("minute",) if timed else ()), "source", *_COUNTED[:-1], "in_spool", "gap", "unexplained", "late p50", "late p99", "achieved")
     rows = [head]
     for account in accounts:
         counted = [f"{getattr(account, name):,}" for name in (*_COUNTED[:-1], "in_spool", "gap", "unexplained")]
         late = [_milliseconds(us) for us in (account.lateness_p50_us, account.lateness_p99_us, account.achieved_us)]
-        rows.append((account.source + ("" if account.complete else " (completeness unknown)"), *counted, *late))
+        minute = (datetime.fromtimestamp((account.minute_us or 0) / 1e6, UTC).strftime("%Y-%m-%d %H:%M"),) if timed else ()
+        rows.append((*minute, account.source + ("" if account.complete else " (completeness unknown)"), *counted, *late))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
+    words = 2 if timed else 1
+    return "\n".join("  ".join([*map(str.ljust, row[:words], widths), *map(str.rjust, row[words:], widths[words:])]) for row in rows)
 
 
 def _milliseconds(us: int | None) -> str:

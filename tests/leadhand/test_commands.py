@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from leadhand.discovering import write
@@ -221,3 +222,22 @@ def test_people_are_added_listed_and_let_in_by_a_link(tmp_path: Path) -> None:
     nobody = leadhand("people", "password", "lo", "--home", home, given="another-good-one-7\n")
     assert (nobody.returncode, nobody.stderr) == (1, "there is no account 'lo'\n")
     assert home.stat().st_mode & 0o077 == 0
+
+
+def test_the_ledger_of_a_span_by_minute_fails_when_one_minute_does_not_add_up(tmp_path: Path, database_url: str) -> None:
+    (tmp_path / "settings.toml").write_text(f'[database]\nurl = "{database_url}"')
+    (tmp_path / "settings.toml").chmod(0o600)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("INSERT INTO source (name, protocol, url) VALUES ('press', 'opcua', 'x')")
+        line = "INSERT INTO ledger SELECT id, %s, %s, %s, 0, 0, 0, 0, 0, true, 10, '{}' FROM source"
+        connection.execute(line, ["2026-11-22T06:00Z", 100, 100])
+        # two minutes that are wrong by as much in opposite ways
+        connection.execute(line, ["2026-11-22T06:01Z", 100, 90])
+        connection.execute(line, ["2026-11-22T06:02Z", 100, 110])
+    right = leadhand("ledger", "--since", "2026-11-22T06:00", "--until", "2026-11-22T06:01", "--minutes", "--json", "--home", tmp_path)
+    assert right.returncode == 0, right.stderr
+    assert [(one["minute_us"], one["expected"]) for one in json.loads(right.stdout)] == [(1_795_327_200_000_000, 100)]
+    wrong = leadhand("ledger", "--since", "2026-11-22T06:00", "--until", "2026-11-22T06:03", "--source", "press", "--home", tmp_path)
+    assert wrong.returncode == 1
+    assert "300" in wrong.stdout
+    assert leadhand("ledger", "--since", "yesterday", "--home", tmp_path).returncode == 2
