@@ -68,7 +68,7 @@ async def theirs(url: str, space: str, nodes: int, seconds: float) -> Cost:
     """Return what asyncua's subscription used."""
     handler = _Counting()
     async with Client(url, timeout=60) as client:
-        subscription = await client.create_subscription(EVERY_MS, handler)  # type: ignore[arg-type]
+        subscription: Any = await client.create_subscription(EVERY_MS, handler)
         handles = [client.get_node(f"{space};i={n + 1}") for n in range(nodes)]
         await subscription.subscribe_data_change(handles, sampling_interval=EVERY_MS, queuesize=100)
         await asyncio.sleep(1.5)

@@ -144,6 +144,7 @@ class Subscription:
         self._ready: deque[Delivery] = deque()
         self._news = asyncio.Event()
         self._over = ""
+        self._stopped = False
         wanted = math.ceil(_IN_FLIGHT_MS / max(granted.publishing_ms, 1.0))
         self._in_flight = min(_MOST_IN_FLIGHT, max(_LEAST_IN_FLIGHT, wanted))
         request = ua.PublishRequest()
@@ -283,6 +284,8 @@ class Subscription:
 
     def _arrived(self, request_id: int, future: asyncio.Future[bytes]) -> None:
         self._waiting.pop(request_id, None)
+        if self._stopped:
+            return
         if not future.cancelled():
             self._came.append(future)
             self._news.set()
@@ -370,16 +373,17 @@ class Subscription:
 
     def stop(self) -> None:
         """Wait for nothing more; what still comes is dropped."""
-        with_socket = None if self._link.lost.is_set() else self._link.client.socket
+        socket = self._link.client.uaclient.protocol
         for request_id, future in list(self._waiting.items()):
-            if isinstance(with_socket, Socket):
-                with_socket.abandon(request_id)
+            if isinstance(socket, Socket):
+                socket.abandon(request_id)
             future.cancel()
-        self._waiting.clear()
-        for future in self._came:
+        for future in (*self._waiting.values(), *self._came):
             if not future.cancelled():
                 future.exception()
+        self._waiting.clear()
         self._came.clear()
+        self._stopped = True
 
     async def delete(self) -> None:
         """End it at the server, as far as the server listens; never raises."""
