@@ -29,6 +29,7 @@ from plant.tightening import TighteningResult, TighteningTrace
 RECORD = 1
 SNAPSHOT = 2
 _VERSION = 2
+_NUMBER_BYTES = 8
 _BEFORE = struct.Struct("<BQ")
 _FIRST = b"\x9a"
 """A record of version 1 begins with it: an array of ten."""
@@ -247,7 +248,7 @@ _INT_TYPES = {
     "status": np.uint32,
     "flags": np.int16,
 }
-_COLUMN_TYPES: tuple[type[np.generic], ...] = (*_INT_TYPES.values(), np.bool_)
+_COLUMN_TYPES: tuple[Any, ...] = (*_INT_TYPES.values(), np.bool_)
 
 
 def encode(record: Record) -> Encoded:
@@ -337,6 +338,9 @@ def decode_record(content: bytes) -> tuple[Record, int]:
 
 def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
     n = head.samples
+    if head.columns[-1][2] != 8 * n:
+        # looked at first: a false number of samples must not take memory
+        raise Rejected(f"a record of the spool cannot be read: it has {head.columns[-1][2]} bytes of values for {n} samples")
     content = memoryview(body)
     numbers: list[npt.NDArray[Any]] = []
     for place, (kind, base, size) in enumerate(head.columns):
@@ -344,6 +348,8 @@ def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
         at += size
         if place == 1 and kind == _SORTED:
             counts = np.frombuffer(column, "<u4")
+            if int(counts.sum()) != n:
+                raise Rejected("a record of the spool cannot be read: its counts are not those of its samples")
             numbers.append(np.repeat(np.arange(len(counts), dtype=np.int32), counts))
         elif 0 < place < len(head.columns) - 1:
             numbers.append(_typed(kind, base, column, n, _COLUMN_TYPES[place - 1]))
@@ -357,12 +363,16 @@ def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
 def _readable() -> Iterator[None]:
     try:
         yield
-    except (msgspec.MsgspecError, struct.error, ValueError, LookupError, TypeError, OverflowError) as error:
+    except (msgspec.MsgspecError, struct.error, ValueError, LookupError, TypeError, OverflowError, SyntaxError) as error:
         raise Rejected(f"a record of the spool cannot be read: {error}") from error
 
 
 def _decode_first_version(content: bytes) -> tuple[Record, int]:
     wire = _first_version.decode(content)
+    if len(wire.columns[-1].content) != 8 * wire.samples:
+        raise Rejected("a record of the spool cannot be read: it has other samples than values")
+    if wire.samples * _NUMBER_BYTES != len(wire.columns[-1].content):
+        raise Rejected(f"a record of the spool cannot be read: it does not hold the {wire.samples} samples it tells of")
     numbers: list[npt.NDArray[Any]] = [_widen(column, wire.samples) for column in wire.columns[:-1]]
     numbers.append(np.frombuffer(wire.columns[-1].content, "<f8"))
     source = SourceId(wire.source)
@@ -386,6 +396,8 @@ def _open(body: bytes) -> tuple[_Head, int]:
     head = _heads.decode(memoryview(body)[_LENGTH.size : _LENGTH.size + length])
     if len(body) != _LENGTH.size + length + sum(size for _, _, size in head.columns) + head.text:
         raise Rejected("a record of the spool cannot be read: its columns are cut")
+    if head.samples * _NUMBER_BYTES != head.columns[-1][2]:
+        raise Rejected(f"a record of the spool cannot be read: it does not hold the {head.samples} samples it tells of")
     return head, _LENGTH.size + length
 
 
@@ -427,20 +439,18 @@ def encode_snapshot(states: dict[SourceId, SourceState]) -> bytes:
 
 def decode_snapshot(content: bytes) -> dict[SourceId, SourceState]:
     """Return what the spool knew of all sources. Raises Rejected for a snapshot that cannot be read."""
-    try:
+    with _readable():
         states = _snapshots.decode(content)
-    except msgspec.MsgspecError as error:
-        raise Rejected(f"a snapshot of the spool cannot be read: {error}") from error
-    return {
-        SourceId(source): SourceState(
-            _mark(SourceId(source), state.mark),
-            state.total,
-            tuple(SignalPath(path) for path in state.paths),
-            np.array(state.last_us, np.int64) if state.last_us else None,
-            dict(state.mark.sequences),
-        )
-        for source, state in states.items()
-    }
+        return {
+            SourceId(source): SourceState(
+                _mark(SourceId(source), state.mark),
+                state.total,
+                tuple(SignalPath(path) for path in state.paths),
+                np.array(state.last_us, np.int64) if state.last_us else None,
+                dict(state.mark.sequences),
+            )
+            for source, state in states.items()
+        }
 
 
 def without_samples(record: Record, reason: GapReason, detail: str) -> Record:
@@ -516,7 +526,7 @@ def _narrow(numbers: npt.NDArray[Any]) -> _Column:
     return _Column(kind, low, (numbers.astype(np.int64, copy=False) - low).astype(kind).tobytes())
 
 
-def _typed(kind: str, base: int, content: memoryview, n: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+def _typed(kind: str, base: int, content: memoryview, n: int, dtype: Any) -> npt.NDArray[Any]:
     """Return a column in the type that samples have it in; all are wide enough for what was in it."""
     if not kind:
         return np.full(n, base, dtype)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from ingest import records
@@ -89,6 +89,7 @@ def test_the_newest_source_times_are_those_of_the_samples_in_whatever_order(rows
     assert step_of(told).paths == tuple(path for place, path in enumerate(PATHS) if any(row[0] == place for row in rows))
 
 
+@settings(deadline=None)
 @given(some.binary(max_size=60), some.integers(0, 400), some.integers(1, 255))
 def test_bytes_that_are_no_record_are_rejected_and_raise_nothing_else(noise: bytes, at: int, change: int) -> None:
     good = bytearray(encode_record(record(1), 3))
