@@ -7,7 +7,7 @@ from typing import Any
 
 from plant.equipment import EquipmentId, Level
 from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings
-from plant.signals import DataType, Limits, Range, Signal, SignalPath, SourceId
+from plant.signals import DataType, Limits, Range, Signal, SignalPath, SourceId, StoreRule
 from plant.site import Site
 from storage.database import Connection, micros, translate_errors
 
@@ -24,14 +24,15 @@ ON CONFLICT (name) DO UPDATE SET protocol = excluded.protocol, url = excluded.ur
 """
 _SIGNAL = """
 INSERT INTO signal (path, equipment_id, name, data_type, unit, source_id, address, interval_us, store_rule, range_low, range_high,
-    limit_low_low, limit_low, limit_high, limit_high_high, description, position)
+    limit_low_low, limit_low, limit_high, limit_high_high, description, position, may_rest)
 VALUES (%s, (SELECT id FROM equipment WHERE path = %s), %s, %s, %s, (SELECT id FROM source WHERE name = %s),
-    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (path) DO UPDATE SET equipment_id = excluded.equipment_id, name = excluded.name, data_type = excluded.data_type,
     unit = excluded.unit, source_id = excluded.source_id, address = excluded.address, interval_us = excluded.interval_us,
     store_rule = excluded.store_rule, range_low = excluded.range_low, range_high = excluded.range_high,
     limit_low_low = excluded.limit_low_low, limit_low = excluded.limit_low, limit_high = excluded.limit_high,
-    limit_high_high = excluded.limit_high_high, description = excluded.description, position = excluded.position, retired = false
+    limit_high_high = excluded.limit_high_high, description = excluded.description, position = excluded.position,
+    may_rest = excluded.may_rest, retired = false
 """
 _LOCK = 5_347_610_231
 
@@ -148,10 +149,11 @@ def _source_values(source: SourceSettings) -> tuple[object, ...]:
 
 def _signal_values(position: int, signal: Signal) -> tuple[object, ...]:
     limits, span = signal.limits, signal.range
+    may_rest = signal.store is StoreRule.ON_CHANGE or signal.deadband is not None or signal.deadband_percent is not None
     return (
         *(signal.path, signal.equipment, signal.name, signal.data_type.value, signal.unit, signal.source, signal.address),
         *(signal.interval_us, signal.store.value, None if span is None else span.low, None if span is None else span.high),
-        *(limits.low_low, limits.low, limits.high, limits.high_high, signal.description, position),
+        *(limits.low_low, limits.low, limits.high, limits.high_high, signal.description, position, may_rest),
     )
 
 

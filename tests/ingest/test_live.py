@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from ingest.writer import SpoolWriter, Submission
 from plant.clock import SystemClock
 from plant.samples import FLAG_HISTORICAL
 from plant.settings import IngestSettings
-from plant.signals import SourceId
+from plant.signals import SourceId, StoreRule
 from plant.status import UNCERTAIN_LAST_USABLE_VALUE
 from storage.catalogue import register_site
 from storage.database import Connection, connect
@@ -180,7 +181,13 @@ def test_a_value_whose_source_or_gateway_is_silent_is_good_no_more(database: Con
 def test_a_value_that_was_to_come_each_second_and_did_not_is_stale_and_one_that_comes_on_change_is_not(database: Connection) -> None:
     LiveWriter(database, None).write(newest_of(now_record(30).samples))
     report_source(database, report())
-    rules = (("new_source_time", 0, False), ("new_source_time", 1_000_000, True), ("on_change", 1_000_000, False))
-    for rule, interval_us, stale in rules:
-        database.execute("UPDATE signal SET store_rule = %s, interval_us = %s", [rule, interval_us])
-        assert set(read_latest(database).stale.tolist()) == {stale}, rule
+    plant = site()
+    rules: tuple[tuple[dict[str, Any], bool], ...] = (
+        ({"interval_us": 0}, False),
+        ({"interval_us": 1_000_000}, True),
+        ({"interval_us": 1_000_000, "store": StoreRule.ON_CHANGE}, False),
+        ({"interval_us": 1_000_000, "deadband": 0.5}, False),
+    )
+    for changes, stale in rules:
+        register_site(database, replace(plant, signals=tuple(replace(signal, **changes) for signal in plant.signals)))
+        assert set(read_latest(database).stale.tolist()) == {stale}, changes
