@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 
 from ingest.account import Account
+from ingest.deadbands import widths_of
 from ingest.health import SourceHealth
 from ingest.records import Mark, Record, SourceState, merged, without_samples
 from ingest.writer import RecordWriter, Submission
@@ -27,7 +28,7 @@ from plant.errors import Rejected, Unavailable
 from plant.ledger import Gap, GapReason, minute_of
 from plant.samples import FLAG_HISTORICAL, FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch
 from plant.signals import Signal, SourceId, StoreRule
-from plant.status import BAD_NO_COMMUNICATION
+from plant.status import BAD, BAD_NO_COMMUNICATION, SEVERITY_MASK
 from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState, Will
 from protocols.sparkplug_host import Changed, HostRules, Missing, Rebirth, Refused, SparkplugHost, Stale, Standing, Untold
 from protocols.sparkplug_tables import Samples
@@ -60,6 +61,8 @@ class SparkplugTable:
         self._change = [signal.store is StoreRule.ON_CHANGE for signal in signals]
         self._last_us = list(last_us)
         self._last: dict[int, tuple[float, str | None, int]] = {}
+        self._widths = widths_of(signals)
+        self._kept: dict[int, tuple[float, int]] = {}
         # until a birth says so, nobody knows whether what was stored last is still true
         self._stale_us: list[int | None] = [0] * len(signals)
         self._gathered = _Gathered()
@@ -71,6 +74,7 @@ class SparkplugTable:
         """Take these as the stored times: a record could not be kept."""
         self._last_us = list(last_us)
         self._last.clear()
+        self._kept.clear()
         self._stale_us = [0] * len(self.paths)
 
     def take(self, samples: Samples, now_us: int) -> Kept:
@@ -85,16 +89,24 @@ class SparkplugTable:
                     continue
                 time_us, own = moment
             number, text, status = samples.value[n], samples.text[n], samples.status[n]
-            if self._change[place] and not historical and not self._changed(place, number, text, status):
+            has = samples.has_value[n]
+            if not historical and (
+                (self._change[place] and not self._changed(place, number, text, status))
+                or (self._widths is not None and self._near(place, number, status, has=has))
+            ):
                 kept.filtered += 1
                 continue
-            self._gathered.put(place, time_us, now_us, number, text, status, own=own, has=samples.has_value[n], historical=historical)
+            self._gathered.put(place, time_us, now_us, number, text, status, own=own, has=has, historical=historical)
             kept.stored += 1
             if not historical:
                 self._stale_us[place] = None
                 if own:
                     self._last_us[place] = max(time_us, self._last_us[place])
         return kept
+
+    def after_gap(self) -> None:
+        """Be told that messages are missing: the next value of each signal passes its deadband."""
+        self._kept.clear()
 
     def spoil(self, places: Iterable[int], at_us: int, now_us: int) -> int:
         """Mark signals as not known any more; return how many samples that makes."""
@@ -106,6 +118,7 @@ class SparkplugTable:
             self._gathered.put(place, time_us, now_us, math.nan, None, BAD_NO_COMMUNICATION, own=False, has=False, historical=False)
             self._stale_us[place] = time_us
             self._last.pop(place, None)
+            self._kept.pop(place, None)
             count += 1
         return count
 
@@ -143,6 +156,21 @@ class SparkplugTable:
         if sent_us > max(last_us, stale_us):
             return sent_us, True
         return max(now_us, stale_us + 1), False
+
+    def _near(self, place: int, number: float, status: int, *, has: bool) -> bool:
+        """Return whether a value lies within the deadband of the last one stored; remember it where it does not. See ``deadbands``."""
+        width, before = math.nan if self._widths is None else float(self._widths[place]), self._kept.get(place)
+        if math.isnan(width):
+            return False
+        if has and before is not None and status == before[1] and status & SEVERITY_MASK != BAD:
+            near = number == before[0] or abs(number - before[0]) <= width or (math.isnan(number) and math.isnan(before[0]))
+            if near:
+                return True
+        if has:
+            self._kept[place] = (number, status)
+        else:
+            self._kept.pop(place, None)
+        return False
 
     def _changed(self, place: int, number: float, text: str | None, status: int) -> bool:
         value = (number, text, status)
@@ -414,10 +442,12 @@ class SparkplugReader:
             elif isinstance(event, Missing):
                 detail = f"{event.count} messages of {event.node} are missing: at least so many values"
                 self._account.missed(event.from_us, event.to_us, event.count, GapReason.SEQUENCE, None, detail)
+                self._table.after_gap()
                 self._account.complete = False
             elif isinstance(event, Refused):
                 self._account.count(now, rejected=event.count)
                 self._refused[event.node, event.why] += event.count
+                self._table.after_gap()
             elif isinstance(event, Untold):
                 self._note_untold(event, now)
             elif isinstance(event, Rebirth):

@@ -7,6 +7,7 @@ import queue
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -60,6 +61,7 @@ class Run:
         store: StoreRule = StoreRule.NEW_SOURCE_TIME,
         version: Any = "5",
         state: HostState | None = None,
+        deadband: float | None = None,
     ) -> None:
         self.folder = folder / "spool"
         clock = SystemClock()
@@ -69,6 +71,7 @@ class Run:
             Signal(SignalPath(path), EquipmentId("a/b"), path.rpartition("/")[2], TYPES[path], "", SOURCE, address, 0, store)
             for path, address in ADDRESSES.items()
         ]
+        signals[0] = replace(signals[0], deadband=deadband)
         self.health = SourceHealth(SOURCE, None, insecure=True, now_us=clock.now_us())
         endpoint = MqttEndpoint("127.0.0.1", port, f"host-{uuid4().hex[:8]}", version, keepalive_seconds=2, max_payload_bytes=100_000)
         host = HostSettings(state or HostState("leadhand"), (), rules)
@@ -344,6 +347,21 @@ def test_only_changes_are_kept_where_that_is_the_rule(tmp_path: Path, broker: Mo
     run.expect(9)
     assert run.end() == Counts(expected=9, stored=6, filtered=3)
     assert run.of(LEVEL) == [0.5, 1.0, 2.0, 1.0]
+
+
+def test_small_changes_are_left_out_by_a_deadband_but_not_behind_a_gap(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
+    run = Run(tmp_path, broker.port, deadband=1.0)
+    edge.birth(10.0)
+    until(run.heard, 10)
+    for value in (10.5, 11.0, 11.5, 12.4, 11.6):
+        edge.level(value)
+    edge.level(0.0, lose=True)
+    edge.level(11.7)
+    until(lambda: len(edge.commands) == 1, 10)
+    edge.birth(11.8)
+    run.expect(13)
+    assert run.end() == Counts(expected=13, stored=7, filtered=5, gap=1)
+    assert run.of(LEVEL) == [10.0, 11.5, 11.8]
 
 
 def test_the_host_tells_that_it_is_there_and_when_it_leaves_and_the_broker_tells_when_it_is_lost(
