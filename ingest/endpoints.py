@@ -64,6 +64,7 @@ def opcua_endpoint(settings: OpcUaSourceSettings, places: Places, clock: Clock) 
         own_key=own[1],
         timeout_seconds=settings.timeout_seconds,
         max_nodes_per_read=settings.max_nodes_per_read,
+        profile=settings.profile,
         application_uri=APPLICATION_URI,
     )
 

@@ -86,6 +86,7 @@ class OpcUaMonitor:
         self._blind: tuple[GapReason, str] | None = None
         """Why nothing is known since then."""
         self._before: Handover | None = None
+        self._note = ""
         self._held: Record | None = None
         self._lost: deque[SampleBatch] = deque()
         self._sessions = 0
@@ -136,6 +137,8 @@ class OpcUaMonitor:
             if session is None:
                 continue
             try:
+                profile = session.profile
+                self._note = f"; {profile.name}: {profile.note}" if profile is not None and profile.note else ""
                 nodes = await self._resolve(session)
                 self._sessions += 1
                 self.health.reconnects = self._sessions - 1
@@ -279,6 +282,7 @@ class OpcUaMonitor:
         told = (
             f"subscription: the server samples each {granted.sampling_ms:g} ms, sends each {granted.publishing_ms:g} ms, "
             f"keeps {granted.queue_size} values a signal: {granted.outage_seconds:.1f} s of {self._wish.outage_seconds:g} s asked for"
+            f"{self._note}"
         )
         if self._missing:
             why = next(iter(self._missing.values()))[1]

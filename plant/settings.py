@@ -175,6 +175,21 @@ class OpcUaSourceSettings(SourceBase):
     max_nodes_per_read: Annotated[
         int | None, Field(ge=1, description="below the server's own limit, for servers that promise too much")
     ] = None
+    profile: Annotated[
+        Literal[
+            "siemens-s7-1500",
+            "br-automation",
+            "omron-nj-nx",
+            "phoenix-plcnext",
+            "schneider-m580",
+            "ge-rx3i",
+            "beckhoff-twincat",
+            "codesys",
+            "rockwell-kepware",
+        ]
+        | None,
+        Field(description="kind of controller, for bounds that it does not announce; else found by what the server says of itself"),
+    ] = None
 
     _id = field_validator("id")(_segment)
 

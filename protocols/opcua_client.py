@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from asyncua import ua
@@ -25,6 +26,7 @@ from protocols import opcua_resolving, opcua_security, opcua_subscription
 from protocols.opcua_connection import SerialisedRequest, exchange
 from protocols.opcua_endpoint import OpcUaEndpoint
 from protocols.opcua_link import Link, ServerLimits, ServiceFailed, limit_of, read_request, status_name
+from protocols.opcua_profiles import Profile, profile_named, profile_of
 from protocols.opcua_reading import Reading
 from protocols.opcua_resolving import ResolvedNode, UnresolvedNode
 from protocols.opcua_subscription import Handover, Subscription, SubscriptionLost, Wish
@@ -49,6 +51,8 @@ _SERVER_STATE: Final = ua.NodeId(2259)  # type: ignore[arg-type]
 _READ_RESPONSE: Final = 634
 _LIMITS: Final = (11705, 11710, 11712, 11714)
 """MaxNodesPerRead, MaxNodesPerBrowse, MaxNodesPerTranslateBrowsePathsToNodeIds, MaxMonitoredItemsPerCall of its OperationLimits."""
+_BUILD_INFO: Final = (ua.NodeId(2263), ua.NodeId(2261))  # type: ignore[arg-type]
+"""ManufacturerName and ProductName."""
 _TICK_SECONDS: Final = 0.5
 _IDLE_SECONDS: Final = 0.75
 _SILENCE_SECONDS: Final = 1.7
@@ -68,7 +72,9 @@ _REFUSALS: Final = frozenset(
 class OpcUaSession:
     """One session with one server, good until ``lost`` is set; then open a new one."""
 
-    def __init__(self, link: Link, namespaces: tuple[str, ...]) -> None:
+    def __init__(self, link: Link, namespaces: tuple[str, ...], profile: Profile | None = None) -> None:
+        self.profile = profile
+        """What is published about this kind of controller, None where nothing is known."""
         self.namespaces = namespaces
         """The server's namespace URIs, by index, as read last."""
         self.insecure = link.endpoint.policy == "None"
@@ -159,8 +165,9 @@ async def open_session(endpoint: OpcUaEndpoint) -> OpcUaSession:
         async with asyncio.timeout(3 * endpoint.timeout_seconds):
             await _connect(link)
             namespaces = await opcua_resolving.read_namespaces(link)
-            link.limits = await _read_limits(link)
-        return OpcUaSession(link, namespaces)
+            profile = await _profile(link)
+            link.limits = await _read_limits(link, profile)
+        return OpcUaSession(link, namespaces, profile)
     except BaseException as error:
         await _close(link, "the session could not be opened")
         if isinstance(error, Exception):
@@ -184,13 +191,30 @@ async def _connect(link: Link) -> None:
     await client.activate_session(username=endpoint.username, password=endpoint.password)
 
 
-async def _read_limits(link: Link) -> ServerLimits:
+async def _profile(link: Link) -> Profile | None:
+    """Return the profile that the settings name, or that fits what the server says of itself."""
+    if link.endpoint.profile is not None:
+        return profile_named(link.endpoint.profile)
+    said = [(await link.read_attributes([(node, AttributeIds.Value)]))[0].value for node in _BUILD_INFO]
+    return profile_of(*(text if isinstance(text, str) else "" for text in said))
+
+
+async def _read_limits(link: Link, profile: Profile | None) -> ServerLimits:
     """Return how many operations the server takes at once. One at a time is asked: that is within any limit."""
     limits = []
     for identifier in _LIMITS:
         node = ua.NodeId(identifier)  # type: ignore[arg-type]
         limits.append(limit_of((await link.read_attributes([(node, AttributeIds.Value)]))[0]))
-    return ServerLimits(*limits)
+    announced = ServerLimits(*limits)
+    if profile is None:
+        return announced
+    most = profile.nodes_per_call or max(limits)
+    return replace(
+        announced,
+        nodes_per_read=min(announced.nodes_per_read, most),
+        monitored_items_per_call=min(announced.monitored_items_per_call, most),
+        requests_at_once=profile.requests_at_once or announced.requests_at_once,
+    )
 
 
 async def _close(link: Link, reason: str) -> None:

@@ -26,6 +26,8 @@ class OpcUaEndpoint:
     timeout_seconds: float = 4.0
     """For one answer; opening a session may take three times as long."""
     max_nodes_per_read: int | None = None
+    profile: str | None = None
+    """Name of a controller in ``opcua_profiles``; else what the server says of itself decides."""
     application_uri: str = "urn:leadhand:client"
     """Must be the URI in ``own_certificate``."""
     channel_lifetime_seconds: float = 3600.0

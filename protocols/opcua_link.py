@@ -62,6 +62,8 @@ class ServerLimits:
     nodes_per_browse: int = 100
     nodes_per_translate: int = 100
     monitored_items_per_call: int = 100
+    requests_at_once: int = 8
+    """Reads sent before the first one's answer is awaited."""
 
 
 def status_name(code: int) -> str:

@@ -22,8 +22,6 @@ from protocols.opcua_types import TYPE_IDS
 from protocols.opcua_values import ReadColumns, concatenate
 
 _READ_RESPONSE: Final = 634
-_MOST_IN_FLIGHT: Final = 8
-"""Requests sent before the first one's answer is awaited."""
 _BYTES_PER_NODE: Final = 128
 _BYTES_BESIDE: Final = 2**20
 """A reply may be this large and _BYTES_PER_NODE more for each node: what is larger holds a text that is no measurement."""
@@ -64,6 +62,7 @@ class Reading:
         self._link = link
         self._nodes = [node.node_id for node in nodes]
         self._parts: list[_Part] = []
+        self._at_once = link.limits.requests_at_once
         self._split(link.nodes_per_read)
 
     def __len__(self) -> int:
@@ -114,6 +113,10 @@ class Reading:
             except ServiceFailed as failure:
                 if failure.code not in TOO_MUCH or self._size == 1:
                     raise
+                if self._at_once > 1 and len(self._parts) > 1:
+                    # Some servers (S7-1500) count the nodes of all requests that wait together.
+                    self._at_once = 1
+                    continue
                 # The server promised more than it keeps: half as many at once, from now on.
                 self._split(max(1, min(self._size, len(self._nodes)) // 2))
             except Unavailable:
@@ -131,7 +134,7 @@ class Reading:
         waiting: deque[tuple[_Part, int, asyncio.Future[bytes]]] = deque()
         try:
             for part in [part for part in self._parts if part not in columns]:
-                if len(waiting) == _MOST_IN_FLIGHT:
+                if len(waiting) == self._at_once:
                     columns.update([await self._take(socket, waiting, deadline)])
                 waiting.append((part, *socket.send_raw(part.request)))
             while waiting:

@@ -16,6 +16,7 @@ from plant.errors import Rejected
 from protocols import pki
 from protocols.opcua_connection import DistrustfulClient
 from protocols.opcua_endpoint import OpcUaEndpoint
+from protocols.opcua_profiles import PROFILES
 
 POLICIES: Final[dict[str, Any]] = {
     "Aes256_Sha256_RsaPss": security_policies.SecurityPolicyAes256Sha256RsaPss,
@@ -33,6 +34,8 @@ _NONE_URI: Final = security_policies.SecurityPolicyNone.URI
 
 def check_endpoint(endpoint: OpcUaEndpoint) -> None:
     """Raise Rejected when the endpoint asks for what is not allowed or can't be."""
+    if endpoint.profile is not None and endpoint.profile not in {profile.name for profile in PROFILES}:
+        raise Rejected(f"{endpoint.url}: no profile '{endpoint.profile}'; known are {', '.join(profile.name for profile in PROFILES)}")
     if endpoint.policy not in POLICIES or endpoint.mode not in MODES:
         raise Rejected(f"{endpoint.url}: security '{endpoint.policy}' with '{endpoint.mode}' is not known")
     if (endpoint.policy == "None") != (endpoint.mode == "None"):
