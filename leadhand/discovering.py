@@ -124,18 +124,12 @@ def _placed(variables: Sequence[FoundVariable]) -> list[tuple[str, str, FoundVar
     taken: dict[tuple[str, str], int] = {}
     placed = []
     for variable in variables:
-        folders = [_segment(part) for part in _path_names(variable.browse_path)[:-1]]
+        folders = [_segment(part) for part in variable.folders]
         unit = "/".join(["area", "line", *(["-".join(folders)] if folders else ["machine"])])
         name = _segment(variable.name)
         count = taken[unit, name] = taken.get((unit, name), 0) + 1
         placed.append((unit, name if count == 1 else f"{name}-{count}", variable))
     return placed
-
-
-def _path_names(browse_path: str) -> list[str]:
-    """Return the names along a browse path without namespaces and without Objects; a namespace URI may hold slashes itself."""
-    names = re.split(r"/(?=nsu=|ns=|[^/:]+(?:/|$))", browse_path.removeprefix("/Objects"))
-    return [name.rpartition(":")[2] for name in names if name]
 
 
 def _segment(word: str) -> str:

@@ -58,6 +58,8 @@ class FoundVariable:
     """The unit in the server's own words."""
     range: Range | None
     description: str
+    folders: tuple[str, ...] = ()
+    """Names of what it lies in, below Objects, outermost first."""
 
 
 @dataclass(slots=True)
@@ -196,6 +198,7 @@ async def _ask_about(link: Link, namespaces: Sequence[str], met: Sequence[_Met])
                 unit_name,
                 _range(values.get(variable.range_node) if variable.range_node is not None else None),
                 description.value.replace("\0", "") if isinstance(description.value, str) else "",
+                tuple(name.Name or "" for name in variable.path[1:-1]),
             )
         )
     return found
