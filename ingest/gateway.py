@@ -72,11 +72,12 @@ class Gateway:
 
     @property
     def configured(self) -> dict[SourceId, tuple[int, int]]:
-        """Each source that this gateway is to read where it may: its interval, 0 where it sends by itself, and its signals."""
-        return {
-            source: (round(what.settings.interval_ms * 1000) if isinstance(what.settings, OpcUaSourceSettings) else 0, len(what.signals))
-            for source, what in self._of_site(self.site).items()
-        }
+        """Each source that this gateway is to read where it may: its interval, 0 where it sends by itself, and its signals.
+
+        Without those that many read at once, because a broker spreads their messages.
+        """
+        wanted = self._of_site(self.site)
+        return {source: (_cyclic_us(what), len(what.signals)) for source, what in wanted.items() if not _is_spread(what)}
 
     @property
     def processes(self) -> dict[str, int | None]:
@@ -102,7 +103,7 @@ class Gateway:
 
     def _follow(self, site: Site, anew: frozenset[SourceId]) -> None:
         runs = self._runs
-        wanted = {source: what for source, what in self._of_site(site).items() if runs is None or source in runs}
+        wanted = {source: what for source, what in self._of_site(site).items() if runs is None or source in runs or _is_spread(what)}
         with self._mutex:
             before, groups_before = dict(self._wanted), dict(self._group_of)
         group_of = assign(wanted, groups_before, self._processes)
@@ -194,3 +195,12 @@ def _to_read(what: Wanted) -> Wanted:
         for one in what.signals
     )
     return replace(what, signals=tuple(signals))
+
+
+def _cyclic_us(what: Wanted) -> int:
+    settings = what.settings
+    return round(settings.interval_ms * 1000) if isinstance(settings, OpcUaSourceSettings) and settings.read == "cyclic" else 0
+
+
+def _is_spread(what: Wanted) -> bool:
+    return getattr(what.settings, "share", None) is not None

@@ -28,6 +28,7 @@ from plant.signals import SignalPath, SourceId
 from storage.catalogue import read_source_times
 from storage.database import Connection
 from storage.leases import Taken, read_begins, release, renew, take
+from storage.tightening import newest_of
 
 _PATIENCE_SECONDS: Final = 1.0
 """How long a start waits for the database before it goes by what it knew last."""
@@ -196,13 +197,17 @@ class Leases:
 
     def _grant(self, connection: Connection, taken: Taken) -> None:
         if taken.epoch > 1:
-            self._restate(taken.source, taken, read_source_times(connection, taken.source))
+            tightened = newest_of(connection, taken.source)
+            sequences = {} if tightened is None else {"tightening": tightened[0], "time": tightened[1]}
+            self._restate(taken.source, taken, read_source_times(connection, taken.source), sequences)
         begin = (taken.from_us, taken.interval_us, taken.signals) if taken.epoch > 1 else (0, 0, 0)
         with self._mutex:
             self._rights[taken.source] = Right(self._next_run(), *begin)
         self.changed.set()
 
-    def _restate(self, source: SourceId, taken: Taken, times: Mapping[SignalPath, int] | None = None) -> None:
+    def _restate(
+        self, source: SourceId, taken: Taken, times: Mapping[SignalPath, int] | None = None, sequences: dict[str, int] | None = None
+    ) -> None:
         """Let the reader that begins know where it begins, unless the spool tells of a later time."""
         known = self._writer.state_of(source)
         if not taken.from_us or (known is not None and known.mark.end_us >= taken.from_us):
@@ -210,7 +215,7 @@ class Leases:
         mark = Mark(taken.from_us, taken.interval_us, taken.signals)
         paths = tuple(times or ())
         last_us = np.array([(times or {})[path] for path in paths], np.int64) if paths else None
-        self._writer.restate(source, SourceState(mark, 0, paths, last_us))
+        self._writer.restate(source, SourceState(mark, 0, paths, last_us, sequences or {}))
 
     def _give_back(self, connection: Connection) -> None:
         if self._release:

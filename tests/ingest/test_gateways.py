@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from ingest.endpoints import Places
+from ingest.files import SystemFiles
+from ingest.gateway import Gateway
+from ingest.spool import Spool
+from ingest.writer import SpoolWriter
+from ingest.zygote import Zygote
+from plant.clock import SystemClock
 from plant.ledger import Counts, GapReason
+from plant.signals import SourceId
 from storage.database import Connection, connect
 from storage.leases import read_holdings
 from storage.ledger import read_gaps, read_ledger
 from tests.ingest.parts import Child, start_ingest, start_plant, until
-from tests.ingest.test_shipping import FOREVER
+from tests.ingest.test_shipping import FOREVER, SOURCE, site
 
 
 @pytest.fixture
@@ -140,3 +151,15 @@ def test_an_edge_gateway_needs_no_more_than_the_rights_of_the_role_for_it(
     finally:
         database.execute(f"DROP OWNED BY {name}")
         database.execute(f"DROP ROLE {name}")
+
+
+def test_a_source_whose_messages_the_broker_spreads_needs_no_lease(tmp_path: Path) -> None:
+    file = site()
+    spread = file.source(SOURCE).model_copy(update={"share": "plant"})
+    other = file.source(SOURCE).model_copy(update={"id": "other"})
+    signals = (*file.signals, *(replace(signal, source=SourceId("other")) for signal in file.signals))
+    spool = Spool(tmp_path, SystemFiles(), new_id=uuid4)
+    writer = SpoolWriter(spool, SystemClock())
+    one = Gateway(spool, writer, cast(Zygote, None), Places(tmp_path, tmp_path), SystemClock())
+    one._site = replace(file, sources=(spread, other), signals=signals)
+    assert one.configured == {SourceId("other"): (0, len(file.signals))}
