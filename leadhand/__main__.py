@@ -207,21 +207,34 @@ def replay(
 
 @app.command()
 def discover(
-    url: Annotated[str, typer.Argument(metavar="URL", help="opc.tcp://host:port")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="opc.tcp://host:port, or mqtt(s)://host:port for Sparkplug B")],
     out: Annotated[Path | None, typer.Option(metavar="SITE.toml", help="Write to a file.", show_default=False)] = None,
     username: Annotated[str | None, typer.Option(help="User at the server.", show_default=False)] = None,
     password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File that holds the password.", show_default=False)] = None,
     server_certificate: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate to trust.", show_default=False)] = None,
     allow_insecure: Annotated[bool, typer.Option("--allow-insecure", help="Connect without signing and encryption.")] = False,
     most: Annotated[int, typer.Option(min=1, help="How many variables at most.")] = 20_000,
+    group: Annotated[list[str] | None, typer.Option(help="Sparkplug group to listen to; all if not given.", show_default=False)] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="How long to listen to Sparkplug edge nodes.")] = 15.0,
     home: HomeOption = None,
 ) -> None:
-    """Ask an OPC UA server what it has, and propose a site file that reads it.
+    """Ask an OPC UA server, or the Sparkplug edge nodes on a broker, what they have, and propose a site file that reads it.
 
     Example: leadhand discover opc.tcp://press-4:4840 --out site.toml
     """
     from leadhand.discovering import Access, find_variables, proposal, write
 
+    if url.startswith(("mqtt://", "mqtts://")):
+        from leadhand.discovering_births import BrokerAccess, births_proposal, find_metrics
+
+        broker = BrokerAccess(url, tuple(group or ("+",)), seconds, username, password_file)
+        metrics = find_metrics(broker, SystemClock())
+        if out is None:
+            typer.echo(births_proposal(broker, metrics), nl=False)
+            return
+        write(births_proposal(broker, metrics), out)
+        typer.echo(f"{len(metrics):,} metrics found; read {out} over, name your plant in it, then: leadhand check {out}")
+        return
     access = Access(url, allow_insecure, username, password_file, server_certificate)
     found = find_variables(access, open_home(home), most)
     if out is None:
