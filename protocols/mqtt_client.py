@@ -340,6 +340,8 @@ class MqttConnection:
 
     def _deliver(self, found: Published) -> bool:
         if found.unnamed:
+            if not self.undecodable_topics:
+                _log.warning("messages on topics that are no UTF-8 are left out", host=self._endpoint.host)
             self.undecodable_topics += len(found.unnamed)
             self.acknowledge_all([packet_id for packet_id in found.unnamed if packet_id], self._connection)
             found.unnamed = []

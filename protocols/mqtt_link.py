@@ -106,7 +106,11 @@ class Link:
             self._note_pace(len(found))
             if not self._deliver(found):
                 self._held = found
-        return self._sign_of_life(size)
+            return self._sign_of_life(size)
+        if not self._other:
+            raise BlockingIOError
+        piece, self._other = self._other[:size], self._other[size:]
+        return piece
 
     def _note_pace(self, messages: int) -> None:
         now = time.monotonic()

