@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage.database import Connection, micros, moment
-from storage.partitions import Partition, Tier, TierTable, kept_from
+from storage.partitions import SECOND_US, Partition, Tier, TierTable, kept_from
 
 _READ = """
 WITH h AS (
@@ -46,6 +46,31 @@ def sizes(connection: Connection, table: TierTable, parts: Sequence[Partition]) 
 def drop(connection: Connection, table: TierTable, part: Partition) -> None:
     """Drop one chunk and all older ones; the rollups above keep what they hold."""
     connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", [table.table, moment(part.to_us)])
+
+
+_WIDTHS_US = (10 * 60 * SECOND_US, 3600 * SECOND_US)
+_LARGEST_BYTES = 2_000_000_000
+"""Of a chunk where there is no budget: each refresh of the rollups looks through the newest one."""
+_WIDTH = """
+SELECT (extract(epoch FROM time_interval) * 1000000)::int8 FROM timescaledb_information.dimensions
+WHERE hypertable_schema = current_schema() AND hypertable_name = %s
+"""
+
+
+def fit_width(connection: Connection, table: TierTable, now_us: int, largest_bytes: float | None) -> int:
+    """Make chunks from now on as wide as they may be to stay below a size, by the rate of the newest ones; return the width."""
+    row = connection.execute(_WIDTH, [table.table]).fetchone()
+    width = _WIDTHS_US[-1] if row is None else int(row[0])
+    recent = [part for part in read(connection, table) if part.from_us <= now_us][-3:]
+    if not recent:
+        return width
+    rate = sum(sizes(connection, table, recent)) / max(60 * SECOND_US, min(now_us, recent[-1].to_us) - recent[0].from_us)
+    limit = min(_LARGEST_BYTES, largest_bytes or _LARGEST_BYTES)
+    fitting = [wide for wide in _WIDTHS_US if rate * wide <= limit]
+    wanted = fitting[-1] if fitting else _WIDTHS_US[0]
+    if wanted != width:
+        connection.execute("SELECT set_chunk_time_interval(%s::regclass, %s * interval '1 microsecond')", [table.table, wanted])
+    return wanted
 
 
 _SOURCES: dict[str, Tier] = {"rollup_1s": "raw", "rollup_1m": "1s", "rollup_1h": "1m"}

@@ -12,7 +12,7 @@ import psycopg
 from plant.clock import Clock
 from storage import chunks, partitions, tightening
 from storage.database import Connection, is_timescale, moment, translate_errors
-from storage.partitions import TIERS, Partition, Tier, TierTable, make_partitions, uncovered
+from storage.partitions import RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
 from storage.rollups import roll_up
 
 _LOCK = 5_347_610_232
@@ -98,6 +98,8 @@ class Upkeep:
             seconds = roll_up(self._connection)
         else:
             chunks.protect_rollups(self._connection)
+            budget = None if self._budget_bytes is None else self._budget_bytes / _PARTS_OF_BUDGET
+            chunks.fit_width(self._connection, RAW, self._clock.now_us(), budget)
         dropped = [*self._drop_aged(), *self._keep_budget()]
         self._forget()
         self._connection.execute(

@@ -13,6 +13,7 @@ import threading
 import numpy as np
 
 from plant.clock import SystemClock
+from storage import chunks
 from storage.database import moment
 from storage.health import read_storage_state
 from storage.partitions import ONE_SECOND, RAW, make_partitions
@@ -57,6 +58,42 @@ def test_an_impossible_budget_keeps_what_is_being_written(database: Database) ->
         Upkeep(connection, budget_bytes=1, clock=SystemClock()).run_once()
         assert connection.execute("SELECT value FROM sample").fetchall() == [(2.0,)]
         assert shipper.ship(samples_of(PATHS[0], [now + SECOND], [3.0]))
+
+
+def test_chunks_become_narrow_where_an_hour_would_be_too_much_of_the_budget_and_wide_again(timescale: Database) -> None:
+    now = SystemClock().now_us()
+    times = now - 5 * MINUTE + np.arange(20_000) * 10_000
+    with timescale.connect() as connection:
+        shipper = shipper_of(connection)
+        shipper.ship(samples_of(PATHS[0], times, np.random.default_rng(1).normal(size=20_000)))
+        width = (
+            "SELECT time_interval FROM timescaledb_information.dimensions "
+            "WHERE hypertable_schema = current_schema() AND hypertable_name = 'sample'"
+        )
+        for budget, minutes in ((None, 60), (2_000_000, 10), (10**12, 60)):
+            chunks.fit_width(connection, RAW, now, None if budget is None else budget / 40)
+            found = connection.execute(width).fetchone()
+            assert found is not None
+            assert found[0].total_seconds() == minutes * 60, budget
+        chunks.fit_width(connection, RAW, now, 50_000)
+        assert shipper.ship(samples_of(PATHS[0], now + 2 * HOUR + np.arange(3) * 11 * MINUTE, np.arange(3.0)))
+        parts = chunks.read(connection, RAW)
+    assert all(a.to_us <= b.from_us for a, b in itertools.pairwise(parts))
+    assert parts[-1].to_us - parts[-1].from_us <= 10 * MINUTE
+
+
+def test_only_upkeep_drops_what_is_old(timescale: Database) -> None:
+    with timescale.connect() as connection:
+        jobs = connection.execute(
+            "SELECT count(*) FROM timescaledb_information.jobs "
+            "WHERE proc_name = 'policy_retention' AND hypertable_schema = current_schema()"
+        ).fetchone()
+        assert jobs == (0,)
+        long_ago = SystemClock().now_us() - 399 * 24 * HOUR
+        shipper_of(connection).ship(samples_of(PATHS[0], [long_ago, an_hour_ago()], [1.0, 2.0]))
+        connection.execute("UPDATE tier_state SET keep = interval '398 days' WHERE tier = 'raw'")
+        assert Upkeep(connection, budget_bytes=None, clock=SystemClock()).run_once().dropped
+        assert connection.execute("SELECT value FROM sample").fetchall() == [(2.0,)]
 
 
 def test_partitions_never_overlap_whatever_widths_are_asked_for(database_url: str) -> None:
