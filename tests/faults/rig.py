@@ -63,15 +63,16 @@ def signal_of(source: str, name: str, address: str, data_type: str = "double", m
 
 
 class Rig:
-    """The ingest over some sources. ``faults`` changes what the process is made to suffer from inside (see ``injected``)."""
+    """The ingest over some sources. ``faults`` changes what the process is made to suffer from inside (see the folder ``injected``)."""
 
-    def __init__(self, folder: Path, database_url: str, sources: dict[str, str]) -> None:
+    def __init__(self, folder: Path, database_url: str, sources: dict[str, str], *, injected: bool = True) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.home = folder / "home"
         self.url = database_url
         self.site = folder / "site.toml"
         self.child: Child | None = None
+        self._injected = injected
         self._faults = folder / "faults.json"
         self.faults()
         self.write(sources)
@@ -108,9 +109,9 @@ class Rig:
         environment = {
             **os.environ,
             "LEADHAND_DATABASE_URL": url or self.url,
-            "LEADHAND_FAULTS": str(self._faults),
-            "PYTHONPATH": os.pathsep.join([str(_INJECTED), str(REPOSITORY)]),
         }
+        if self._injected:
+            environment |= {"LEADHAND_FAULTS": str(self._faults), "PYTHONPATH": os.pathsep.join([str(_INJECTED), str(REPOSITORY)])}
         command = [sys.executable, "-m", "ingest", "--site", str(self.site), "--home", str(self.home), "--ship-ms", "200", *more]
         if spool_bytes:
             (self.home / "spool").mkdir(exist_ok=True, mode=0o700)

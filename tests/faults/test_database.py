@@ -83,6 +83,7 @@ def stage(
             one.rig.close()
 
 
+@pytest.mark.heavy
 def test_an_answer_to_commit_that_is_lost_stores_nothing_twice(stage: Stage) -> None:
     committing = [False]
     cuts = [0]
@@ -152,7 +153,7 @@ def test_a_database_that_lets_nobody_in_is_tried_again_and_told(stage: Stage) ->
 
     def shut(allow: str) -> None:
         with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}")  # type: ignore[arg-type]
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {allow}")
             if allow == "false":
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
