@@ -87,6 +87,7 @@ class OpcUaMonitor:
         """Why nothing is known since then."""
         self._before: Handover | None = None
         self._note = ""
+        self._names: dict[str, str] = {}
         self._held: Record | None = None
         self._lost: deque[SampleBatch] = deque()
         self._sessions = 0
@@ -216,7 +217,7 @@ class OpcUaMonitor:
 
     async def _resolve(self, session: OpcUaSession) -> dict[int, Any]:
         """Return the nodes of the signals that the server knows, by place."""
-        found = await session.resolve([s.address for s in self._signals], [s.data_type for s in self._signals])
+        found = await session.resolve([s.address for s in self._signals], [s.data_type for s in self._signals], self._names)
         nodes: dict[int, Any] = {}
         self._missing = {}
         for place, node in enumerate(found):
@@ -339,9 +340,11 @@ class OpcUaMonitor:
         if delivery.lost:
             _log.warning("messages of a subscription are lost", source=self._source, count=delivery.lost)
             detail = f"{delivery.lost} messages are lost; the server has them no more"
+            self._table.after_gap()
             self._account.missed(self._heard_us, now, 0, GapReason.SEQUENCE, None, detail)
             self._account.complete = False
         if self._blind is not None:
+            self._table.after_gap()
             self._declare_gap(now)
             self._blind = None
         for changes in delivery.changes:

@@ -88,6 +88,8 @@ class OpcUaSampler:
         self._next_us = 0
         self._since_us = 0
         self._held: Record | None = None
+        self._names: dict[str, str] = {}
+        """Browse names of the addresses, as met first: a node id that names another thing later is not read."""
         self._lost: deque[SampleBatch] = deque()
         self._steady = 0.0
         """The steady clock less the wall clock, in seconds, as looked at last."""
@@ -224,7 +226,7 @@ class OpcUaSampler:
         self._next_us = now
 
     async def _resolve(self, session: OpcUaSession) -> _Nodes:
-        found = await session.resolve([s.address for s in self._signals], [s.data_type for s in self._signals])
+        found = await session.resolve([s.address for s in self._signals], [s.data_type for s in self._signals], self._names)
         nodes: list[ResolvedNode] = []
         places: list[int] = []
         missing: dict[int, tuple[GapReason, str]] = {}

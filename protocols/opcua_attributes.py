@@ -79,6 +79,8 @@ def _variant(reply: bytes, position: int) -> Any:
         return text_at(reply, start)[0]
     if encoding in {17, 18}:
         return nodeid_from_binary(Buffer(reply, start))
+    if encoding == 20:
+        return text_at(reply, start + 2)[0]
     if encoding == 21:
         return localized_text_at(reply, start)[0]
     if encoding == 22:

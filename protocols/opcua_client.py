@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -97,14 +97,16 @@ class OpcUaSession:
         """The connection, for what is built on it."""
         return self._link
 
-    async def resolve(self, addresses: Sequence[str], types: Sequence[DataType]) -> list[ResolvedNode | UnresolvedNode]:
+    async def resolve(
+        self, addresses: Sequence[str], types: Sequence[DataType], names: MutableMapping[str, str] | None = None
+    ) -> list[ResolvedNode | UnresolvedNode]:
         """Return, in the order of the addresses, what the server knows of each.
 
-        May be asked again at any time in a session, e.g. for nodes that were unknown; the namespaces are read anew each time.
-        Raises Unavailable.
+        ``names``: browse names met before, by address; a node that bears another one now is not read. May be asked again at any time in
+        a session, e.g. for nodes that were unknown; the namespaces are read anew each time. Raises Unavailable.
         """
         self.namespaces = await opcua_resolving.read_namespaces(self._link)
-        return await opcua_resolving.resolve(self._link, self.namespaces, addresses, types)
+        return await opcua_resolving.resolve(self._link, self.namespaces, addresses, types, names)
 
     async def prepare(self, nodes: Sequence[ResolvedNode]) -> Reading:
         """Return a cyclic read of these nodes. Raises Unavailable when the session is lost."""

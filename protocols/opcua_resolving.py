@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -59,9 +59,17 @@ async def read_namespaces(link: Link) -> tuple[str, ...]:
 
 
 async def resolve(
-    link: Link, namespaces: Sequence[str], addresses: Sequence[str], types: Sequence[DataType]
+    link: Link,
+    namespaces: Sequence[str],
+    addresses: Sequence[str],
+    types: Sequence[DataType],
+    names: MutableMapping[str, str] | None = None,
 ) -> list[ResolvedNode | UnresolvedNode]:
-    """Return, in the order of the addresses, what the server knows of each."""
+    """Return, in the order of the addresses, what the server knows of each.
+
+    ``names`` are the browse names met before, by address, and are kept up: a node id that bears another name now, after a new program
+    or a restart that numbered nodes anew, is another thing and is not read.
+    """
     if len(addresses) != len(types):
         raise ValueError(f"{len(addresses)} addresses with {len(types)} types")
     found: dict[int, UnresolvedNode | Named] = {}
@@ -84,8 +92,22 @@ async def resolve(
         if isinstance(named, UnresolvedNode):
             outcomes.append(named)
         else:
-            outcomes.append(_judge(address, data_type, nodes[position], facts[nodes[position]], named.warning))
+            node_facts = facts[nodes[position]]
+            judged = _judge(address, data_type, nodes[position], node_facts, named.warning)
+            outcomes.append(judged if isinstance(judged, UnresolvedNode) or names is None else _same_name(judged, node_facts, names))
     return outcomes
+
+
+def _same_name(node: ResolvedNode, facts: _Facts, names: MutableMapping[str, str]) -> ResolvedNode | UnresolvedNode:
+    if not isinstance(facts.name.value, str) or facts.name.is_bad:
+        return node
+    before = names.setdefault(node.address, facts.name.value)
+    if before == facts.name.value:
+        return node
+    reason = (
+        f"'{node.address}' was '{before}' and is '{facts.name.value}' now: another thing; check the address, then start the reader anew"
+    )
+    return UnresolvedNode(node.address, int(StatusCodes.BadBrowseNameInvalid), reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +117,20 @@ class _Facts:
     node_class: AttributeValue
     data_type: AttributeValue
     value_rank: AttributeValue
+    name: AttributeValue
     sent_as: frozenset[int] | None
 
 
 async def _describe(link: Link, nodes: list[ua.NodeId]) -> dict[ua.NodeId, _Facts]:
-    attributes = (AttributeIds.NodeClass, AttributeIds.DataType, AttributeIds.ValueRank)
+    attributes = (AttributeIds.NodeClass, AttributeIds.DataType, AttributeIds.ValueRank, AttributeIds.BrowseName)
     answers = await link.read_attributes([(node, attribute) for node in nodes for attribute in attributes])
-    data_types = [plain(answer.value) for answer in answers[1::3] if isinstance(answer.value, ua.NodeId)]
+    data_types = [plain(answer.value) for answer in answers[1::4] if isinstance(answer.value, ua.NodeId)]
     sent_as = await DataTypes(link).built_in(data_types)
     facts = {}
     for position, node in enumerate(nodes):
-        node_class, data_type, value_rank = answers[3 * position : 3 * position + 3]
+        node_class, data_type, value_rank, name = answers[4 * position : 4 * position + 4]
         known = sent_as[plain(data_type.value)] if isinstance(data_type.value, ua.NodeId) else None
-        facts[node] = _Facts(node_class, data_type, value_rank, known)
+        facts[node] = _Facts(node_class, data_type, value_rank, name, known)
     return facts
 
 

@@ -174,7 +174,9 @@ async def _serve(options: argparse.Namespace) -> None:
         space = spaces.get(f"urn:{machine}")
         if space is not None:
             folder = await server.nodes.objects.add_object(ua.NodeId(1000, space), ua.QualifiedName(machine, space))
-            nodes[machine] = await folder.add_variable(ua.NodeId(1001, space), ua.QualifiedName("Temperature", space), value)
+            temperature, pressure = (1002, 1001) if options.swapped else (1001, 1002)
+            nodes[machine] = await folder.add_variable(ua.NodeId(temperature, space), ua.QualifiedName("Temperature", space), value)
+            await folder.add_variable(ua.NodeId(pressure, space), ua.QualifiedName("Pressure", space), 7.0)
     if "http://types.test/UA/" in spaces:
         await _add_types(server, spaces["http://types.test/UA/"], nodes, options)
     async with server:
@@ -298,6 +300,7 @@ def main() -> None:
     parser.add_argument("--trusted")
     parser.add_argument("--password", default="")
     parser.add_argument("--many", type=int, default=0, help="so many numbered nodes of type Double")
+    parser.add_argument("--swapped", action="store_true", help="the machines' two variables bear each other's node id")
     parser.add_argument("--mixed", action="store_true", help="the numbered nodes are of seven types in turn")
     parser.add_argument("--churn", type=int, default=0, help="so many of the numbered nodes change type, status or length each 30 ms")
     parser.add_argument("--write-ms", type=float, default=0, help="all numbered nodes change so often, and subscriptions are told")

@@ -20,6 +20,7 @@ from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, Reading, Resolve
 from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server, free_port
 
 SPACE = "http://types.test/UA/"
+PATH = "/Objects/nsu=urn:press:press/nsu=urn:press:Temperature"
 PRESS, OVEN = "nsu=urn:press;i=1001", "nsu=urn:oven;i=1001"
 
 
@@ -216,6 +217,23 @@ async def test_namespaces_swapped_by_a_restart_never_give_another_machines_value
         async with session_with(server) as session:
             found = await session.resolve([PRESS, OVEN], [DataType.DOUBLE] * 2)
             assert isinstance(found[0], UnresolvedNode)
+
+
+async def test_a_node_id_that_bears_another_name_after_a_restart_is_not_read() -> None:
+    """Controllers number nodes anew after a download: i=1001 was the press' temperature, and is the oven's then."""
+    port, names = free_port(), dict[str, str]()
+    for swapped in (False, True):
+        with asyncua_server(*(["--swapped"] if swapped else []), port=port) as server:
+            async with session_with(server) as session:
+                addresses = ["nsu=urn:press;i=1001", "nsu=urn:press;i=1002", PATH]
+                found = await session.resolve(addresses, [DataType.DOUBLE] * 3, names)
+                if not swapped:
+                    assert [isinstance(node, ResolvedNode) for node in found] == [True] * 3
+                    continue
+                assert [isinstance(node, ResolvedNode) for node in found] == [False, False, True]
+                assert "was 'Temperature' and is 'Pressure' now" in found[0].reason  # type: ignore[union-attr]
+                reading = await session.prepare([node for node in found if isinstance(node, ResolvedNode)])
+                assert (await reading.read()).value.tolist() == [180.0]
 
 
 async def test_a_killed_server_is_noticed_at_once_and_its_successor_is_read() -> None:
