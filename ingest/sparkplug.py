@@ -65,6 +65,7 @@ class SparkplugTable:
         self._kept: dict[int, tuple[float, int]] = {}
         # until a birth says so, nobody knows whether what was stored last is still true
         self._stale_us: list[int | None] = [0] * len(signals)
+        self._any_rule = any(self._change) or self._widths is not None
         self._gathered = _Gathered()
 
     def __len__(self) -> int:
@@ -80,6 +81,10 @@ class SparkplugTable:
     def take(self, samples: Samples, now_us: int) -> Kept:
         """Keep what is new of one message."""
         kept = Kept()
+        if not self._any_rule and not samples.birth and not any(samples.historical):
+            self._take_all(samples, now_us)
+            kept.stored = len(samples)
+            return kept
         for n, place in enumerate(samples.place):
             time_us, own, historical = samples.time_us[n], samples.own_time[n], samples.historical[n]
             if samples.birth:
@@ -142,6 +147,15 @@ class SparkplugTable:
             np.array(found.flags, np.int16),
             text,
         )
+
+    def _take_all(self, samples: Samples, now_us: int) -> None:
+        """Keep all of a message: the usual case."""
+        self._gathered.extend(samples, now_us)
+        last_us, stale_us = self._last_us, self._stale_us
+        for place, time_us, own in zip(samples.place, samples.time_us, samples.own_time, strict=True):
+            stale_us[place] = None
+            if own and time_us > last_us[place]:
+                last_us[place] = time_us
 
     def _vouched(self, place: int, time_us: int, sent_us: int, now_us: int, *, own: bool) -> tuple[int, bool] | None:
         """Return time of a value that a birth tells, and whether it is the sender's; None where it tells nothing new.
@@ -224,6 +238,18 @@ class _Gathered:
         self.status.append(status)
         self.flags.append((0 if own else FLAG_TIME_NOT_OF_SOURCE) | (FLAG_HISTORICAL if historical else 0))
         self.any_text = self.any_text or text is not None
+
+    def extend(self, samples: Samples, received_us: int) -> None:
+        """Add all values of a message, none of them history."""
+        self.place += samples.place
+        self.time_us += samples.time_us
+        self.received_us += [received_us] * len(samples)
+        self.value += samples.value
+        self.has_value += samples.has_value
+        self.text += samples.text
+        self.status += samples.status
+        self.flags += [0 if own else FLAG_TIME_NOT_OF_SOURCE for own in samples.own_time]
+        self.any_text = self.any_text or any(text is not None for text in samples.text)
 
 
 class SparkplugReader:

@@ -28,7 +28,9 @@ _SPANS: Final = {
     DataType.UINT64: (0, 2**64 - 1),
 }
 _REALS: Final = (DataType.DOUBLE, DataType.FLOAT)
+_REAL_TYPES: Final = (MetricType.DOUBLE, MetricType.FLOAT)
 _REAL_FIELDS: Final = ("double_value", "float_value")
+_USUAL_TYPES: Final = (0, *_REAL_TYPES)
 _FIELD_TYPES: Final = {
     "float_value": MetricType.FLOAT,
     "double_value": MetricType.DOUBLE,
@@ -56,6 +58,8 @@ class Entry:
     name: str
     datatype: int
     targets: tuple[Target, ...]
+    real_place: int = -1
+    """The one signal that a real number feeds as it comes: the usual case, read without further questions."""
 
 
 class Wanted:
@@ -76,9 +80,10 @@ class Wanted:
 
     def entry(self, name: str, datatype: int) -> Entry:
         """Return what a metric of a name and type means to us."""
-        targets = self._whole.get(name, ())
-        parts = self._parts.get(name, ()) if datatype in ELEMENT_TYPES else ()
-        return Entry(name, datatype, (*targets, *parts))
+        targets = self._whole.get(name, [])
+        parts = self._parts.get(name, []) if datatype in ELEMENT_TYPES else []
+        real = datatype in _REAL_TYPES and len(targets) == 1 and targets[0].data_type in _REALS
+        return Entry(name, datatype, (*targets, *parts), targets[0].place if real else -1)
 
 
 @dataclass(slots=True)
@@ -151,6 +156,7 @@ def samples_of(payload: Payload, table: Table, wanted: Wanted, now_us: int, *, b
     sent_us, sent_own = _moment(payload.time_ms, 0, now_us)
     found = Samples(birth=birth, sent_us=sent_us if sent_own else 0)
     names, aliases = table.names, table.aliases
+    latest_ms = now_us // 1000 + _AHEAD_MS
     for row in payload.metrics:
         entry = names.get(row.name) if row.name else aliases.get(row.alias)
         if entry is None:
@@ -158,7 +164,10 @@ def samples_of(payload: Payload, table: Table, wanted: Wanted, now_us: int, *, b
                 found.unknown += 1
                 continue
             entry = wanted.entry(row.name, row.datatype)
-        if entry.targets:
+        time_ms = row.time_ms or payload.time_ms
+        if entry.real_place >= 0 and _is_usual(row) and _EARLIEST_MS <= time_ms <= latest_ms:
+            found.put(entry.real_place, time_ms * 1000, row.raw, None, GOOD, own=True, has=True, historical=row.historical)
+        elif entry.targets:
             _take(found, row, entry, payload.time_ms, now_us)
     return found
 
@@ -201,6 +210,11 @@ def _moment(metric_ms: int, payload_ms: int, now_us: int) -> tuple[int, bool]:
     return now_us, False
 
 
+def _is_usual(row: MetricRow) -> bool:
+    """Return whether a metric is a real number and nothing else."""
+    return row.field in _REAL_FIELDS and not row.properties and not row.transient and not row.null and row.datatype in _USUAL_TYPES
+
+
 def _take(found: Samples, row: MetricRow, entry: Entry, payload_ms: int, now_us: int) -> None:
     if row.transient:
         found.transient += len(entry.targets)
@@ -231,7 +245,7 @@ def _take(found: Samples, row: MetricRow, entry: Entry, payload_ms: int, now_us:
 
 def _plain(row: MetricRow, entry: Entry) -> bool:
     """Return whether the value is a real number as it came."""
-    return row.field in _REAL_FIELDS and (row.datatype or entry.datatype) in (MetricType.DOUBLE, MetricType.FLOAT)
+    return row.field in _REAL_FIELDS and (row.datatype or entry.datatype) in _REAL_TYPES
 
 
 def _type_of(row: MetricRow, entry: Entry) -> int:

@@ -305,6 +305,27 @@ def test_values_by_an_unknown_alias_are_rejected_and_counted(tmp_path: Path, bro
     assert [gap.count for gap in run.gaps(GapReason.NODE)] == [1]
 
 
+def test_only_the_death_of_the_present_session_counts_also_when_it_overtakes_its_birth(
+    tmp_path: Path, broker: Mosquitto, edge: Own
+) -> None:
+    run = Run(tmp_path, broker.port)
+    edge.birth(bd_seq=7)
+    until(run.heard, 10)
+    edge.send("NDEATH", [Metric(BDSEQ, 6, MetricType.INT64)])
+    edge.level(1.0)
+    run.expect(4)
+    assert run.heard()
+    born = [Metric(BDSEQ, 8, MetricType.INT64), Metric("level", 2.0, MetricType.DOUBLE, alias=1)]
+    late = topic_of("NBIRTH", "hall/paint"), encode(edge.clock.now_us() // 1000, 0, born)
+    edge.send("NDEATH", [Metric(BDSEQ, 8, MetricType.INT64)])
+    edge.connection.publish(*late, 1, 5)
+    run.expect(8)
+    until(lambda: "0 of 1 edge nodes online" in run.detail, 5)
+    assert run.end() == Counts(expected=8, stored=8)
+    assert run.of(LEVEL) == [0.5, 1.0, 2.0, None]
+    assert [run.of(path)[-1] for path in (HEAT, STATE)] == [None, None]
+
+
 def test_history_is_kept_with_its_own_time_and_marked(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
     run = Run(tmp_path, broker.port)
     edge.birth()
