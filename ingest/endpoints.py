@@ -6,10 +6,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ingest.places import Places
 from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.errors import Rejected
@@ -19,29 +19,9 @@ from protocols.opcua_client import OpcUaEndpoint
 from protocols.open_protocol_client import OpenProtocolEndpoint
 from protocols.pki import ensure_own_certificate
 
+__all__ = ["Places", "mqtt_endpoint", "opcua_endpoint", "open_protocol_endpoint"]
+
 APPLICATION_URI = "urn:leadhand:client"
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where things lie: the home folder, and the folder that relative file names in the settings start from."""
-
-    home: Path
-    settings: Path
-
-    def file(self, name: str | None) -> Path | None:
-        """Return a file that the settings name."""
-        return None if name is None else self.settings / name
-
-    def password(self, name: str | None) -> str | None:
-        """Return what a password file holds, without its line end. Raises Rejected, naming the file, when it cannot be read."""
-        path = self.file(name)
-        if path is None:
-            return None
-        try:
-            return path.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Rejected(f"the password file {path} cannot be read: {error}") from error
 
 
 def opcua_endpoint(settings: OpcUaSourceSettings, places: Places, clock: Clock) -> OpcUaEndpoint:

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import structlog
 
-from ingest.endpoints import Places
 from ingest.groups import ReaderGroup, Wanted, assign
+from ingest.places import Places
 from ingest.spool import Spool
 from ingest.writer import SpoolWriter
 from ingest.zygote import Zygote

@@ -16,8 +16,8 @@ from typing import Final
 import structlog
 from pydantic import BaseModel
 
-from ingest.endpoints import Places
 from ingest.link import Begin, Durable, Ended, Link, Lost, Message, Quit, Reports, SentRecord, Start, Stop, frame_of
+from ingest.places import Places
 from ingest.records import encode_snapshot, open_body
 from ingest.writer import SpoolWriter, Submission
 from ingest.zygote import Zygote

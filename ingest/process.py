@@ -15,11 +15,11 @@ from uuid import uuid4
 
 import structlog
 
-from ingest.endpoints import Places
 from ingest.files import SystemFiles
 from ingest.gateway import Gateway
 from ingest.leases import Leases
 from ingest.live import Live
+from ingest.places import Places
 from ingest.reporter import Reporter
 from ingest.shipper import Shipper
 from ingest.spool import Spool

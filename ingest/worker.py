@@ -21,9 +21,9 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter
 
-from ingest.endpoints import Places
 from ingest.link import Begin, Durable, Ended, Link, Lost, Message, Quit, Reports, SentRecord, Start, Stop, frame_of, frame_of_record
 from ingest.logs import log_to_stderr
+from ingest.places import Places
 from ingest.readers import LeavesAfterwards, Reader, Surroundings, make_reader
 from ingest.records import Encoded, SourceState, decode_snapshot, encode, without_samples
 from ingest.writer import Submission

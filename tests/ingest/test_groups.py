@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from plant.signals import DataType, Signal, SignalPath, SourceId
 from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps
-from tests.ingest.parts import Child, start_ingest, start_plant, until
+from tests.ingest.parts import REPOSITORY, Child, start_ingest, start_plant, until
 from tests.ingest.test_process import FOREVER, INTERVAL_US, assert_every_tick_counted, assert_ledger_exact, signals_of, totals_of
 
 
@@ -210,3 +212,9 @@ def test_settings_that_only_say_how_values_are_judged_start_no_reader_anew(tmp_p
     finally:
         assert ingest.stop() == 0
         plant.stop()
+
+
+def test_the_process_that_holds_the_spool_loads_no_protocol() -> None:
+    asked = "import sys, ingest.process; print([name for name in sys.modules if name.split('.')[0] in ('asyncua', 'paho', 'protocols')])"
+    said = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=True)
+    assert said.stdout == "[]\n"
