@@ -72,7 +72,8 @@ def _run(url: str, home: Path, seconds: float, units: int, postgres: int) -> dic
     before, started = {name: cpu_seconds(pid) for name, pid in pids.items()}, time.monotonic()
     time.sleep(seconds)
     spent, wall = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}, time.monotonic() - started
-    memory = psutil.Process(ingest.pid).memory_info().rss
+    processes = [psutil.Process(ingest.pid), *psutil.Process(ingest.pid).children(recursive=True)]
+    memory = sum(process.memory_full_info().pss for process in processes)
     ingest.stop()
     plant.stop()
     site = load_site(site_file)
@@ -109,7 +110,8 @@ def _run(url: str, home: Path, seconds: float, units: int, postgres: int) -> dic
             "max_below": int(LATENESS_EDGES_US[min(top, len(LATENESS_EDGES_US) - 1)]) / 1000,
         },
         "cpu_share_of_a_core": {name: round(value / wall, 3) for name, value in spent.items()},
-        "ingest_rss_mb": round(memory / 1e6),
+        "ingest_processes": len(processes),
+        "ingest_pss_mb": round(memory / 1e6),
         "load": os.getloadavg()[0],
     }
 
