@@ -21,6 +21,7 @@ from tests.dashboard.running import RunningDashboard
 
 _EXAMPLES = {
     "signal": "1",
+    "tightening": "1",
     "source": "robots",
     "name": "nobody",
     "token": "999999",
