@@ -226,6 +226,8 @@ _ERRORS: Final = (
 )
 """Bits 1 to 32 of the tightening error status, then those of the second status (MID 0061 revisions 2 and 6)."""
 
+ERROR_NAMES: Final = frozenset(_ERRORS)
+
 
 def error_names(bits: int) -> list[str]:
     """Return what went wrong in words; a bit without a name is told by its number."""

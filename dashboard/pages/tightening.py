@@ -225,7 +225,7 @@ def _against(value: float | None, low: float | None, high: float | None, unit: s
 def _verdict(one: TighteningView, t: Texts) -> Component:
     verdict = Verdict(one.verdict)
     parts: list[Component] = [state(_LOOKS[verdict], _verdict_words(verdict, t))]
-    why = [*one.errors, *([one.customer_error] if one.customer_error else [])]
+    why = [*(t(word) for word in one.errors), *([one.customer_error] if one.customer_error else [])]
     if why:
         parts.append(html.Div(", ".join(why), className="small"))
     return html.Div(parts)
