@@ -306,6 +306,7 @@ def test_a_device_that_is_not_born_again_with_its_node_becomes_stale() -> None:
     host.take(edge, edge.birth({"level": 1.0}), edge.message("DBIRTH", [Metric("heat", 2.0, MetricType.DOUBLE)], "booth-1"))
     edge.now_us += SECOND
     host.take(edge, edge.birth({"level": 1.0}))
+    assert of(host.pass_time(edge, 2 * SECOND), Stale) == [], "its birth may take a while"
     assert [event.places for event in of(host.pass_time(edge, 10 * SECOND), Stale)] == [(0,)]
 
 
