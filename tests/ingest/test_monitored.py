@@ -206,14 +206,19 @@ def test_a_broken_connection_is_a_gap_with_its_reason_where_the_server_does_not(
 def test_lost_messages_are_a_gap_and_those_sent_again_are_none(tmp_path: Path, device: Device) -> None:
     run = Run(tmp_path, device)
     run.records(2)
-    device.server.nodes.messages_to_lose = 2
-    run.records(3)
-    device.server.nodes.refuses_republish = True
-    device.server.nodes.messages_to_lose = 3
-    run.records(3)
+    nodes = device.server.nodes
+    nodes.messages_to_lose = 2
+    until(lambda: nodes.messages_to_lose == 0, 10)
+    run.records(4)
+    nodes.refuses_republish = True
+    nodes.messages_to_lose = 3
+    until(lambda: nodes.messages_to_lose == 0, 10)
+    run.records(4)
     records = run.stop()
-    assert [(gap.reason, gap.detail[:19]) for gap in gaps(records)] == [(GapReason.SEQUENCE, "3 messages are lost")]
-    assert len(steps(records) - {1}) == 1
+    found = gaps(records)
+    assert {gap.reason for gap in found} == {GapReason.SEQUENCE}
+    assert sum(int(gap.detail.split()[0]) for gap in found) == 3
+    assert max(steps(records)) > 1
     assert_it_adds_up(records)
 
 
