@@ -67,7 +67,9 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--interval-ms", type=float, default=30.0)
-    parser.add_argument("--churn", type=int, default=100, help="so many values change each interval; all are read and stored")
+    parser.add_argument(
+        "--churn", type=int, default=20, help="so many values change each interval (each costs the C server 0.1 ms); all are stored"
+    )
     parser.add_argument("--no-fifo", action="store_true", help="without the right to real-time priority")
     options = parser.parse_args()
     kept = True
