@@ -33,7 +33,8 @@ def says(window: Window, times: npt.NDArray[np.int64], values: npt.NDArray[np.fl
 
 
 @pytest.mark.parametrize(
-    ("points", "resolution"), [(30_000, "raw"), (12_000, "raw"), (3000, "1s"), (300, "1s"), (90, "1m"), (10, "1m"), (1, "1h")]
+    ("points", "resolution"),
+    [(30_000, "raw"), (12_000, "raw"), (3000, "1s"), (300, "1s"), (140, "1m"), (90, "1m"), (10, "1m"), (2, "1h"), (1, "1h")],
 )
 @pytest.mark.parametrize("settled", [True, False])
 def test_a_window_keeps_extremes_counts_and_ends_at_any_width(database: Database, points: int, resolution: str, settled: bool) -> None:
