@@ -1,6 +1,6 @@
 """From an OPC UA server to durable rows, as fast as it goes: ours, and three ways people write it by hand, in one run.
 
-    python -m benchmarks.ingest_peers [--nodes 1000,5000] [--seconds 8] [--seed 1]
+    python -m benchmarks.ingest_peers [--nodes 1000,5000] [--seconds 8]
 
 All read the same server in turn: open62541 (C) where ``LEADHAND_O6_PYTHON`` names a Python with the package o6, else asyncua's, which
 then is the limit of the rate; CPU is told apart. All write to the same PostgreSQL, the embedded one and, where ``LEADHAND_TIMESCALE_URL``
@@ -12,7 +12,7 @@ names one, TimescaleDB.
 * asyncua's ``read_values`` + executemany, one commit a read; the same + COPY, one a read; node-opcua + one binary COPY a second, sorted
   and encoded by hand. They write four columns with an index by signal and time, keep no ledger and lose what they hold when they die.
 
-The CPU of a value is that of the client and all processes of the database; the server of OPC UA is left out. Rollups are nobody's work
+The CPU of a value is that of the client and of all processes that serve its database; the server of OPC UA is left out. Rollups are nobody's work
 here. Exits with 1 when ours misses what is promised: values/s per core, and per core against each peer.
 """
 
@@ -37,6 +37,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -64,7 +65,7 @@ from storage.migrations import migrate
 from storage.partitions import RAW, make_partitions
 from storage.postgres import EmbeddedPostgres
 from storage.samples import SampleWriter
-from tests.databases import fresh_database
+from tests.databases import database_of, fresh_database
 from tests.protocols.opcua_servers import asyncua_server
 
 SOURCE = SourceId("plc")
@@ -99,12 +100,13 @@ class Facts:
         )
 
 
-class TreeCpu:
-    """The CPU seconds of a process and all its children, those that end meanwhile too."""
+class DatabaseCpu:
+    """The CPU seconds of all processes that serve one database, those that end meanwhile too, and of those that serve all."""
 
-    def __init__(self, pid: int) -> None:
-        self._root = psutil.Process(pid)
-        self._seen: dict[tuple[int, float], tuple[float, float]] = {}
+    def __init__(self, server: str, database: str) -> None:
+        self._connection = psycopg.connect(database_of(server, "postgres"), autocommit=True)
+        self._name = urlsplit(database).path.lstrip("/")
+        self._seen: dict[int, tuple[float, float]] = {}
         self._over = threading.Event()
         self._look(first=True)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -115,6 +117,7 @@ class TreeCpu:
         self._over.set()
         self._thread.join()
         self._look()
+        self._connection.close()
         return sum(last - first for first, last in self._seen.values())
 
     def _run(self) -> None:
@@ -122,13 +125,14 @@ class TreeCpu:
             self._look()
 
     def _look(self, *, first: bool = False) -> None:
-        for process in [self._root, *self._root.children(recursive=True)]:
+        rows = self._connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = %s OR datname IS NULL", [self._name]).fetchall()
+        for (pid,) in rows:
             try:
-                used, key = sum(process.cpu_times()[:2]), (process.pid, process.create_time())
+                used = sum(psutil.Process(pid).cpu_times()[:2])
             except psutil.Error:
                 continue
-            since = self._seen[key][0] if key in self._seen else used if first else 0.0
-            self._seen[key] = (since, used)
+            since = self._seen[pid][0] if pid in self._seen else used if first else 0.0
+            self._seen[pid] = (since, used)
 
 
 def bench_site(nodes: int, space: str) -> Site:
@@ -243,14 +247,13 @@ def run_way(way: str, url: str, space: str, nodes: int, seconds: float, server: 
     """Run one way on a fresh database and return what it came to."""
     with fresh_database(server, "template0") as database, tempfile.TemporaryDirectory(prefix="lh") as home:
         with psycopg.connect(database, autocommit=True) as connection:
-            pid = psutil.Process(connection.info.backend_pid).ppid()
             prepare(way, database, connection, timescale=timescale)
             connection.execute("CHECKPOINT")
         process = subprocess.Popen(
             command_of(way, url, space, nodes, seconds, database, Path(home)), stdout=subprocess.PIPE, cwd=Path(__file__).parents[1]
         )
         assert _said(process).get("go"), f"{way} did not start"
-        cpu = TreeCpu(pid)
+        cpu = DatabaseCpu(server, database)
         facts = _said(process)
         database_s = cpu.stop()
         process.wait(120)
