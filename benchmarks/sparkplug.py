@@ -16,6 +16,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import orjson
 
@@ -90,7 +91,7 @@ def all_attributes(contents: list[bytes]) -> None:
     for content in contents:
         for metric in sparkplug_payload._Payload.FromString(content).metrics:  # noqa: SLF001
             kind = metric.WhichOneof("value")
-            (metric.name, metric.alias, metric.timestamp, metric.datatype, metric.is_historical, metric.is_null, getattr(metric, kind))  # noqa: B018
+            (metric.name, metric.alias, metric.timestamp, metric.datatype, metric.is_historical, metric.is_null, getattr(metric, kind))
 
 
 def as_json(contents: list[bytes]) -> None:
@@ -112,9 +113,8 @@ def main() -> int:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     words.add_argument("--rounds", type=int, default=7)
     rounds = words.parse_args().rounds
-    print(
-        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; protobuf parses by {sparkplug_payload.BACKEND}; us of processor time a metric"
-    )
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    print(f"load {load:.1f} on {cores} cores; protobuf parses by {sparkplug_payload.BACKEND}; us of processor time a metric")
     print(f"{'metrics a message':>18} {'ours':>8} {'parser':>8} {'1 field':>8} {'7 fields':>9} {'orjson':>8} {'ours : 7 fields':>16}")
     worst = 0.0
     for size in (1, 10, 100, 1000):
@@ -122,8 +122,8 @@ def main() -> int:
         texts = [orjson.dumps([{"alias": n, "t": START_MS, "type": 10, "v": n / 7 + k} for n in range(size)]) for k in range(len(contents))]
         total = len(contents) * size
         mine = cost_us(ours(contents, size), total, rounds)
-        peers = [cost_us(lambda each=each: each(contents), total, rounds) for each in (parser, one_attribute, all_attributes)]  # type: ignore[misc]
-        json_us = cost_us(lambda: as_json(texts), total, rounds)  # noqa: B023
+        peers = [cost_us(partial(each, contents), total, rounds) for each in (parser, one_attribute, all_attributes)]
+        json_us = cost_us(partial(as_json, texts), total, rounds)
         print(f"{size:>18} {mine:>8.2f} {peers[0]:>8.3f} {peers[1]:>8.3f} {peers[2]:>9.3f} {json_us:>8.3f} {mine / peers[2]:>16.1f}")
         if size == 100:
             worst = mine
