@@ -183,7 +183,7 @@ def test_a_sync_that_fails_is_tried_on_new_files_only_and_costs_nothing(scene: S
 
 
 @given(chance=st.randoms(use_true_random=False))
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.large_base_example])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.large_base_example])
 def test_nothing_acknowledged_is_lost_or_doubled_by_power_cuts_between_any_two_steps(
     chance: Random, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
