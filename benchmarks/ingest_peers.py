@@ -12,8 +12,8 @@ names one, TimescaleDB.
 * asyncua's ``read_values`` + executemany, one commit a read; the same + COPY, one a read; node-opcua + one binary COPY a second, sorted
   and encoded by hand. They write four columns with an index by signal and time, keep no ledger and lose what they hold when they die.
 
-The CPU of a value is that of the client and of all processes that serve its database; the server of OPC UA is left out. Rollups are nobody's work
-here. Exits with 1 when ours misses what is promised: values/s per core, and per core against each peer.
+The CPU of a value is that of the client and of all processes that serve its database; the server of OPC UA is left out. Rollups are
+nobody's work here. Exits with 1 when ours misses what is promised: values/s per core, and per core against each peer.
 """
 
 from __future__ import annotations
