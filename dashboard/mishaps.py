@@ -14,10 +14,17 @@ _REFUSED = re.compile(
 _NOT_TRUSTED = re.compile(
     r"(?P<url>opc\.tcp://\S+): the server's certificate \((?P<facts>.*)\) is not trusted; .* move '(?P<file>.*)' into '(?P<folder>.*)'"
 )
+_EDGE_NODES = re.compile(r"(?P<online>\d+) of (?P<all>\d+) edge nodes online(?:; (?P<rest>.*))?")
+_OFFLINE = re.compile(r"(?P<name>\S.*) offline since (?P<time>[0-9: -]+ UTC)")
+_NOT_HEARD = re.compile(r"(?P<name>\S.*) not heard of yet")
+_UNTOLD = re.compile(r"(?P<n>\d+) signals are in no birth")
 
 
 def told(sentence: str, t: Texts) -> str:
     """Return a sentence of another package in this language."""
+    if found := _EDGE_NODES.fullmatch(sentence):
+        parts = [t("{online} of {all} edge nodes online", online=found["online"], all=found["all"])]
+        return "; ".join(parts + [_edge_node(part, t) for part in (found["rest"] or "").split("; ") if part])
     if found := _NOT_REACHED.fullmatch(sentence):
         return t("{url} is not reached ({why}): check host, port and firewall, and that the server runs.", **found.groupdict())
     if found := _NO_ANSWER.fullmatch(sentence):
@@ -33,3 +40,13 @@ def told(sentence: str, t: Texts) -> str:
             **found.groupdict(),
         )
     return t(sentence)
+
+
+def _edge_node(part: str, t: Texts) -> str:
+    if found := _OFFLINE.fullmatch(part):
+        return t("{name} offline since {time}", **found.groupdict())
+    if found := _NOT_HEARD.fullmatch(part):
+        return t("{name} not heard of yet", **found.groupdict())
+    if found := _UNTOLD.fullmatch(part):
+        return t("{n} signals are in no birth", **found.groupdict())
+    return part

@@ -141,8 +141,8 @@ def source_state(source: SourceView, t: Texts) -> Component:
     """Return a source's state as shape and word, with the reason below it where there is one."""
     look = _STATE_LOOKS.get(source.state, "bad")
     content: list[Component] = [state(look, t(source.state))]
-    if source.detail and look != "normal":
-        content.append(html.Div(told(source.detail, t), className="small wrap"))
+    if source.detail:
+        content.append(html.Div(told(source.detail, t), className="small wrap" + (" quiet" if look == "normal" else "")))
     return html.Div(content)
 
 

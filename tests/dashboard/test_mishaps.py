@@ -4,7 +4,9 @@ import pytest
 
 from dashboard.mishaps import told
 from dashboard.texts import texts_of
+from ingest.sparkplug import _since
 from protocols.opcua_client import OpcUaEndpoint, open_session
+from protocols.sparkplug_host import Standing
 
 URL = "opc.tcp://10.1.2.3:4840"
 
@@ -37,3 +39,11 @@ def test_common_mishaps_are_told_in_chinese(sentence: str, chinese: str) -> None
 
 def test_what_is_not_known_is_told_as_it_came() -> None:
     assert told("{odd} sentence", texts_of("zh")) == "{odd} sentence"
+
+
+def test_how_edge_nodes_are_is_told_in_chinese_as_their_reader_says_it() -> None:
+    away = [_since(Standing("north/paint-7", False, 1_790_000_000_000_000)), _since(Standing("north/x", None, 0))]
+    sentence = "; ".join(["1 of 3 edge nodes online", *away, "2 signals are in no birth"])
+    assert told(sentence, texts_of("en")) == sentence
+    chinese = told(sentence, texts_of("zh"))
+    assert chinese.startswith("3 个边缘节点中 1 个在线; north/paint-7 自 2026-09-21 14:13:20 UTC 起离线; 尚未收到 north/x 的消息; 2 个信号")
