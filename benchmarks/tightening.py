@@ -129,7 +129,7 @@ def _link(seconds: float) -> bool:
         writer.close()
         made = len(tools.numbers)
     print(
-        f"link: {made} results with curves in {elapsed:.1f} s, {made / elapsed:,.0f} a second, 3 telegrams each, acknowledged once durable; "
+        f"link: {made} results with curves in {elapsed:.1f} s, {made / elapsed:,.0f} a second, 3 telegrams each acknowledged once durable; "
         f"{stored} durable of {3 * made}; {cpu / made * 1e3:.1f} ms CPU each, simulator included; must >= {MUST_RATE:.0f} a second"
     )
     return stored == 3 * made and made / elapsed >= MUST_RATE
