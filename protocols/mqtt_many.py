@@ -456,7 +456,8 @@ class _Floats32:
             return parts
         numbers = np.frombuffer(b"".join(payloads), "<f4").reshape(len(payloads), -1)
         key = np.flatnonzero(self._places < size // 4)
-        value = numbers[:, self._places[key]].astype(np.float64).ravel()
+        with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+            value = numbers[:, self._places[key]].astype(np.float64).ravel()
         message = np.repeat(np.arange(len(payloads)), len(key))
         parts.add(message, np.tile(key, len(payloads)), value, np.full(len(value), NO_TIME))
         return parts

@@ -198,7 +198,8 @@ def _decode_samples(form: PayloadForm, keys: Sequence[SignalKey], payload: bytes
 def _decode_float32(_form: PayloadForm, keys: Sequence[SignalKey], payload: bytes) -> PayloadColumns:
     if len(payload) % 4 or not payload:
         raise Rejected(f"{len(payload)} bytes are no whole number of float32 values")
-    numbers = np.frombuffer(payload, "<f4").astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+        numbers = np.frombuffer(payload, "<f4").astype(np.float64)
     wanted = [(position, int(key.name)) for position, key in enumerate(keys) if key.name.isdecimal() and int(key.name) < len(numbers)]
     if not wanted:
         return _columns([], [], [], None)
