@@ -35,6 +35,7 @@ from protocols.sparkplug_tables import Samples
 from protocols.sparkplug_topics import HostState, address_of, filters_of, rebirth_request, says_offline, topic_of
 
 _WAITING: Final = 20_000
+_MOST_WAITING_BYTES: Final = 64_000_000
 _LARGEST_GROUP: Final = 2000
 _BEAT_SECONDS: Final = 0.1
 _RECORD_US: Final = 1_000_000
@@ -284,6 +285,8 @@ class SparkplugReader:
         self._ended_us = None if state is None else state.mark.end_us
         self._state_ms = 0
         self._queue: queue.Queue[MqttMessage | tuple[MqttState, str]] = queue.Queue(_WAITING)
+        self._mutex = threading.Lock()
+        self._waiting_bytes = 0
         self._tokens: list[AckToken] = []
         self._refused: Counter[tuple[str, str]] = Counter()
         self._untold: dict[str, int] = {}
@@ -292,6 +295,7 @@ class SparkplugReader:
         self._since_us = 0
         self._connections = 0
         self._online = False
+        self._changed = False
         self._stopping = threading.Event()
         self._connection: MqttConnection | None = None
         self._thread = threading.Thread(target=self._run, name=f"sparkplug {source}", daemon=True)
@@ -361,11 +365,20 @@ class SparkplugReader:
         return Will(self._settings.state.topic, self._settings.state.payload(self._state_ms, online=False), retain=True)
 
     def _take(self, message: MqttMessage) -> bool:
+        with self._mutex:
+            if self._waiting_bytes > _MOST_WAITING_BYTES:
+                return False
+            self._waiting_bytes += len(message.payload)
         try:
             self._queue.put_nowait(message)
         except queue.Full:
+            self._taken(message)
             return False
         return True
+
+    def _taken(self, message: MqttMessage) -> None:
+        with self._mutex:
+            self._waiting_bytes -= len(message.payload)
 
     def _on_state(self, state: MqttState, detail: str, session_kept: bool) -> None:
         del session_kept
@@ -384,6 +397,9 @@ class SparkplugReader:
         now = self._clock.now_us()
         self._host.tick(now)
         self._follow(now)
+        if self._changed and self._online:
+            self._changed = False
+            self.health.say("connected", self._summary(), now)
         if self._forget.is_set():
             self._forget.clear()
             self._table.forget(self._stored_times(self._writer.state_of(self._source)))
@@ -402,6 +418,7 @@ class SparkplugReader:
         if minute_of(now) != minute_of(self._since_us):
             self._flush(last=True)
         if isinstance(item, MqttMessage):
+            self._taken(item)
             self._message(item, now)
         else:
             self._linked(item[0], item[1], now)
@@ -459,7 +476,6 @@ class SparkplugReader:
 
     def _follow(self, now: int) -> None:
         """Do what the host found out."""
-        changed = False
         for event in self._host.events():
             if isinstance(event, Samples):
                 self._keep(event, now)
@@ -479,10 +495,8 @@ class SparkplugReader:
             elif isinstance(event, Rebirth):
                 self._ask(event, now)
             else:
-                changed = True
+                self._changed = True
                 self._note_change(event)
-        if changed and self._online:
-            self.health.say("connected", self._summary(), now)
 
     def _keep(self, samples: Samples, now: int) -> None:
         if samples.duplicate:
