@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from ingest.logs import log_to_stderr
-from ingest.zygote import Zygote
+from ingest.zygote import Zygote, come_first
 from plant.errors import SettingsError, Unavailable
 
 
@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     # it loads the protocols while this process loads the storage: twice as fast where there are two processors
+    come_first()
     zygote = Zygote()
     zygote.start()
     from ingest.process import ingest

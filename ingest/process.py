@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import json
 import os
@@ -37,15 +36,8 @@ _BEAT_SECONDS = 0.2
 _log = structlog.get_logger("ingest")
 
 
-def _come_first() -> None:
-    """Go before other processes where the system allows it (root, CAP_SYS_NICE): a late tick is a lost sample, and we need little time."""
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, -10)
-
-
 def ingest(url: str, options: argparse.Namespace, stop: threading.Event, zygote: Zygote) -> None:
     """Read all sources of a site until told to stop. Raises SettingsError or Unavailable when it cannot begin."""
-    _come_first()
     clock = SystemClock()
     watch = SettingsWatch(options.site)
     site = load_site(options.site)
