@@ -64,7 +64,8 @@ class OpcUaMonitor:
     ) -> None:
         self._source = source
         self._signals = tuple(signals)
-        self._wish = wish
+        self.wish = wish
+        """What is asked of the server."""
         self._endpoint = endpoint
         self._writer = writer
         self.health = health
@@ -260,7 +261,7 @@ class OpcUaMonitor:
                 self._blind = None
                 await self._add(subscription, {place: node for place, node in nodes.items() if place not in subscription.handles})
                 return subscription
-        subscription = await session.subscribe(self._wish)
+        subscription = await session.subscribe(self.wish)
         try:
             await self._add(subscription, nodes)
         except Unavailable:
@@ -282,7 +283,7 @@ class OpcUaMonitor:
         self.health.granted_us = round(granted.sampling_ms * 1000) or None
         told = (
             f"subscription: the server samples each {granted.sampling_ms:g} ms, sends each {granted.publishing_ms:g} ms, "
-            f"keeps {granted.queue_size} values a signal: {granted.outage_seconds:.1f} s of {self._wish.outage_seconds:g} s asked for"
+            f"keeps {granted.queue_size} values a signal: {granted.outage_seconds:.1f} s of {self.wish.outage_seconds:g} s asked for"
             f"{self._note}"
         )
         if self._missing:

@@ -13,16 +13,20 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from ingest.endpoints import Places
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.monitored import OpcUaMonitor
+from ingest.readers import Surroundings, make_reader
 from ingest.records import RECORD, Record, decode_record
+from ingest.sampler import OpcUaSampler
 from ingest.segments import Frame
 from ingest.spool import Spool
 from ingest.writer import SpoolWriter
 from plant.clock import SystemClock
 from plant.equipment import EquipmentId
 from plant.ledger import Counts, Gap, GapReason
+from plant.settings import OpcUaSourceSettings
 from plant.signals import DataType, Signal, SignalPath, SourceId, StoreRule
 from protocols.opcua_client import OpcUaEndpoint, Wish
 from simulators.device_limits import DeviceLimits
@@ -316,3 +320,19 @@ def test_a_server_killed_and_started_anew_is_subscribed_to_again(tmp_path: Path)
     assert [gap.reason for gap in gaps(records)] == [GapReason.DISCONNECTED]
     assert [value for record in records for value in record.samples.value.tolist()] == [180.0, 181.0, 180.0, 182.0]
     assert_it_adds_up(records)
+
+
+def test_a_source_that_says_subscription_is_subscribed_to_with_what_it_says(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", SystemFiles(), new_id=uuid4)
+    around = Surroundings(EquipmentId("a/b"), SpoolWriter(spool, SystemClock()), Places(tmp_path / "home", tmp_path), SystemClock(), 1)
+    said = {"protocol": "opcua", "id": "server", "url": "opc.tcp://127.0.0.1:4840", "interval_ms": 20}
+    cyclic = make_reader(OpcUaSourceSettings.model_validate(said), SIGNALS, around)
+    subscribed = make_reader(
+        OpcUaSourceSettings.model_validate({**said, "read": "subscription", "publishing_interval_ms": 80, "outage_seconds": 2}),
+        SIGNALS,
+        around,
+    )
+    assert isinstance(cyclic, OpcUaSampler)
+    assert isinstance(subscribed, OpcUaMonitor)
+    assert subscribed.wish == Wish(80, 20, 2)
+    assert subscribed.wish.queue_size == 100
