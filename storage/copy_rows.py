@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from psycopg.abc import Buffer
 
 from plant.errors import Rejected
 from plant.samples import NO_TIME, SampleBatch
@@ -30,7 +31,7 @@ def kinds_of(batch: SampleBatch) -> npt.NDArray[np.int8]:
     return np.asarray(has_server * _SERVER + batch.has_value * _VALUE + has_text * _TEXT, np.int8)
 
 
-def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> tuple[str, list[bytes]]:
+def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> tuple[str, list[Buffer]]:
     """Return a COPY statement and the pieces to feed it: the samples in the given order, kind by kind.
 
     ``signal_id`` holds, for each sample, the number of its signal. Columns that no sample has are not named: each takes the server 5 %
@@ -42,7 +43,7 @@ def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt
     names = ["time", "received_time", "signal_id", "status"]
     names += [name for name, bit in (("server_time", _SERVER), ("value", _VALUE)) if known & bit]
     names += ["flags"] if batch.flags[order].any() else []
-    pieces = [HEADER]
+    pieces: list[Buffer] = [HEADER]
     for number in np.flatnonzero(counts):
         rows = order if counts[number] == len(order) else order[kind == number]
         pieces.append(_rows_of_kind(batch, signal_id, rows, int(number), names, with_text=bool(known & _TEXT)))
@@ -53,7 +54,7 @@ def sample_rows(batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt
 
 def _rows_of_kind(
     batch: SampleBatch, signal_id: npt.NDArray[np.int32], rows: npt.NDArray[np.intp], kind: int, names: list[str], *, with_text: bool
-) -> bytes:
+) -> Buffer:
     columns: dict[str, npt.NDArray[Any] | None] = {
         "time": batch.time_us[rows] - PG_EPOCH_US,
         "received_time": batch.received_time_us[rows] - PG_EPOCH_US,
@@ -80,7 +81,7 @@ def _rows_of_kind(
     if not kind & _TEXT or batch.text is None:
         if with_text:
             table["text_size"] = -1
-        return table.tobytes()
+        return table.view(np.uint8).data
     texts = [_encoded(text, batch.paths[batch.signal[row]]) for text, row in zip(batch.text[rows], rows, strict=True)]
     table["text_size"] = np.fromiter(map(len, texts), np.int32, len(texts))
     heads, width = table.tobytes(), table.dtype.itemsize

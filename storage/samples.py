@@ -10,6 +10,7 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import psycopg
+from psycopg.abc import Buffer
 
 from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
@@ -25,6 +26,7 @@ _DAY_US = 86_400 * SECOND_US
 _MINUTE_US = 60 * SECOND_US
 _CELL_US = RAW.widths_us[0]
 _MOST_CELLS = 3000
+_MOST_COUNTED_SECONDS = 1_000_000
 _DIRECT_SINCE = (2, 26)
 """From this TimescaleDB on, COPY writes into the columnstore and still tells the continuous aggregates what it changed."""
 _DEEP_ROWS = 30
@@ -57,7 +59,7 @@ SELECT '1s', a, b FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS n (a, b)
 """
 
 
-_Copy: TypeAlias = tuple[str, list[bytes]]
+_Copy: TypeAlias = tuple[str, list[Buffer]]
 """A statement and the pieces to feed it."""
 
 
@@ -124,14 +126,15 @@ class SampleWriter:
             self._direct = version is not None and (version >= _DIRECT_SINCE if self._direct is None else self._direct)
         if not len(batch):
             return None
-        used = np.unique(batch.signal)
+        used = np.flatnonzero(np.bincount(batch.signal, minlength=len(batch.paths)))
         numbers = np.zeros(len(batch.paths), np.int32)
         numbers[used] = self._numbers("signal", [batch.paths[n] for n in used], self._signals)
         signal_id = numbers[batch.signal]
         order = _order(batch, signal_id)
         moment(int(batch.time_us.min()))
         moment(int(batch.time_us.max()))
-        cells = np.unique(batch.time_us // _CELL_US) * _CELL_US
+        seconds = _seconds(batch.time_us)
+        cells = np.unique(seconds // _CELL_US) * _CELL_US
         if len(cells) > _MOST_CELLS:
             raise Rejected(f"one shipment with samples in {len(cells)} different ten-minute spans: its times cannot be right")
         kind = kinds_of(batch)
@@ -140,7 +143,7 @@ class SampleWriter:
             None if deep.all() else sample_rows(batch, signal_id, order[~deep]),
             [sample_rows(batch, signal_id, order[deep & (kind[order] == k)]) for k in np.unique(kind[order[deep]])],
             cells.tolist(),
-            _due(batch.time_us),
+            _due(seconds),
             _latest_of(batch, signal_id, order),
         )
 
@@ -284,10 +287,18 @@ def _refuse_dropped_span(connection: Connection, samples: SampleBatch) -> None:
         raise Rejected(f"{late} samples are older than {moment(kept_us):%Y-%m-%d %H:%M:%S} UTC, from when on raw samples are kept")
 
 
-def _due(time_us: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+def _seconds(time_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the starts of the seconds touched, ascending."""
+    seconds = time_us // SECOND_US
+    first = seconds.min()
+    if seconds.max() - first < _MOST_COUNTED_SECONDS:
+        return np.asarray((np.flatnonzero(np.bincount(seconds - first)) + first) * SECOND_US, np.int64)
+    return np.unique(seconds) * SECOND_US
+
+
+def _due(seconds: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """From the first to behind the last second, in each minute: a late sample makes its own second stale, not all between."""
-    seconds = np.unique(time_us // SECOND_US) * SECOND_US
-    starts = np.flatnonzero(np.diff(seconds // _MINUTE_US, prepend=-1))
+    starts = np.flatnonzero(np.diff(seconds // _MINUTE_US, prepend=np.iinfo(np.int64).min))
     ends = np.append(starts[1:], len(seconds)) - 1
     return [(int(a), int(b) + SECOND_US) for a, b in zip(seconds[starts], seconds[ends], strict=True)]
 
