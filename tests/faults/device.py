@@ -135,7 +135,7 @@ class Devices:
 
     def _answer(self) -> Any:
         assert self.process.stdout is not None
-        ready, _, _ = select.select([self.process.stdout], [], [], 60)
+        ready, _, _ = select.select([self.process.stdout], [], [], 240)
         line = self.process.stdout.readline() if ready else b""
         assert line, "the devices do not answer"
         return json.loads(line)

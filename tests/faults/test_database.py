@@ -21,6 +21,8 @@ from tests.faults.rig import NO_MOUNTS, OWN_MOUNTS, Rig, mounts_work, mqtt_sourc
 from tests.faults.stage import Press, database_link
 from tests.ingest.parts import REPOSITORY, Mosquitto, until
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture(scope="module")
 def plant() -> Iterator[Devices]:

@@ -26,6 +26,7 @@ from tests.faults.rig import NO_MOUNTS, Rig, mounts_work, mqtt_source, opcua_sou
 from tests.faults.stage import Press, database_link
 from tests.ingest.parts import Mosquitto, until
 
+pytestmark = pytest.mark.timeout(600)
 SPOOL_BYTES = 6_000_000
 FULL = "the spool takes no more"
 ROOM = "the spool takes samples again"

@@ -16,6 +16,7 @@ from tests.faults.proxy import Flapping, Link, Proxies
 from tests.faults.rig import Rig, gap_seconds, opcua_source
 from tests.ingest.parts import until
 
+pytestmark = pytest.mark.timeout(600)
 AWAY = (GapReason.DISCONNECTED, GapReason.TIMEOUT)
 
 

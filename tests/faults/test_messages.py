@@ -22,7 +22,7 @@ from tests.faults.rig import Rig, mqtt_source, signal_of
 from tests.faults.stage import Press
 from tests.ingest.parts import Mosquitto, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 OLD = 'version = "3.1.1"\n'
 POISON = [
     b"",

@@ -18,7 +18,7 @@ from tests.faults.rig import Rig, mqtt_source, opcua_source
 from tests.faults.stage import Press
 from tests.ingest.parts import Mosquitto, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

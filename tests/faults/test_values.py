@@ -19,7 +19,7 @@ from tests.faults.rig import Rig, mqtt_source, opcua_source, signal_of
 from tests.faults.stage import Press
 from tests.ingest.parts import Mosquitto, until
 
-pytestmark = pytest.mark.heavy
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 HOUR_US = 3_600_000_000
 DOUBLES = [-0.0, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, math.pi, -1e-300, 2.0**53 + 2]
 INTEGERS = [2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63), 0, -1]
