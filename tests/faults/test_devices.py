@@ -1,4 +1,4 @@
-"""Rows 9-24: eight OPC UA devices that restart, lose nodes, lie about types, times and values or refuse us, and one that does not notice."""
+"""Rows 9-24: eight OPC UA devices that restart, lose nodes, lie about types, times and values, or refuse us."""
 
 from __future__ import annotations
 
