@@ -6,16 +6,17 @@ import json
 import threading
 import time
 from typing import Literal
+from uuid import uuid4
 
 from protocols.mqtt_client import MqttConnection, MqttEndpoint
 
 
 class Sender(threading.Thread):
-    """Publishes numbered messages, each held until the broker has it."""
+    """Publishes numbered messages, each held until the broker has it; several may send to one broker."""
 
     def __init__(self, port: int, version: Literal["5", "3.1.1"] = "5", pause: float = 0.004) -> None:
         super().__init__(daemon=True)
-        self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender", version, session_seconds=0))
+        self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, f"sender-{uuid4()}", version, session_seconds=0))
         self.connection.start()
         self.connection.wait_connected(10)
         self.sent = 0
