@@ -41,6 +41,7 @@ _BEAT_SECONDS: Final = 0.1
 _RECORD_US: Final = 1_000_000
 _REFUSED_PAUSE_SECONDS: Final = 10.0
 _GOODBYE_SECONDS: Final = 2.0
+_LAST_WORD_SECONDS: Final = 0.3
 _MOST_NAMED: Final = 50
 _log = structlog.get_logger(__name__)
 
@@ -314,16 +315,9 @@ class SparkplugReader:
         return not self._thread.is_alive()
 
     def disconnect(self) -> None:
-        """Tell that we are gone, and leave the broker."""
-        connection = self._connection
-        if connection is None:
-            return
-        if connection.connected:
-            try:
-                self._say_state(connection, online=False, wait=_GOODBYE_SECONDS)
-            except (Unavailable, Rejected) as error:
-                _log.warning("the broker was left without a goodbye", source=self._source, reason=str(error))
-        connection.stop()
+        """Leave the broker."""
+        if self._connection is not None:
+            self._connection.stop()
 
     @property
     def standings(self) -> list[Standing]:
@@ -351,12 +345,23 @@ class SparkplugReader:
             except Exception as error:  # noqa: BLE001 - one source must never stop for good
                 _log.exception("the reader of a source failed; going on", source=self._source, error=repr(error))
                 self._stopping.wait(0.5)
-        while not self._queue.empty():
-            self._next(0)
+        self._take_leave()
         self._host.stop(self._clock.now_us())
         self._follow(self._clock.now_us())
         self._flush(last=True)
         self.health.say("stopped", "", self._clock.now_us())
+
+    def _take_leave(self) -> None:
+        """Tell edge nodes that we go, so that they store what comes from now on, and take what they sent before they heard of it."""
+        connection = self._connection
+        if connection is not None and connection.connected:
+            try:
+                self._say_state(connection, online=False, wait=_GOODBYE_SECONDS)
+            except (Unavailable, Rejected) as error:
+                _log.warning("the broker was left without a goodbye", source=self._source, reason=str(error))
+        deadline = self._clock.monotonic() + _GOODBYE_SECONDS
+        while self._next(_LAST_WORD_SECONDS) and self._clock.monotonic() < deadline:
+            continue
 
     # in the connection's thread
 

@@ -31,7 +31,10 @@ from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttMessage
 from protocols.sparkplug_host import HostRules
 from protocols.sparkplug_payload import Metric, MetricType, decode, encode
 from protocols.sparkplug_topics import BDSEQ, HostState, topic_of
-from tests.ingest.parts import Mosquitto, until
+from simulators.sparkplug_node import DeviceMetric, EdgeNode, Speaker
+from storage.database import connect
+from storage.ledger import read_totals
+from tests.ingest.parts import Mosquitto, start_ingest, until
 from tests.ingest.test_sampler import records_in, totals
 from tests.node_parts import Node
 
@@ -436,3 +439,76 @@ def test_signals_that_no_birth_tells_of_are_named_in_a_gap(tmp_path: Path, broke
     until(lambda: "1 signals are in no birth" in run.detail, 10)
     run.end()
     assert [(gap.signal, gap.count) for gap in run.gaps(GapReason.NODE)] == [(LEVEL, 0)]
+
+
+SITE = """
+site = {{ enterprise = "acme", id = "north" }}
+
+[[equipment]]
+path = "hall/paint/booth-1"
+
+[[sources]]
+protocol = "sparkplug"
+id = "paint"
+url = "mqtt://127.0.0.1:{port}"
+allow_anonymous = true
+reorder_seconds = 0.5
+rebirth_seconds = 1
+
+[[signals]]
+equipment = "hall/paint/booth-1"
+name = "heat"
+source = "paint"
+address = "hall/paint/{{unit}}:heat"
+"""
+
+
+@pytest.mark.heavy
+def test_what_an_edge_node_stored_while_the_ingest_was_away_reaches_the_database_and_never_overwrites_the_latest(
+    tmp_path: Path, broker: Mosquitto, database_url: str
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(SITE.format(port=broker.port))
+    clock = SystemClock()
+    speaker = Speaker("hall/paint", {"booth-1": [DeviceMetric("heat", DataType.DOUBLE)]}, "leadhand")
+    node = EdgeNode(speaker, MqttEndpoint("127.0.0.1", broker.port, "edge", "3.1.1", keepalive_seconds=2), clock)
+    node.start()
+    scans = 0.0
+
+    def scan(until_true: Callable[[], bool]) -> None:
+        def again() -> bool:
+            nonlocal scans
+            scans += 1
+            node.update(clock.now_us() // 1000, {"booth-1": [scans]})
+            return until_true()
+
+        until(again, 60)
+
+    home = tmp_path / "home"
+    ingest = start_ingest(site, home, database_url)
+    scan(lambda: node.births > 0)
+    for _ in range(30):
+        scan(lambda: True)
+    ingest.stop()
+    scan(lambda: not node.speaking)
+    for _ in range(30):
+        scan(lambda: True)
+    ingest = start_ingest(site, home, database_url)
+    scan(lambda: node.speaking and not node.stored)
+    last = scans
+    with connect(database_url, application="test") as database:
+
+        def said(words: str) -> list[Any]:
+            rows = database.execute(words).fetchall()
+            database.rollback()
+            return rows
+
+        until(lambda: (last,) in said("SELECT value FROM v_latest"), 30)
+        ingest.stop()
+        values = [value for (value,) in said("SELECT value FROM v_samples WHERE value IS NOT NULL")]
+        assert set(values) == {n + 1.0 for n in range(int(last))}
+        assert said("SELECT value FROM v_latest") == [(last,)]
+        counts = sum((line.counts for line in read_totals(database, 0, 10**16).values()), Counts())
+        assert counts.unexplained() == 0
+        assert counts.stored == said("SELECT count(*) FROM v_samples")[0][0]
+    node.stop()
