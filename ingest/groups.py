@@ -63,7 +63,7 @@ def assign(wanted: Mapping[SourceId, Wanted], known: Mapping[SourceId, str], pro
         named = what.settings.process
         if named is not None:
             groups[source] = named
-        elif not isinstance(what.settings, OpcUaSourceSettings):
+        elif not isinstance(what.settings, OpcUaSourceSettings) or what.settings.read != "cyclic":
             groups[source] = "listeners"
         else:
             free.append(source)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -52,29 +53,37 @@ def signals_named(source: str, count: int, interval_us: int) -> tuple[Signal, ..
     )
 
 
+def assigned(wanted: dict[SourceId, Wanted], known: dict[str, str], processes: int) -> dict[str, str]:
+    groups = assign(wanted, {SourceId(source): name for source, name in known.items()}, processes)
+    return {str(source): name for source, name in groups.items()}
+
+
 def test_small_sources_share_one_process_and_those_that_send_by_themselves_another() -> None:
-    groups = assign(dict([cyclic("a", 10), cyclic("b", 10), cyclic("c", 900), sending("m"), sending("n")]), {}, 8)
+    groups = assigned(dict([cyclic("a", 10), cyclic("b", 10), cyclic("c", 900), sending("m"), sending("n")]), {}, 8)
     assert groups["a"] == groups["b"] == groups["c"]
     assert groups["m"] == groups["n"] != groups["a"]
+    source, what = cyclic("d", 10)
+    subscribed = replace(what, settings=what.settings.model_copy(update={"read": "subscription"}))
+    assert assigned({source: subscribed}, {}, 8) == {"d": groups["m"]}
 
 
 def test_a_large_load_is_spread_over_the_processors_and_no_further() -> None:
     wanted = dict(cyclic(f"s{n}", 3000) for n in range(8))
-    groups = assign(wanted, {}, 2)
+    groups = assigned(wanted, {}, 2)
     assert [list(groups.values()).count(name) for name in sorted(set(groups.values()))] == [4, 4]
-    assert len(set(assign(wanted, {}, 64).values())) == 8
-    assert len(set(assign(wanted, {}, 1).values())) == 1
+    assert len(set(assigned(wanted, {}, 64).values())) == 8
+    assert len(set(assigned(wanted, {}, 1).values())) == 1
 
 
 def test_a_source_that_names_its_process_is_read_there_and_others_stay_where_they_are() -> None:
     wanted = dict([cyclic("a", 10, process="paint"), cyclic("b", 10, process="paint"), cyclic("c", 10)])
-    groups = assign(wanted, {}, 4)
+    groups = assigned(wanted, {}, 4)
     assert groups["a"] == groups["b"] == "paint"
     assert groups["c"] != "paint"
     large = dict(cyclic(f"s{n}", 3000) for n in range(4))
-    before = assign(large, {}, 2)
+    before = assigned(large, {}, 2)
     less = {source: what for source, what in large.items() if source != "s0"}
-    after = assign(less, before, 2)
+    after = assigned(less, before, 2)
     assert all(after[source] == before[source] for source in less if before[source] in set(after.values()))
 
 
