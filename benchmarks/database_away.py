@@ -219,7 +219,7 @@ def drain(way: Way, maker: Maker, url: str, seconds: int, last_us: int, outcome:
                 connected = time.monotonic()
             if way.spool.cursor.released >= target:
                 drained = time.monotonic()
-            if connected and time.monotonic() - connected > 2.5:
+            if connected and time.monotonic() - connected > 4:
                 row = connection.execute("SELECT extract(epoch FROM now() - min(time)), count(*) FROM latest").fetchone()
                 assert row is not None
                 ages.append(float(row[0]) if row[1] == len(maker.paths) else 1e9)

@@ -22,7 +22,7 @@ from storage.database import Connection
 from storage.latest import LiveWriter
 
 _MOST_SAMPLES: Final = 400_000
-_LONGEST_PAUSE_SECONDS: Final = 5.0
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -48,6 +48,7 @@ class Live:
         self._fenced = fenced
         self._every_seconds = every_seconds
         self._tail = Tail(spool, 0)
+        self._newest: SampleBatch | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
         self.written = 0
@@ -70,32 +71,36 @@ class Live:
                 self._stopping.wait(self._every_seconds)
                 continue
             try:
+                self._gather()
                 with self._connect() as connection:
                     pause = self._every_seconds
                     self._write_on(LiveWriter(connection, self._spool.uuid if self._fenced else None))
             except Unavailable:
                 # the shipper tells of it
                 pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+            except Rejected as error:
+                _log.warning("newest values were refused", reason=str(error))
+                self._newest = None
             except Exception as error:  # noqa: BLE001 - what lies in the spool is shipped whatever happens here
                 _log.exception("newest values could not be sent ahead", error=repr(error))
                 pause = _LONGEST_PAUSE_SECONDS
-            self._skip()
             self._stopping.wait(pause)
 
     def _write_on(self, writer: LiveWriter) -> None:
         while self._behind() and not self._stopping.is_set():
-            newest = self._newest()
-            if newest is not None:
-                self.written += writer.write(newest)
+            self._gather()
+            if self._newest is not None:
+                self.written += writer.write(self._newest)
+                self._newest = None
             self._stopping.wait(self._every_seconds)
 
     def _skip(self) -> None:
-        """What is durable by now is old news."""
-        self._tail.go_to(self._spool.durable)
+        """What the database has by now need not travel ahead."""
+        self._newest = None
+        self._tail.go_to(self._spool.cursor.released)
 
-    def _newest(self) -> SampleBatch | None:
-        """Return the newest sample of each signal since the last look, None where there is none."""
-        newest: SampleBatch | None = None
+    def _gather(self) -> None:
+        """Keep the newest sample of each signal since the last write; while the database is away too, for it will be behind."""
         durable = self._spool.durable
         while self._tail.after < durable:
             try:
@@ -104,12 +109,13 @@ class Live:
                 # shipped and gone meanwhile
                 frames = []
             if not frames:
-                self._skip()
-                break
+                self._tail.go_to(durable)
+                return
             batches = [batch for frame in frames if (batch := _samples_of(frame)) is not None]
+            if self._newest is not None:
+                batches.append(self._newest)
             if batches:
-                newest = newest_of(concatenate(batches if newest is None else [newest, *batches]))
-        return newest if newest is not None and len(newest) else None
+                self._newest = newest_of(concatenate(batches))
 
 
 def _samples_of(frame: Frame) -> SampleBatch | None:

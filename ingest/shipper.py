@@ -25,6 +25,8 @@ from storage.leases import LeaseMoved, Terms, read_terms
 from storage.samples import SampleWriter, accepted_span, best_batch, spool_watermark
 
 _MOST_SAMPLES: Final = 200_000
+_MOST_FRAMES: Final = 4_000
+"""A record of few samples takes as much memory by its ledger as by them."""
 _ROWS_A_SIGNAL: Final = 66
 """A backlog of a small site needs no batch deeper than this: twice as deep drains little faster and takes twice the memory."""
 _SHORT_SECONDS: Final = 2.0
@@ -67,7 +69,7 @@ class Shipper:
         self._most_samples = _MOST_SAMPLES
         self._caught_up_at = clock.monotonic()
         self._waiting: list[Frame] = []
-        self._most_frames = 1_000_000
+        self._most_frames = _MOST_FRAMES
         self._refused: set[int] = set()
         self._registered: Site | None = None
         self._span: AcceptedSpan = (0, 0)
@@ -222,7 +224,7 @@ class Shipper:
             return True
         self._waiting = self._waiting[len(frames) :]
         self._settle(packed)
-        self._most_frames = min(1_000_000, self._most_frames * 2)
+        self._most_frames = min(_MOST_FRAMES, self._most_frames * 2)
         # a read ends with its segment: what was durable before it may stand in the next one
         return bool(self._waiting) or packed.shipment.last < durable
 
