@@ -2,11 +2,11 @@
 
     python -m benchmarks.storage_forms [--signals 1000] [--seconds 60] [--depth 33] [--seed 1]
 
-Forms on the embedded PostgreSQL: rows alone, rows with their index as they are stored in production, rows of a busy partition before and
-after it is closed, and what the rollups add. On TimescaleDB, where ``LEADHAND_TIMESCALE_URL`` names a server on which we may make
-databases: rows with an index, the same after the columnstore policy, direct compression, and that after the policy. All take the same
-samples, ``depth`` ticks of 30 ms of all signals in a shipment, through the same writer. Three kinds of values, for they decide what a
-columnstore can do: ``noise`` (64 random bits: the worst there is), ``sensor`` (a 12-bit converter on a slow curve) and ``setpoint``.
+Forms on the embedded PostgreSQL: rows alone, rows with their index as they are stored in production, and what the rollups add. On
+TimescaleDB, where ``LEADHAND_TIMESCALE_URL`` names a server on which we may make databases: rows with an index, the same after the
+columnstore policy, direct compression, and that after the policy. All take the same samples, ``depth`` ticks of 30 ms of all signals in a
+shipment, through the same writer. Three kinds of values, for they decide what a columnstore can do: ``noise`` (64 random bits: the worst
+there is), ``sensor`` (a 12-bit converter on a slow curve) and ``setpoint``.
 """
 
 from __future__ import annotations
