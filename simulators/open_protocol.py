@@ -165,6 +165,11 @@ class Controller:
         return self._client is not None and (self._client.results > 0 or self._client.multiple)
 
     @property
+    def waiting(self) -> int:
+        """How many telegrams wait to be sent."""
+        return len(self._queue)
+
+    @property
     def idle(self) -> bool:
         """Whether all that was to be sent has been acknowledged."""
         return not self._queue and (self._client is None or self._client.underway is None)
