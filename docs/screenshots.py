@@ -27,6 +27,7 @@ ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
     "overview": ("/", "[data-unit] .state"),
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
+    "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
     "sources": ("/sources", "#sources-list td"),
     "health": ("/health", "#health-now .sum"),
     "account": ("/account", "#password-change"),
