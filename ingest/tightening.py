@@ -106,6 +106,8 @@ class TighteningReader:
         self._stopping = threading.Event()
         self._last: int | None = None
         self._last_us = 0
+        self._last_traces: dict[str, int] = {}
+        """Id and time of the last trace of each kind."""
         self._recent: OrderedDict[tuple[int, int, str], None] = OrderedDict()
         self._awaited: dict[int, tuple[float, int, set[TraceKind]]] = {}
         self._traces_come = False
@@ -277,11 +279,14 @@ class TighteningReader:
             self._submit((), (), acknowledge)
             return
         key = (kept.tightening_id, kept.time_us, kept.kind.value)
-        if key in self._recent:
+        last = self._last_traces
+        if key in self._recent or (last.get(key[2]), last.get(f"{key[2]} time")) == key[:2]:
+            # one trace at a time waits for its acknowledgement, so after a restart only the last one can come again
             self._account.count(now, duplicate=1)
             self._submit((), (), acknowledge)
             return
         self._note(key)
+        self._last_traces |= {kept.kind.value: kept.tightening_id, f"{kept.kind.value} time": kept.time_us}
         self._traces_come = True
         awaited = self._awaited.get(kept.tightening_id)
         if awaited is not None:
@@ -506,7 +511,7 @@ class TighteningReader:
         """Submit what was taken as one record; it is acknowledged when it is durable."""
         now = self._clock.now_us()
         numbers = () if self._last is None else (("tightening", self._last), ("time", self._last_us))
-        told = self._account.record(Mark(now, 0, 0, (), numbers), empty())
+        told = self._account.record(Mark(now, 0, 0, (), (*numbers, *self._last_traces.items())), empty())
         self._account.complete = not self._source.shared_numbers
         record = Record(told.source, told.samples, told.ledger, told.gaps, told.mark, results, traces)
         self.health.note(record, now, now)
@@ -539,6 +544,8 @@ class TighteningReader:
 
     def _restore(self, state: SourceState | None) -> None:
         self._recent.clear()
+        known = {} if state is None else state.sequences
+        self._last_traces = {name: number for name, number in known.items() if name.removesuffix(" time") in set(TraceKind)}
         if state is None or "tightening" not in state.sequences:
             self._last, self._last_us = None, 0
             return
