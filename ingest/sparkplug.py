@@ -340,6 +340,7 @@ class SparkplugReader:
                 self.health.say("refused", str(error), self._clock.now_us())
                 self._stopping.wait(_REFUSED_PAUSE_SECONDS)
         while not self._stopping.is_set():
+            self.health.beat()
             try:
                 self._gather()
             except Exception as error:  # noqa: BLE001 - one source must never stop for good

@@ -13,6 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from plant.ledger import Gap, GapReason
+from plant.settings import OpcUaSourceSettings
 from plant.signals import SourceId
 from plant.site import load_site
 from storage.people import Role, Scope
@@ -193,7 +194,9 @@ def test_a_source_is_checked_saved_read_and_deleted(dashboard: RunningDashboard,
     secret = dashboard.home / "secrets" / "press.password"
     assert (secret.read_text(), secret.stat().st_mode & 0o777) == ("secret of the press", 0o600)
     site = load_site(dashboard.site_file)
-    assert site.source("press").password_file == str(secret)  # type: ignore[arg-type]
+    press = site.source(SourceId("press"))
+    assert isinstance(press, OpcUaSourceSettings)
+    assert press.password_file == str(secret)
     kept = engineer.get("/api/v1/sources/press").json()
     assert kept["source"]["url"] == "opc.tcp://10.0.0.9:4840"
     assert "secret of the press" not in json.dumps(kept) + file.read_text()
@@ -339,7 +342,7 @@ def test_nothing_in_the_log_is_a_failure(dashboard: RunningDashboard) -> None:
 def test_ledger_and_gaps_come_as_csv_in_which_no_text_is_a_formula(viewer: httpx.Client, dashboard: RunningDashboard) -> None:
     now = dashboard.clock.now_us()
     dashboard.ship(gaps=(Gap(SourceId("robots"), now - 3_000_000, now - 2_000_000, 7, GapReason.TAKEOVER, None, "=1+1"),))
-    asked = {"from_us": now - 3_600_000_000, "to_us": now, "format": "csv"}
+    asked: dict[str, str | int] = {"from_us": now - 3_600_000_000, "to_us": now, "format": "csv"}
     ledger = viewer.get("/api/v1/ledger", params=asked)
     assert ledger.headers["content-type"].startswith("text/csv")
     assert ledger.text.splitlines()[0].startswith("source,minute_us,complete,expected")

@@ -149,7 +149,7 @@ def test_twenty_kills_of_the_ingest_leave_every_opcua_tick_accounted_for(tmp_pat
 def test_kill_9_of_the_ingest_loses_and_doubles_no_message_of_mosquitto(
     tmp_path: Path, database_url: str, database: Connection, version: Literal["5", "3.1.1"]
 ) -> None:
-    broker = Mosquitto(tmp_path)
+    broker = Mosquitto(tmp_path, "max_queued_messages 10000")
     broker.start()
     try:
         kill_ingest_over_mqtt(tmp_path, database_url, database, broker.port, version, 2)
