@@ -158,7 +158,7 @@ class Gateway:
         size = self._spool.size
         for group in groups:
             for report in group.reports():
-                yield replace(report, in_spool=self._writer.in_spool(report.source), spool_bytes=size, updated_us=self._clock.now_us())
+                yield replace(report, in_spool=self._writer.in_spool(report.source), spool_bytes=size)
 
     def _group(self, name: str, site: Site) -> ReaderGroup:
         group = self._groups.get(name)

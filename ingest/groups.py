@@ -31,6 +31,8 @@ from storage.health import SourceReport
 _LOAD_OF_ONE: Final = 100_000.0
 """Values a second before cyclic sources are spread over one process more; a third of what one was measured to read at 30 ms."""
 _SILENT_SECONDS: Final = 10.0
+_UNHEARD_SECONDS: Final = 3.0
+"""A reader process that has told nothing for so long is not taken at its last word: it tells each second."""
 _CALM_SECONDS: Final = 20.0
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _log = structlog.get_logger(__name__)
@@ -129,6 +131,7 @@ class ReaderGroup:
         self._mutex = threading.RLock()
         self._life: _Life | None = None
         self._trouble = ""
+        self._told_at = 0.0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"group {name}", daemon=True)
 
@@ -181,13 +184,17 @@ class ReaderGroup:
                 self._reports.pop(source, None)
 
     def reports(self) -> list[SourceReport]:
-        """Return how each source is, as its reader said last."""
+        """Return how each source is, as its reader said last; what is not known any more is not vouched for."""
         with self._mutex:
             trouble = self._trouble
+            unheard = self._clock.monotonic() - self._told_at
             reports = list(self._reports.values())
-        if not trouble:
+        if trouble:
+            return [replace(report, state="connecting", detail=trouble) for report in reports]
+        if unheard < _UNHEARD_SECONDS:
             return reports
-        return [replace(report, state="connecting", detail=trouble) for report in reports]
+        why = f"its reader process has told nothing for {unheard:.0f} s"
+        return [replace(report, state="connecting", detail=why) if report.state == "connected" else report for report in reports]
 
     @property
     def waiting(self) -> list[SourceId]:
@@ -293,7 +300,7 @@ class ReaderGroup:
             self._record(life, message)
         elif isinstance(message, Reports):
             with self._mutex:
-                self._trouble = ""
+                self._trouble, self._told_at = "", self._clock.monotonic()
                 self._reports.update({report.source: report for report in message.reports})
         elif isinstance(message, Ended):
             with self._mutex:

@@ -179,8 +179,10 @@ class Link:
 
     def ring(self) -> None:
         """Wake the thread that waits in ``messages``."""
-        if self._bell >= 0:
-            os.eventfd_write(self._bell, 1)
+        with self._mutex:
+            # never behind the back of ``close``: the number may be another file's by then
+            if self._bell >= 0:
+                os.eventfd_write(self._bell, 1)
 
     def messages(self, seconds: float) -> Iterator[Message | SentRecord]:
         """Give what comes within some seconds, until nothing more is there; ends early when the bell rings.

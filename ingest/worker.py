@@ -21,6 +21,7 @@ from typing import Final
 import structlog
 from pydantic import TypeAdapter
 
+from ingest.health import SourceHealth
 from ingest.link import Begin, Durable, Ended, Link, Lost, Message, Quit, Reports, SentRecord, Start, Stop, frame_of, frame_of_record
 from ingest.logs import log_to_stderr
 from ingest.places import Places
@@ -33,11 +34,14 @@ from plant.errors import Unavailable
 from plant.ledger import GapReason
 from plant.settings import SourceSettings
 from plant.signals import SourceId
+from storage.health import SourceReport
 
 _MOST_RECORDS: Final = 4096
 _MOST_SAMPLES: Final = 2_000_000
 """That wait to be durable: some 90 MB, six seconds of 10,000 signals each 30 ms."""
 _BEAT_SECONDS: Final = 1.0
+_QUIET_BEATS: Final = 5
+"""A reader that shows no sign of life for so many beats is not vouched for."""
 _SILENT_BEATS: Final = 10
 """A reader that shows no sign of life for so many beats hangs."""
 _STOP_SECONDS: Final = 10.0
@@ -165,6 +169,7 @@ class Worker:
         self.writer = RemoteWriter(link)
         self._around = Surroundings(EquipmentId(begin.site), self.writer, Places(Path(begin.home), Path(begin.settings)), clock, begin.seed)
         self._readers: dict[SourceId, Reader] = {}
+        self._refused: dict[SourceId, SourceHealth] = {}
         self._beats: dict[SourceId, tuple[int, int]] = {}
         self._mutex = threading.Lock()
         self._settings: TypeAdapter[SourceSettings] = TypeAdapter(SourceSettings)
@@ -178,8 +183,13 @@ class Worker:
             reader = make_reader(settings, tuple(what.signals), self._around)
         except Exception as error:  # noqa: BLE001 - one source that cannot be read must take none of the others with it
             _log.exception("a source cannot be read", source=settings.id, error=repr(error))
+            refused = SourceHealth(SourceId(settings.id), None, insecure=False, now_us=self._clock.now_us())
+            refused.say("refused", f"it cannot be read: {error}", self._clock.now_us())
+            with self._mutex:
+                self._refused[refused.source] = refused
             return
         with self._mutex:
+            self._refused.pop(SourceId(settings.id), None)
             self._readers[SourceId(settings.id)] = reader
         reader.start()
         gc.collect()
@@ -201,8 +211,11 @@ class Worker:
                 reader.disconnect()
         self.report()
         with self._mutex:
-            for source in ending:
-                self._readers.pop(source, None)
+            for source in sources:
+                self._refused.pop(source, None)
+                # one that took too long may have a successor by now, which is not ours to forget
+                if source in ending and self._readers.get(source) is ending[source]:
+                    del self._readers[source]
         for source in sources:
             self._link.post(frame_of(Ended(source)))
 
@@ -215,9 +228,16 @@ class Worker:
     def report(self) -> None:
         """Tell how the sources are."""
         with self._mutex:
-            readers = list(self._readers.values())
+            healths = [*(reader.health for reader in self._readers.values()), *self._refused.values()]
         now = self._clock.now_us()
-        self._link.post(frame_of(Reports([reader.health.report(now, 0, 0) for reader in readers])))
+        reports = [health.report(now, 0, 0) for health in healths]
+        self._link.post(frame_of(Reports([self._vouched(report) for report in reports])))
+
+    def _vouched(self, report: SourceReport) -> SourceReport:
+        silent = self._beats.get(report.source, (0, 0))[1]
+        if silent < _QUIET_BEATS or report.state != "connected":
+            return report
+        return replace(report, state="connecting", detail=f"its reader shows no sign of life for {silent * _BEAT_SECONDS:.0f} s")
 
     def hanging(self) -> SourceId | None:
         """Return a source whose reader showed no sign of life for too long; to be asked at each beat."""

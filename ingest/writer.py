@@ -175,7 +175,8 @@ class SpoolWriter:
     def _snapshot(self) -> Frame | None:
         if not self._states:
             return None
-        return Frame(0, 0, SNAPSHOT, encode_snapshot(self._states))
+        # sources are adopted and restated by other threads
+        return Frame(0, 0, SNAPSHOT, encode_snapshot(dict(self._states)))
 
     def _run(self) -> None:
         running = True
@@ -194,6 +195,10 @@ class SpoolWriter:
         for item in group:
             if isinstance(item, Submission):
                 urgent = self._write(item) or urgent
+        if len(waiting) + group.count(None) == len(group):
+            # nobody submits: what was lost of a source that says no more is written down once there is room
+            for source in list(self._lost):
+                self._append_lost(source)
         due = self._clock.monotonic() - self._synced_at >= self._sync_seconds
         if (urgent or due) and self._spool.last > self._spool.durable:
             self._sync()

@@ -286,6 +286,20 @@ def test_a_full_spool_turns_samples_into_an_exact_gap_and_goes_on_when_there_is_
     assert sum(gap.count for gap in gaps) == counts.gap
 
 
+def test_what_a_full_spool_lost_is_told_once_there_is_room_though_its_source_says_no_more(tmp_path: Path, database_url: str) -> None:
+    parts = Parts(tmp_path, database_url)
+    parts.spool._quota_bytes = 1
+    parts.submit(record(0))
+    parts.writer.settle(10)
+    parts.spool._quota_bytes = 10**9
+    until(lambda: parts.writer.settle(10) and parts.spool.last > 0, 10)
+    until(parts.settled, 30)
+    parts.stop()
+    rows, counts, gaps = stored(database_url)
+    assert (rows, counts.stored, counts.expected, counts.unexplained()) == (0, 0, 18, 0)
+    assert sum(gap.count for gap in gaps if gap.reason is GapReason.SPOOL_FULL) == 15
+
+
 @pytest.mark.parametrize("again", [False, True])
 def test_where_the_oldest_give_way_a_full_spool_keeps_the_newest_and_tells_of_the_others_by_the_minute(
     tmp_path: Path, database_url: str, again: bool
