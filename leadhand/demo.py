@@ -22,7 +22,7 @@ from plant.errors import SettingsError
 from plant.ledger import Gap, LedgerLine
 from plant.signals import SourceId
 from plant.site import load_site
-from storage.counting import count_rows
+from storage.counting import Piece, count_pieces, rows_since
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_totals
 from storage.people import ensure_first_admin, issue_login_link
@@ -51,7 +51,7 @@ class _Look:
     """The database at one moment."""
 
     totals: dict[SourceId, LedgerLine]
-    rows: dict[SourceId, int]
+    rows: dict[Piece, tuple[SourceId, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def _watch(supervisor: Supervisor, seconds: float | None, clock: Clock) -> Cost:
 
 def _look(url: str) -> _Look:
     with connected(url, read_only=True) as connection:
-        return _Look(read_totals(connection, *_ALWAYS), count_rows(connection))
+        return _Look(read_totals(connection, *_ALWAYS), count_pieces(connection))
 
 
 def _achieved(url: str) -> dict[SourceId, int | None]:
@@ -152,6 +152,7 @@ def _results(before: _Look, after: _Look, url: str, since_us: int, achieved: dic
     with connected(url, read_only=True) as connection:
         reports = {report.source: report for report in read_sources(connection)}
         gaps = _gaps_by_reason(read_gaps(connection, since_us, _ALWAYS[1], most=1_000_000))
+    stored = rows_since(before.rows, after.rows)
     sources, ok = [], True
     for source, line in sorted(after.totals.items()):
         earlier = before.totals.get(source)
@@ -159,7 +160,7 @@ def _results(before: _Look, after: _Look, url: str, since_us: int, achieved: dic
         lateness = line.lateness if earlier is None else line.lateness - earlier.lateness
         account = account_of(source, replace(line, counts=counts, lateness=lateness), reports.get(source))
         account = replace(account, achieved_us=achieved.get(source))
-        rows = after.rows.get(source, 0) - before.rows.get(source, 0)
+        rows = stored.get(source, 0)
         ok = ok and account.unexplained == 0 and rows == account.stored
         sources.append({**account.as_json(), "rows_in_database": rows, "gaps_by_reason": gaps.get(source, {})})
     return {

@@ -12,6 +12,7 @@ from plant.equipment import Level
 from plant.errors import Rejected
 from plant.signals import DataType, SourceId
 from storage.catalogue import read_catalogue, register_site
+from storage.counting import count_pieces, count_rows, rows_since
 from storage.health import ProcessReport, SourceReport, read_processes, read_sources, read_storage_state, report_process, report_source
 from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
@@ -43,6 +44,21 @@ def test_a_signal_that_leaves_the_settings_is_retired_and_keeps_its_number(datab
     assert {path: changed[path].id for path in before} == before
     assert {path.rpartition("/")[2] for path, signal in changed.items() if signal.retired} == {"voltage", "speed"}
     assert {path.rpartition("/")[2] for path, signal in after.items() if signal.retired} == {"force"}
+
+
+def test_a_signal_that_becomes_another_sources_takes_its_rows_along_and_what_is_new_is_told_apart(database: Database) -> None:
+    moved = SourceId("plc-2")
+    start = an_hour_ago()
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        shipper.ship(samples_of(PATHS[0], start + np.arange(5), np.arange(5.0)))
+        before = count_pieces(connection)
+        site = small_site()
+        others = tuple(source.model_copy(update={"id": moved}) for source in site.sources)
+        register_site(connection, replace(site, sources=others, signals=tuple(replace(one, source=moved) for one in site.signals)))
+        shipper.ship(samples_of(PATHS[0], start + np.arange(5, 8), np.arange(3.0)))
+        assert rows_since(before, count_pieces(connection)) == {SOURCE: 0, moved: 3}
+        assert count_rows(connection) == {SOURCE: 0, moved: 8}
 
 
 def test_reports_replace_the_last_ones(database: Database) -> None:
