@@ -313,7 +313,10 @@ class OpcUaMonitor:
         finally:
             stopped.cancel()
             receiving.cancel()
-            await asyncio.gather(receiving, return_exceptions=True)
+            (last,) = await asyncio.gather(receiving, return_exceptions=True)
+            # the server will not send again what the subscription has given out
+            for delivery in ([last] if isinstance(last, Delivery) else []) + subscription.rest():
+                self._take(delivery)
 
     async def _check(self, session: OpcUaSession, subscription: Subscription) -> None:
         """Make monitored items anew that the server has lost, and those of nodes that it knows by now."""

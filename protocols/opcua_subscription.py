@@ -260,6 +260,12 @@ class Subscription:
                 await self._take(self._came.popleft())
         return self._ready.popleft()
 
+    def rest(self) -> list[Delivery]:
+        """Return what nobody has received yet: a handover goes on behind it."""
+        rest = list(self._ready)
+        self._ready.clear()
+        return rest
+
     async def _wait(self) -> None:
         self._news.clear()
         silent = _SILENT_PERIODS * self.granted.keep_alive_seconds
@@ -330,6 +336,7 @@ class Subscription:
                 self._acknowledge.append(message.number)
             return
         lost = await self._ask_again(ahead, available) if ahead else 0
+        self._expected = message.number
         self._give_out(message, lost)
 
     def _give_out(self, message: Message, lost: int = 0, *, again: bool = False) -> None:
@@ -342,16 +349,18 @@ class Subscription:
             self._over = f"the server ended the subscription: {status_name(message.status)}"
 
     async def _ask_again(self, count: int, available: set[int]) -> int:
-        """Give out the messages that were skipped; return how many the server has no more."""
+        """Give out the messages that were skipped; return how many the server has no more.
+
+        Those are still expected until a message after them is given out: a link that breaks meanwhile must not hide them.
+        """
         lost = max(0, count - _MOST_ASKED_AGAIN)
-        self._expected = (self._expected - 1 + lost) % _LAST_NUMBER + 1
+        number = (self._expected - 1 + lost) % _LAST_NUMBER
         for _ in range(count - lost):
-            number = self._expected
+            number = number % _LAST_NUMBER + 1
             message = await self._republish(number)
             if message is None or message.number != number or message.keeps_alive:
                 available.discard(number)
                 lost += 1
-                self._expected = number % _LAST_NUMBER + 1
                 continue
             self.republished += 1
             self._give_out(message, lost, again=True)

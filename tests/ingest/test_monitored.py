@@ -18,17 +18,20 @@ from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.monitored import OpcUaMonitor
 from ingest.readers import Surroundings, make_reader
-from ingest.records import RECORD, Record, decode_record
+from ingest.records import RECORD, Mark, Record, decode_record
 from ingest.sampler import OpcUaSampler
 from ingest.segments import Frame
 from ingest.spool import Spool
 from ingest.writer import SpoolWriter
 from plant.clock import SystemClock
 from plant.equipment import EquipmentId
+from plant.errors import Unavailable
 from plant.ledger import Counts, Gap, GapReason
+from plant.samples import empty
 from plant.settings import OpcUaSourceSettings
 from plant.signals import DataType, Signal, SignalPath, SourceId, StoreRule
 from protocols.opcua_client import OpcUaEndpoint, Wish
+from protocols.opcua_subscription import Delivery
 from simulators.device_limits import DeviceLimits
 from simulators.opcua_server import SimulatedServer
 from tests.ingest.parts import free_port, until
@@ -224,6 +227,35 @@ def test_lost_messages_are_a_gap_and_those_sent_again_are_none(tmp_path: Path, d
     assert sum(int(gap.detail.split()[0]) for gap in found) == 3
     assert max(steps(records)) > 1
     assert_it_adds_up(records)
+
+
+async def test_what_was_given_out_when_the_link_broke_is_taken_for_the_server_sends_it_to_nobody_else(tmp_path: Path) -> None:
+    class GivesOut:
+        handles: frozenset[int] = frozenset()
+
+        def __init__(self) -> None:
+            self.left = [Delivery((), lost=2), Delivery((), lost=3), Delivery((), lost=4)]
+
+        async def receive(self) -> Delivery:
+            return self.left.pop(0)
+
+        async def missing(self) -> set[int]:
+            await asyncio.sleep(0.01)
+            raise Unavailable("the link broke")
+
+        def rest(self) -> list[Delivery]:
+            return self.left
+
+    clock = SystemClock()
+    writer = SpoolWriter(Spool(tmp_path, SystemFiles(), new_id=uuid4), clock)
+    health = SourceHealth(SOURCE, SCAN_US, insecure=True, now_us=clock.now_us())
+    endpoint = OpcUaEndpoint("opc.tcp://127.0.0.1:1/", "None", "None")
+    monitor = OpcUaMonitor(SOURCE, SIGNALS, WISH, lambda: endpoint, writer, health, clock, None, seed=1, flush_seconds=60, check_seconds=0)
+    monitor._since_us = clock.now_us()
+    with pytest.raises(Unavailable, match="the link broke"):
+        await monitor._take_all(None, GivesOut())  # type: ignore[arg-type]
+    gaps = monitor._account.record(Mark(clock.now_us()), empty()).gaps
+    assert [gap.detail.split()[0] for gap in gaps] == ["2", "3", "4"]
 
 
 @pytest.mark.heavy

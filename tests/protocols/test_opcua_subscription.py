@@ -137,6 +137,25 @@ async def test_messages_that_the_server_has_no_more_are_counted_as_lost() -> Non
         subscription.stop()
 
 
+async def test_a_link_that_breaks_while_messages_are_asked_for_again_hides_none_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    async def breaks(number: int) -> None:
+        asked.append(number)
+        if len(asked) > 1:
+            raise Unavailable("the link broke")
+
+    async with device() as server, session_with(server.url) as session:
+        subscription, seen = await subscribed(session), Seen()
+        await seen.take(subscription, 5)
+        monkeypatch.setattr(subscription, "_republish", breaks)
+        server.nodes.messages_to_lose = 2
+        with pytest.raises(Unavailable, match="the link broke"):
+            await seen.take(subscription, 100)
+        assert subscription.handover().expected == asked[0]
+        subscription.stop()
+
+
 async def test_a_silent_subscription_is_found_within_three_keep_alives_each_time() -> None:
     async with device(1) as server, session_with(server.url) as session:
         for _ in range(2):
