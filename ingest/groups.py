@@ -248,12 +248,13 @@ class ReaderGroup:
     def _live(self) -> None:
         """Start a process and take what it sends until it is gone. Raises Unavailable, saying how it ended."""
         ours, theirs = socket.socketpair()
+        link = Link(ours)
         try:
             with theirs:
                 pid = self._zygote.fork(theirs)
-            life = _Life(Link(ours), pid)
-        except OSError as error:
-            ours.close()
+            life = _Life(link, pid)
+        except (OSError, Unavailable) as error:
+            link.close()
             raise Unavailable(f"cannot be started: {error}") from error
         with self._mutex:
             self._life = life

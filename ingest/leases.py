@@ -91,7 +91,6 @@ class Leases:
         self._mutex = threading.Lock()
         self._rights: dict[SourceId, Right] = {}
         self._known: dict[str, tuple[int, int, int] | None] = self._remembered()
-        self._asked = False
         self._runs = 0
         self._stopping = threading.Event()
         self._release = False

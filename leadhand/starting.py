@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from leadhand import programs
@@ -64,8 +63,3 @@ def needs_broker(urls: Sequence[str], port: int) -> bool:
     """Return whether one of the sources' URLs means the embedded broker of this home."""
     parts = [urlsplit(url) for url in urls if url.startswith("mqtt://")]
     return any(part.hostname in {"127.0.0.1", "localhost", "::1"} and (part.port or 1883) == port for part in parts)
-
-
-def site_path(home: Home, site: Path | None) -> Path:
-    """Return the site file a person named, or the home's own."""
-    return home.site if site is None else site.expanduser().absolute()

@@ -22,7 +22,6 @@ from protocols.opcua_endpoint import OpcUaEndpoint
 R = TypeVar("R")
 
 _READ_RESPONSE: Final = 634
-_SERVICE_FAULT: Final = 397
 _MOST_AT_ONCE: Final = 10_000
 _SESSION_GONE: Final = frozenset(
     {

@@ -129,7 +129,6 @@ ERRORS: Final[Mapping[int, str]] = {
 """Error codes of MID 0004 in words (R 2.8.0, table 18)."""
 
 REVISION_ERRORS: Final = frozenset({74, 76, 97})
-UNKNOWN_ERRORS: Final = frozenset({73, 75, 77, 78, 99})
 
 
 @dataclass(frozen=True, slots=True)

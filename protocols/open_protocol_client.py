@@ -25,7 +25,6 @@ from protocols.open_protocol import (
     COMMUNICATION_STOP,
     KEEP_ALIVE,
     REVISION_ERRORS,
-    UNKNOWN_ERRORS,
     Framer,
     Linker,
     Telegram,
@@ -58,11 +57,6 @@ class CommandRefused(Rejected):
     def __init__(self, mid: int, code: int) -> None:
         self.mid, self.code = mid, code
         super().__init__(f"the controller refused MID {mid:04d}: {error_words(code)} (error {code:02d})")
-
-    @property
-    def unknown_here(self) -> bool:
-        """Whether the controller does not have this at all."""
-        return self.code in UNKNOWN_ERRORS or self.code in REVISION_ERRORS
 
 
 class OpenProtocolConnection:
