@@ -204,6 +204,7 @@ class Upkeep:
         run("DELETE FROM batch WHERE stored_at < %s - %s::interval", [now, _BATCHES_KEPT])
         run("DELETE FROM ledger WHERE minute < %s - %s::interval", [now, _LEDGER_KEPT])
         run("DELETE FROM gap WHERE to_time < %s - %s::interval", [now, _LEDGER_KEPT])
+        run("DELETE FROM takeover_gap WHERE minute < %s - %s::interval", [now, _LEDGER_KEPT])
         run("UPDATE ledger SET lateness = '{}' WHERE minute < %s - %s::interval AND lateness <> '{}'", [now, _LATENESS_KEPT])
         tightening.forget_before(self._connection, now_us - _TIGHTENINGS_KEPT_US, now_us - _CURVES_KEPT_US)
         self._forgot_us = now_us

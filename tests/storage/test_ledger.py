@@ -10,6 +10,7 @@ from plant.errors import Rejected
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, lateness_histogram
 from plant.samples import empty
 from plant.signals import SourceId
+from storage.database import moment
 from storage.ledger import read_ever, read_gaps, read_ledger, read_totals
 from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
@@ -92,7 +93,10 @@ def test_the_ledger_forgets_lateness_after_two_months_and_all_after_a_year(datab
         lines = tuple(line(start - n * day, counts) for n in days)
         gaps = tuple(Gap(SOURCE, start - n * day, start - n * day + 5, 1, GapReason.OVERRUN) for n in days)
         shipper_of(connection).ship(empty(), lines, gaps=gaps)
+        for n in days:
+            connection.execute("INSERT INTO takeover_gap VALUES (%s, 2, %s, 1)", [SOURCE, moment(start - n * day)])
         Upkeep(connection, budget_bytes=None, clock=SystemClock()).run_once()
+        assert connection.execute("SELECT count(*) FROM takeover_gap").fetchone() == (4,)
         kept = read_ledger(connection, start - 500 * day, start)
         assert len(read_gaps(connection, start - 500 * day, start)) == 4
         ever = read_ever(connection)[SOURCE]
