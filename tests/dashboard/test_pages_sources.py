@@ -70,7 +70,7 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
             expect(page.locator("#add-found .notice")).to_contain_text("allow_insecure")
             page.get_by_label("Allow a connection without security").check()
             page.locator("#add-discover").click()
-            expect(page.locator("#add-found .notice")).to_contain_text("variables found")
+            expect(page.locator("#add-found .notice")).to_contain_text("variables found", timeout=30_000)
             _lies_in_rows_within_its_frame(page)
             for name in ("Force kN", "Mode"):
                 row = page.locator(".ag-center-cols-container .ag-row", has=page.get_by_text(name, exact=True))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -89,7 +90,11 @@ def test_a_source_that_names_its_process_is_read_there_and_others_stay_where_the
 
 def readers_of(ingest: Child) -> list[psutil.Process]:
     """The reader processes, which are the children of the one that they are forked from."""
-    return [one for zygote in psutil.Process(ingest.pid).children() for one in zygote.children()]
+    found: list[psutil.Process] = []
+    for zygote in psutil.Process(ingest.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += zygote.children()
+    return found
 
 
 @pytest.fixture
@@ -193,9 +198,9 @@ def test_when_the_process_that_readers_come_from_dies_they_read_on_and_the_next_
         until(lambda: stored(database, first) > before, 20)
         assert reader.is_running()
         reader.kill()
-        until(lambda: bool(readers_of(ingest)), 20)
+        until(lambda: bool(readers_of(ingest)), 30)
         before = stored(database, first)
-        until(lambda: stored(database, first) > before, 20)
+        until(lambda: stored(database, first) > before, 30)
         parts = readers_of(ingest)
         ingest.kill()
         _, alive = psutil.wait_procs(parts, 5)

@@ -112,8 +112,8 @@ class Gateway:
                 self.begin(now_us, taken)
 
     def restart(self) -> None:
-        """Killed: what was not in a record is forgotten, and so is what it knew of leases."""
-        self.reading = False
+        """Killed: what was not in a record is forgotten, and so is what it knew of leases. Before its first record nothing is expected."""
+        self.reading = self.reading and not self.frames
 
     def ship(self, most: int) -> None:
         """Ship some frames, by the terms as last looked at; look again when they turn out to be others."""
