@@ -39,3 +39,12 @@ def rows_since(before: dict[Piece, tuple[SourceId, int]], now: dict[Piece, tuple
     for piece, (source, count) in now.items():
         rows[source] = rows.get(source, 0) + count - before.get(piece, (source, 0))[1]
     return rows
+
+
+def moved_between(before: dict[Piece, tuple[SourceId, int]], now: dict[Piece, tuple[SourceId, int]]) -> set[SourceId]:
+    """Return the sources that lost or got a piece between two counts.
+
+    What they had read before and stored after it stands in the ledger of the one and in the rows of the other.
+    """
+    pairs = [{before[piece][0], source} for piece, (source, _) in now.items() if piece in before and before[piece][0] != source]
+    return set().union(*pairs)

@@ -12,7 +12,7 @@ from plant.equipment import Level
 from plant.errors import Rejected
 from plant.signals import DataType, SourceId
 from storage.catalogue import read_catalogue, register_site
-from storage.counting import count_pieces, count_rows, rows_since
+from storage.counting import count_pieces, count_rows, moved_between, rows_since
 from storage.health import ProcessReport, SourceReport, read_processes, read_sources, read_storage_state, report_process, report_source
 from storage.upkeep import Upkeep
 from tests.storage.conftest import Database
@@ -59,6 +59,8 @@ def test_a_signal_that_becomes_another_sources_takes_its_rows_along_and_what_is_
         shipper.ship(samples_of(PATHS[0], start + np.arange(5, 8), np.arange(3.0)))
         assert rows_since(before, count_pieces(connection)) == {SOURCE: 0, moved: 3}
         assert count_rows(connection) == {SOURCE: 0, moved: 8}
+        assert moved_between(before, count_pieces(connection)) == {SOURCE, moved}
+        assert moved_between(count_pieces(connection), count_pieces(connection)) == set()
 
 
 def test_reports_replace_the_last_ones(database: Database) -> None:
