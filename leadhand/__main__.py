@@ -173,6 +173,9 @@ def ledger(
     with open_database(place, load_settings(place.settings), clock) as url, connected(url, read_only=True) as connection:
         accounts = read_accounts(connection, from_us, to_us, source)
         by_minute = read_minutes(connection, from_us, to_us, source)
+        if source is not None and not accounts:
+            known = ", ".join(account.source for account in read_accounts(connection, from_us, to_us)) or "none yet"
+            raise SettingsError(f"--source: there is no source '{source}'; there is: {known}")
     shown = by_minute if minutes else accounts
     typer.echo(json.dumps([account.as_json() for account in shown], indent=1) if as_json else table(shown))
     raise typer.Exit(FAILED if any(account.unexplained for account in (*accounts, *by_minute)) else OK)
