@@ -29,6 +29,7 @@ PAGES = {
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
     "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
     "sources": ("/sources", "#sources-list td"),
+    "ledger": ("/ledger", "td"),
     "health": ("/health", "#health-now .sum"),
     "account": ("/account", "#password-change"),
     "people": ("/people", "#people-accounts td"),

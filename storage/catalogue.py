@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plant.equipment import EquipmentId, Level
-from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings
+from plant.settings import OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings, SparkplugSourceSettings
 from plant.signals import DataType, Limits, Range, Signal, SignalPath, SourceId, StoreRule
 from plant.site import Site
 from storage.database import Connection, micros, translate_errors
@@ -100,7 +100,10 @@ def register_site(connection: Connection, site: Site) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.executemany(_EQUIPMENT, [(e.id, e.name, e.kind, e.level.value, e.parent, n) for n, e in enumerate(site.equipment)])
         cursor.executemany(_SOURCE, [_source_values(source) for source in site.sources])
-        cursor.executemany(_SIGNAL, [_signal_values(n, signal) for n, signal in enumerate(site.signals)])
+        # an edge node tells only what changed, and its death makes its values stale
+        told = {source.id for source in site.sources if isinstance(source, SparkplugSourceSettings)}
+        values = [_signal_values(n, signal, by_exception=signal.source in told) for n, signal in enumerate(site.signals)]
+        cursor.executemany(_SIGNAL, values)
         cursor.execute(
             "UPDATE signal SET retired = true WHERE NOT retired AND starts_with(path, %s) AND NOT path = ANY(%s::text[])",
             [f"{site.path}/", [signal.path for signal in site.signals]],
@@ -147,9 +150,10 @@ def _source_values(source: SourceSettings) -> tuple[object, ...]:
     return source.id, source.protocol, source.url, round((source.interval_ms or 0) * 1000), insecure
 
 
-def _signal_values(position: int, signal: Signal) -> tuple[object, ...]:
+def _signal_values(position: int, signal: Signal, *, by_exception: bool) -> tuple[object, ...]:
     limits, span = signal.limits, signal.range
-    may_rest = signal.store is StoreRule.ON_CHANGE or signal.deadband is not None or signal.deadband_percent is not None
+    rests = signal.store is StoreRule.ON_CHANGE or signal.deadband is not None or signal.deadband_percent is not None
+    may_rest = rests or by_exception
     return (
         *(signal.path, signal.equipment, signal.name, signal.data_type.value, signal.unit, signal.source, signal.address),
         *(signal.interval_us, signal.store.value, None if span is None else span.low, None if span is None else span.high),

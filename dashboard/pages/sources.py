@@ -27,6 +27,7 @@ from storage.people import Role
 
 _REFUSED = (SettingsError, ValidationError, Rejected, Unavailable, PermissionError)
 _POLICIES = ("Basic256Sha256", "Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "None")
+_PROTOCOLS = {"opcua": "OPC UA", "mqtt": "MQTT", "sparkplug": "Sparkplug B", "open_protocol": "Open Protocol"}
 _GRID_THEME = (
     "themeQuartz.withParams({backgroundColor: 'var(--panel)', foregroundColor: 'var(--ink)', accentColor: 'var(--accent)',"
     " borderColor: 'var(--line)', browserColorScheme: 'inherit', fontFamily: 'inherit'})"
@@ -134,7 +135,6 @@ def _list(services: Services, t: Texts) -> Component:
     heads = [
         (t("Source"), False),
         (t("State"), False),
-        (t("Address"), False),
         (t("Security"), False),
         (t("Signals"), True),
         (t("Requested"), True),
@@ -151,9 +151,14 @@ def _list(services: Services, t: Texts) -> Component:
 def _source_row(source: SourceView, now_us: int, t: Texts) -> list[Any]:
     security = state("critical", t("insecure")) if source.insecure else html.Span(t("protected"), className="quiet")
     return [
-        html.Div([html.Div(source.id), html.Div(source.protocol.upper(), className="small quiet")]),
+        html.Div(
+            [
+                html.Div(source.id),
+                html.Div(_PROTOCOLS.get(source.protocol, source.protocol), className="small quiet"),
+                html.Div(source.url, className="small quiet wrap"),
+            ]
+        ),
         source_state(source, t),
-        html.Span(source.url, className="wrap"),
         security,
         whole(source.signals),
         milliseconds(source.requested_us),

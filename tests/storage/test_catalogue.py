@@ -10,7 +10,9 @@ import pytest
 from plant.clock import SystemClock
 from plant.equipment import Level
 from plant.errors import Rejected
+from plant.settings import SiteFile
 from plant.signals import DataType, SourceId
+from plant.site import site_of
 from storage.catalogue import read_catalogue, register_site
 from storage.counting import count_pieces, count_rows, moved_between, rows_since
 from storage.health import ProcessReport, SourceReport, read_processes, read_sources, read_storage_state, report_process, report_source
@@ -44,6 +46,26 @@ def test_a_signal_that_leaves_the_settings_is_retired_and_keeps_its_number(datab
     assert {path: changed[path].id for path in before} == before
     assert {path.rpartition("/")[2] for path, signal in changed.items() if signal.retired} == {"voltage", "speed"}
     assert {path.rpartition("/")[2] for path, signal in after.items() if signal.retired} == {"force"}
+
+
+def test_values_of_an_edge_node_rest_without_being_stale_for_it(database: Database) -> None:
+    """Sparkplug edge nodes send by exception, and die aloud."""
+    broker = {"protocol": "sparkplug", "id": "paint", "url": "mqtt://b:1", "allow_anonymous": True, "interval_ms": 300}
+    unit = {"equipment": "line/cell/robot", "name": "flow", "source": "paint", "address": "g/n:flow"}
+    site = site_of(
+        SiteFile.model_validate(
+            {
+                "site": {"enterprise": "acme", "id": "north"},
+                "equipment": [{"path": "line/cell/robot"}],
+                "sources": [broker, {"protocol": "opcua", "id": SOURCE, "url": "opc.tcp://plc:4840"}],
+                "signals": [unit, {**unit, "name": "speed", "source": SOURCE, "address": "nsu=u;s=speed"}],
+            }
+        )
+    )
+    with database.connect() as connection:
+        register_site(connection, site)
+        rests = connection.execute("SELECT name, may_rest FROM signal ORDER BY name").fetchall()
+    assert rests == [("flow", True), ("speed", False)]
 
 
 def test_a_signal_that_becomes_another_sources_takes_its_rows_along_and_what_is_new_is_told_apart(database: Database) -> None:
