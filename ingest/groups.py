@@ -34,7 +34,7 @@ _SILENT_SECONDS: Final = 10.0
 _UNHEARD_SECONDS: Final = 3.0
 """A reader process that has told nothing for so long is not taken at its last word: it tells each second."""
 _CALM_SECONDS: Final = 20.0
-_LONGEST_PAUSE_SECONDS: Final = 15.0
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 _log = structlog.get_logger(__name__)
 
 
