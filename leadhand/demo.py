@@ -82,8 +82,8 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             dashboard = programs.dashboard(home, home.site, url, settings.dashboard, port)
             supervisor.launch([programs.upkeep(url, settings.storage.budget_gb), *([dashboard] if early else [])])
             supervisor.wait(["simulator"])
-            supervisor.launch([programs.ingest(home, home.site, url), *([] if early else [dashboard])])
-            supervisor.wait(["upkeep", "ingest", "dashboard"])
+            supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
+            supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:

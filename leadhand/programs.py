@@ -78,6 +78,11 @@ def ingest(home: Home, site: Path, database_url: str) -> Program:
     return Program("ingest", arguments, _database(database_url), ready_seconds=60.0, stop_seconds=20.0)
 
 
+def monitor(site: Path, database_url: str) -> Program:
+    """Return what turns samples into alarms, states, losses, charts and wear."""
+    return Program("monitor", ("-m", "monitor", "--site", str(site)), _database(database_url), ready_seconds=60.0, stop_seconds=15.0)
+
+
 def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSettings, port: int) -> Program:
     """Return the pages and the REST server."""
     arguments = ["-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", settings.host, "--port", str(port)]

@@ -68,6 +68,7 @@ def _others(plan: _Plan, url: str, supervisor: Supervisor) -> list[Program]:
     wanted = [
         programs.upkeep(url, plan.settings.storage.budget_gb),
         programs.ingest(plan.home, plan.site, url),
+        programs.monitor(plan.site, url),
         programs.dashboard(plan.home, plan.site, url, plan.settings.dashboard, plan.port),
     ]
     return [program for program in wanted if program.name not in supervisor.children]

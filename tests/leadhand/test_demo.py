@@ -137,7 +137,7 @@ def test_a_killed_demo_leaves_no_process_and_starts_again(tmp_path: Path) -> Non
         assert all(account["unexplained"] == 0 for account in json.loads(ledger.stdout)), ledger.stdout
 
 
-@pytest.mark.parametrize("name", ["simulator", "ingest", "dashboard", "upkeep", "broker", "database"])
+@pytest.mark.parametrize("name", ["simulator", "ingest", "monitor", "dashboard", "upkeep", "broker", "database"])
 @pytest.mark.heavy
 def test_each_killed_process_of_the_demo_comes_back_within_seconds(tmp_path: Path, name: str) -> None:
     home, port = tmp_path / "home", free_port()

@@ -84,7 +84,7 @@ def test_up_reads_a_real_source_and_stops_in_order(tmp_path: Path) -> None:
         assert process.poll() is None, said.read_text()
         assert "the first account is 'admin' with password " in said.read_text()
         state = until(lambda: (s := status(home))["sources"] and s["sources"][0]["state"] == "connected" and s, 30)
-        assert {entry["name"] for entry in state["processes"]} == {"database", "upkeep", "ingest", "dashboard"}
+        assert {entry["name"] for entry in state["processes"]} == {"database", "upkeep", "ingest", "monitor", "dashboard"}
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert leadhand("ledger", "--home", home).returncode == 0

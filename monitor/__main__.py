@@ -1,0 +1,84 @@
+"""The monitor process: ``python -m monitor --site site.toml``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from monitor.followers import Follower, Following, MakeFollower
+from plant.clock import Clock, SystemClock
+from plant.errors import SettingsError
+from plant.site import Site, load_site
+
+FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = ()
+"""By name; they run side by side."""
+_STOP_SECONDS = 10.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Follow what the database that LEADHAND_DATABASE_URL names receives until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m monitor", description="Turn samples into alarms, states, losses, charts and wear.")
+    parser.add_argument("--site", type=Path, required=True, help="settings of the factory")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    url = os.environ.get("LEADHAND_DATABASE_URL", "")
+    if not url:
+        sys.stderr.write("LEADHAND_DATABASE_URL is not set: name the database in it, e.g. postgresql://user:password@host/leadhand\n")
+        return 2
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        site = load_site(options.site)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return follow(site, url, SystemClock(), stop, FOLLOWERS)
+
+
+def follow(site: Site, url: str, clock: Clock, stop: threading.Event, makers: tuple[tuple[str, MakeFollower], ...]) -> int:
+    """Run the followers that a site asks for until told to stop; returns the exit code."""
+    wanted = [(name, make) for name, make in makers if make(site, clock) is not None]
+    running = [Following(name, partial(_made, make, site, clock), url) for name, make in wanted]
+    for one in running:
+        one.start()
+    sys.stdout.write(json.dumps({"ready": True, "followers": [one.name for one in running]}) + "\n")
+    sys.stdout.flush()
+    stop.wait()
+    late = [one.name for one in running if not one.stop(_STOP_SECONDS)]
+    if late:
+        structlog.get_logger(process="monitor").warning("stopped within a step, which the database takes back", followers=late)
+    return 0
+
+
+def _made(make: MakeFollower, site: Site, clock: Clock) -> Follower:
+    follower = make(site, clock)
+    assert follower is not None  # noqa: S101 - asked before
+    return follower
+
+
+if __name__ == "__main__":
+    sys.exit(main())
