@@ -4,37 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from plant.equipment import SEGMENT, SEGMENT_RULE
+from plant.settings_calendars import CalendarSettings
 from plant.signals import DataType, StoreRule
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @field_validator("*")
-    @classmethod
-    def _keepable(cls, value: object) -> object:
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("holds the character NUL, which no database keeps")
-        return value
-
-
-def _segment(value: str) -> str:
-    if not SEGMENT.match(value):
-        raise ValueError(f"'{value}' {SEGMENT_RULE}")
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"'{value}' is no time zone; write an IANA name such as 'Europe/Berlin'") from error
-    return value
+from plant.strict import Strict as _Strict
+from plant.strict import segment as _segment
+from plant.strict import zone as _zone
 
 
 class SiteSettings(_Strict):
@@ -418,3 +395,4 @@ class SiteFile(_Strict):
     equipment: tuple[EquipmentSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     signals: tuple[SignalSettings, ...] = ()
+    calendars: tuple[CalendarSettings, ...] = ()
