@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from plant import patterns
+from plant.calendar_rules import assemble_calendars
+from plant.calendars import Calendars
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
@@ -48,6 +50,8 @@ class Site:
     """How gateways ship."""
     shared: tuple[tuple[SourceId, SourceId], ...] = ()
     """Sources that read the signals of another one: (source, whose)."""
+    calendars: Calendars = field(default_factory=Calendars)
+    """When production is planned."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -167,11 +171,13 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     sources = _sources(root, head.time_zone, equipment, _placed(files, "sources"), problems)
     signals = _signals(root, equipment, sources, _placed(files, "signals"), problems)
     given, shared = divide_sources(sources.values(), signals, problems)
+    placed = ((entry.place, entry.value) for entry in _placed(files, "calendars"))
+    calendars = assemble_calendars(root, head.time_zone, equipment, placed, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
     named = head.name or head.id
-    return Site(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared)
+    return Site(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared, calendars)
 
 
 def _placed(files: list[_Placed[SiteFile]], key: str) -> Iterator[_Placed[Any]]:
