@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import NewType
 
+from plant.equipment import EquipmentId
 from plant.errors import Rejected
-from plant.signals import SignalPath
+from plant.signals import SignalPath, SourceId
 
 AlarmId = NewType("AlarmId", str)
 """The path of the signal, a colon and the kind or a name, e.g. ``acme/north/welding/cell-1/robot-3/current:high_high``."""
@@ -28,6 +29,14 @@ class AlarmKind(StrEnum):
     """The value or text is one of those named."""
     STALE = "stale"
     """No sample came for longer than the limit, in seconds."""
+    SILENT = "silent"
+    """Nothing is heard of a source or of who reads it, for longer than the limit, in seconds."""
+    DISCONNECTED = "disconnected"
+    """Who reads a source tells that it cannot, for longer than the limit, in seconds."""
+    GAP = "gap"
+    """Samples of a source are missing; returns when for the limit, in seconds, none more are."""
+    TOLD = "told"
+    """A controller tells of it (OPC UA alarms and conditions)."""
 
 
 class Priority(IntEnum):
@@ -82,12 +91,33 @@ class AlarmEvent(StrEnum):
     RETURN = "return_to_service"
 
 
+class ActionKind(StrEnum):
+    """What a person may ask for; the values are those of the events."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESET = "reset"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+    REMOVE = "remove_from_service"
+    RETURN = "return_to_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """When an alarm means nothing by design: while a signal has one of some values or texts."""
+
+    signal: SignalPath
+    values: tuple[float, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class AlarmDefinition:
-    """One alarm as configured. Limits and deadband in the signal's unit (per second for RATE, seconds for STALE)."""
+    """One alarm as configured. Limits and deadband in the signal's unit (per second for RATE, seconds for STALE and of sources)."""
 
     id: AlarmId
     signal: SignalPath
+    """Empty for an alarm of a source."""
     kind: AlarmKind
     limit: float = 0.0
     deadband: float = 0.0
@@ -108,6 +138,11 @@ class AlarmDefinition:
     message: str = ""
     response: str = ""
     """What the operator shall do (IEC 62682: an alarm without a response is none)."""
+    equipment: EquipmentId | str = ""
+    """Whose alarm it is; empty for an alarm of a source."""
+    source: SourceId | None = None
+    """The source that gives the signal, or that is watched."""
+    suppressed_while: Suppression | None = None
 
 
 @dataclass(frozen=True, slots=True)
