@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from simulators import noise
-from simulators.machines.model import Columns, FaultModel, MachineKind
+from simulators.machines.model import SHIFT_SLOTS, Columns, FaultModel, MachineKind
 
-_SPAN_CYCLES = 10
-"""A machine has at most one fault in each span of so many parts."""
+_SPAN_CYCLES = SHIFT_SLOTS
+"""A machine has at most one fault in each shift."""
 _CHANCE = 0.3
 _SPAN_KEY = 7001
 
@@ -50,7 +50,7 @@ def course(kind: MachineKind, seeds: npt.NDArray[np.uint64], time_us: npt.NDArra
     offset = offset_us(seeds, takt_us)[:, None]
     span_us = takt_us * _SPAN_CYCLES
     span = (time_us + offset) // span_us
-    number, first, cycles = _planned(kind, seeds[:, None], span)
+    number, first, cycles = planned(kind, seeds[:, None], span)
     start_us = span * span_us + first * takt_us - offset
     past = time_us - start_us
     is_on = (number >= 0) & (past >= 0) & (past < cycles * takt_us)
@@ -67,7 +67,7 @@ def faults_of(kind: MachineKind, path: str, seed: np.uint64, from_us: int, to_us
     spans = np.arange((from_us + offset) // span_us, (to_us + offset) // span_us + 1, dtype=np.int64)
     found = []
     for span, number, first, cycles in zip(
-        spans.tolist(), *(column[0].tolist() for column in _planned(kind, seeds[:, None], spans[None, :])), strict=True
+        spans.tolist(), *(column[0].tolist() for column in planned(kind, seeds[:, None], spans[None, :])), strict=True
     ):
         start = span * span_us + first * takt_us - offset
         end = start + cycles * takt_us
@@ -77,7 +77,7 @@ def faults_of(kind: MachineKind, path: str, seed: np.uint64, from_us: int, to_us
     return found
 
 
-def _planned(
+def planned(
     kind: MachineKind, seeds: npt.NDArray[np.uint64], span: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return for each span which fault it holds (-1 for none), its first cycle and how many cycles it lasts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from simulators import noise
 from simulators.faults import Course, Fault, course, faults_of
 from simulators.feed import Variable
 from simulators.machines.model import BAD_SENSOR_FAILURE, Columns, MachineKind, Moments
+from simulators.work import work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,18 @@ class Fleet:
     """Equipment paths below the site."""
     seed: int
     takt_seconds: float
+    seeds: npt.NDArray[np.uint64] = field(init=False, compare=False, repr=False)
+    """The seed of each machine: its path's, so it stays the same when the fleet grows."""
+
+    def __post_init__(self) -> None:
+        """Make the seeds."""
+        names = [noise.mixed(self.seed, sum(ord(c) * 257**n for n, c in enumerate(path)) % 2**63) for path in self.paths]
+        object.__setattr__(self, "seeds", np.array(names, np.uint64))
 
     @property
     def takt_us(self) -> int:
         """One part each so many microseconds."""
         return round(self.takt_seconds * 1e6)
-
-    def seeds(self) -> npt.NDArray[np.uint64]:
-        """Return the seed of each machine: its path's, so it stays the same when the fleet grows."""
-        names = [noise.mixed(self.seed, sum(ord(c) * 257**n for n, c in enumerate(path)) % 2**63) for path in self.paths]
-        return np.array(names, np.uint64)
 
     def variables(self) -> list[Variable]:
         """Return what the machines offer, one machine after the other: the order of the columns."""
@@ -52,7 +55,7 @@ class Fleet:
 
     def values(self, time_us: npt.NDArray[np.int64]) -> tuple[Columns, npt.NDArray[np.uint32]]:
         """Return numbers and statuses at the instants; both of shape (instants, machines x signals)."""
-        seeds = self.seeds()
+        seeds = self.seeds
         times = np.broadcast_to(time_us, (len(seeds), len(time_us)))
         trouble = course(self.kind, seeds, times, self.takt_us)
         number = self._numbers(seeds, times, trouble)
@@ -63,7 +66,7 @@ class Fleet:
 
     def faults(self, from_us: int, to_us: int) -> list[Fault]:
         """Return what is wrong with which machine when, as far as it touches [from, to)."""
-        pairs = zip(self.paths, self.seeds(), strict=True)
+        pairs = zip(self.paths, self.seeds, strict=True)
         return [fault for path, seed in pairs for fault in faults_of(self.kind, path, seed, from_us, to_us, self.takt_us)]
 
     def _numbers(self, seeds: npt.NDArray[np.uint64], times: npt.NDArray[np.int64], trouble: Course) -> Columns:
@@ -73,7 +76,8 @@ class Fleet:
             for position, fault in enumerate(self.kind.faults)
             if not fault.sensor and (trouble.number == position).any()
         }
-        found = self.kind.values(Moments(seeds, times, self.takt_seconds, severity))
+        work = work_of(self.kind, seeds, times, self.takt_us)
+        found = self.kind.values(Moments(self.kind, seeds, times, self.takt_seconds, severity, work))
         number = np.stack([np.broadcast_to(found[signal.name], times.shape) for signal in self.kind.signals], axis=1)
         scale = np.array([10.0**signal.decimals for signal in self.kind.signals])[:, None]
         low = np.array([-np.inf if signal.low is None else signal.low for signal in self.kind.signals])[:, None]

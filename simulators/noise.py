@@ -10,32 +10,39 @@ import numpy.typing as npt
 Hashes = npt.NDArray[np.uint64]
 Numbers = npt.NDArray[np.float64]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN_NUMBER = 0x9E3779B97F4A7C15
+_GOLDEN = np.uint64(_GOLDEN_NUMBER)
+_ROOT_OF_3 = 3.0**0.5
+_BITS = 2**64 - 1
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
+_11, _27, _30, _31 = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31)
 
 
 def mixed(value: Any, key: Any = 0) -> Hashes:
     """Return the splitmix64 hash of a hash and a key; arrays broadcast."""
-    with np.errstate(over="ignore"):
-        z = np.asarray(value).astype(np.uint64) ^ (np.asarray(key).astype(np.uint64) * _GOLDEN)
-        z = z + _GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * _FIRST
-        z = (z ^ (z >> np.uint64(27))) * _SECOND
-        hashed: Hashes = z ^ (z >> np.uint64(31))
-    return hashed
+    # a few values at a time are hashed thousands of times a second: what counts is the number of numpy's calls
+    twist: Any = np.uint64(key * _GOLDEN_NUMBER & _BITS) if isinstance(key, int) else np.atleast_1d(key).astype(np.uint64) * _GOLDEN
+    z: Hashes = np.atleast_1d(value).astype(np.uint64, copy=False) ^ twist
+    z += _GOLDEN
+    z ^= z >> _30
+    z *= _FIRST
+    z ^= z >> _27
+    z *= _SECOND
+    z ^= z >> _31
+    return z if np.ndim(value) or np.ndim(key) else z[0]  # a single hash for a single value
 
 
 def unit(hashes: Hashes) -> Numbers:
     """Return numbers in [0, 1)."""
-    numbers: Numbers = (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    numbers: Numbers = (hashes >> _11).astype(np.float64) * 2.0**-53
     return numbers
 
 
 def bell(hashes: Hashes) -> Numbers:
     """Return numbers that are nearly normal, mean 0 and deviation 1, never beyond 3.5: four 16-bit pieces added."""
-    pieces = sum(((hashes >> np.uint64(shift)) & np.uint64(0xFFFF)).astype(np.float64) for shift in (0, 16, 32, 48))
-    numbers: Numbers = (pieces / 65535.0 - 2.0) * np.sqrt(3.0)
+    pieces = np.ascontiguousarray(hashes).view(np.uint16).reshape(*np.shape(hashes), 4).sum(axis=-1, dtype=np.float64)
+    numbers: Numbers = (pieces / 65535.0 - 2.0) * _ROOT_OF_3
     return numbers
 
 

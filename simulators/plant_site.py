@@ -133,4 +133,6 @@ def _rule(group: Group, signal: SignalModel, place: OpcUaPlace | MqttPlace | Spa
     if any(limit is not None for limit in signal.limits):
         pairs = [f"{name} = {limit}" for name, limit in zip(_LIMIT_NAMES, signal.limits, strict=True) if limit is not None]
         yield f"limits = {{ {', '.join(pairs)} }}"
+    if signal.rests:
+        yield 'store = "on_change"'
     yield f"description = {text(signal.description)}"

@@ -19,6 +19,7 @@ from simulators.machines.model import (
     words,
     words_signal,
 )
+from simulators.machines.unit import unit_signals, unit_values
 
 _STEPS = (0.0, 0.08, 0.42, 0.50, 0.84)
 """load, drive to the line, unload, drive back, charge."""
@@ -31,7 +32,7 @@ _AT = np.concatenate(([0.0], np.cumsum(_LENGTHS)))
 
 def _values(m: Moments) -> Mapping[str, Columns]:
     step, through = step_of(m.part, _STEPS)
-    drives = _STATES[step] == 1
+    drives = (_STATES[step] == 1) & m.work.works
     slow = m.fault("drive_slips")
     eased = through * through * (3 - 2 * through)
     gone = np.select([step == 1, step == 2, step == 3], [eased, np.ones_like(eased), 1 - eased], 0.0)
@@ -48,7 +49,7 @@ def _values(m: Moments) -> Mapping[str, Columns]:
     bay = 30.0 * np.floor(m.trait(1) * 5)
     return {
         "state": _STATES[step].astype(float),
-        "mission": np.mod(m.cycle, 100_000).astype(float),
+        "mission": np.mod(m.work.number, 100_000).astype(float),
         "x": np.interp(way, _AT, _NODES[:, 0]) + 10 + 0.006 * m.hiss(2),
         "y": np.interp(way, _AT, _NODES[:, 1]) + bay + 10 + 0.006 * m.hiss(3),
         "heading": heading + 0.2 * m.hiss(4),
@@ -60,8 +61,16 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         "loaded": ((step == 1) | ((step == 0) & (through > 0.5)) | ((step == 2) & (through < 0.5))).astype(float),
         "obstacle": (drives & (m.wander(3, 1.7) > 0.93)).astype(float),
         "load": np.where((step == 1) | ((step == 2) & (through < 0.5)), 400 + 1800 * m.draw(1), 0.0),
+        **unit_values(m, 0.12, np.maximum(current, 0.0) * 0.05),
     }
 
+
+_FAULTS = (
+    FaultModel("low_battery", "the battery does not charge any more and runs low", gradual=True),
+    FaultModel("drive_slips", "a drive wheel slips: slow, with high current"),
+    FaultModel("stuck_sensor", "the position is stuck", sensor="stuck", signal="x"),
+    FaultModel("sensor_failure", "the motor temperature sensor fails", sensor="bad_status", signal="motor_temperature"),
+)
 
 AGV = MachineKind(
     "agv",
@@ -80,12 +89,8 @@ AGV = MachineKind(
         boolean("loaded", "carries a load"),
         boolean("obstacle", "something is in the protective field"),
         SignalModel("load", "kg", 0, 3000, description="weight carried", decimals=0),
+        *unit_signals(_FAULTS, 8, makes=False),
     ),
-    (
-        FaultModel("low_battery", "the battery does not charge any more and runs low", gradual=True),
-        FaultModel("drive_slips", "a drive wheel slips: slow, with high current"),
-        FaultModel("stuck_sensor", "the position is stuck", sensor="stuck", signal="x"),
-        FaultModel("sensor_failure", "the motor temperature sensor fails", sensor="bad_status", signal="motor_temperature"),
-    ),
+    _FAULTS,
     _values,
 )

@@ -8,6 +8,7 @@ import numpy as np
 
 from plant.signals import DataType
 from simulators.machines.model import Columns, FaultModel, MachineKind, Moments, SignalModel, Steps, numbered, step_of, words, words_signal
+from simulators.machines.unit import unit_signals, unit_values
 
 SPINDLES = 6
 TARGET_NM = 950.0
@@ -54,7 +55,7 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         "state": np.array([0, 1, 2, 2, 2, 2, 3, 3])[step].astype(float),
         "step": step.astype(float),
         "program": 10 + np.floor(m.draw(1) * 4),
-        "tightenings": np.mod(m.cycle, 4_000_000) + (step > _HOLD).astype(float),
+        "tightenings": np.mod(m.work.number, 4_000_000) + (step > _HOLD).astype(float),
     }
     for spindle in range(1, SPINDLES + 1):
         first = 1.0 if spindle == 1 else 0.0  # joint faults strike one bolt, as they do
@@ -76,7 +77,7 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         values[f"torque_{spindle}"] = np.where(running, torque + rattle * (step != _RELEASE), 0.0)
         values[f"angle_{spindle}"] = np.where(running, angle - back, 0.0)
         _add_result(values, spindle, step, final * (1 + 0.07 * m.fault("spindle_drift") * first), end - snug)
-    return values
+    return {**values, **unit_values(m, 1.2, 4.5 * (running * m.works))}
 
 
 def _add_result(values: dict[str, Columns], spindle: int, step: Steps, final: Columns, turned: Columns) -> None:
@@ -89,6 +90,14 @@ def _add_result(values: dict[str, Columns], spindle: int, step: Steps, final: Co
     values[f"final_angle_{spindle}"] = np.where(done, turned, 0.0)
     values[f"result_{spindle}"] = np.where(done, verdict, 0).astype(float)
 
+
+_FAULTS = (
+    FaultModel("thread_seized", "the thread of spindle 1's bolt seizes: torque is there before the bolt is stretched, NOK by angle"),
+    FaultModel("bolt_yields", "spindle 1's bolts yield: the curve bends over, NOK by angle"),
+    FaultModel("spindle_drift", "the torque transducer of spindle 1 drifts: it shows up to 7 % too much", gradual=True),
+    FaultModel("stuck_sensor", "the angle encoder of spindle 2 is stuck", sensor="stuck", signal="angle_2"),
+    FaultModel("sensor_failure", "the torque transducer of spindle 3 fails", sensor="bad_status", signal="torque_3"),
+)
 
 NUTRUNNER = MachineKind(
     "nutrunner",
@@ -116,13 +125,9 @@ NUTRUNNER = MachineKind(
             for n in range(1, SPINDLES + 1)
         ),
         *(words_signal(f"result_{n}", words("", "OK", "NOK_TORQUE", "NOK_ANGLE"), "result of the spindle") for n in range(1, SPINDLES + 1)),
+        *unit_signals(_FAULTS, 20),
     ),
-    (
-        FaultModel("thread_seized", "the thread of spindle 1's bolt seizes: torque is there before the bolt is stretched, NOK by angle"),
-        FaultModel("bolt_yields", "spindle 1's bolts yield: the curve bends over, NOK by angle"),
-        FaultModel("spindle_drift", "the torque transducer of spindle 1 drifts: it shows up to 7 % too much", gradual=True),
-        FaultModel("stuck_sensor", "the angle encoder of spindle 2 is stuck", sensor="stuck", signal="angle_2"),
-        FaultModel("sensor_failure", "the torque transducer of spindle 3 fails", sensor="bad_status", signal="torque_3"),
-    ),
+    _FAULTS,
     _values,
+    pauses=(0.02, 0.18),
 )

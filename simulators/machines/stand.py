@@ -20,6 +20,7 @@ from simulators.machines.model import (
     words,
     words_signal,
 )
+from simulators.machines.unit import characteristic, unit_signals, unit_values
 
 _STEPS = (0.0, 0.08, 0.14, 0.30, 0.42, 0.54, 0.66, 0.78, 0.90, 0.95)
 """connect, start, warm up, boom, arm, bucket, swing, travel, cool down, disconnect."""
@@ -41,7 +42,7 @@ def _values(m: Moments) -> Mapping[str, Columns]:
     warm = ramp(m.part, 0.08, 0.75)
     return {
         "step": step.astype(float),
-        "machine": m.cycle.astype(float),
+        "machine": m.work.number.astype(float),
         "running": runs,
         "engine_speed": speed + runs * (-70 * demand + 3.0 * m.hiss(1)),
         "engine_load": runs * (12 + 68 * demand) + runs * 0.6 * m.hiss(2),
@@ -60,8 +61,17 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         "fuel_rate": runs * (4 + 24 * demand + 0.15 * np.abs(m.hiss(15))),
         "battery_voltage": 24.4 + 3.3 * runs - 2.6 * (step == 1) * (through < 0.2) + 0.01 * m.hiss(16),
         "noise": 48 + runs * (36 + 9 * demand + 5 * weak) + 0.3 * m.hiss(17),
+        "swing_time": characteristic(m, 1, 5.6, 0.05, 0.06, 6.4),
+        **unit_values(m, 2.2, 3.0 * runs),
     }
 
+
+_FAULTS = (
+    FaultModel("pump_wear", "main pump 1 is weak: pressure and flow stay low, travel is slow"),
+    FaultModel("over_temperature", "the oil cooler is blocked: oil and coolant run hot"),
+    FaultModel("stuck_sensor", "the pressure sensor of pump 2 is stuck", sensor="stuck", signal="pump_2_pressure"),
+    FaultModel("sensor_failure", "the oil temperature sensor fails", sensor="bad_status", signal="oil_temperature"),
+)
 
 STAND = MachineKind(
     "commissioning_stand",
@@ -91,12 +101,12 @@ STAND = MachineKind(
         SignalModel("fuel_rate", "L/h", 0, 60, description="fuel used"),
         SignalModel("battery_voltage", "V", 0, 32, (20, 23.5, 29, 30), description="electrical system"),
         SignalModel("noise", "dB", 30, 130, (None, None, 102, 106), description="sound level in the hall", decimals=1),
+        SignalModel(
+            "swing_time", "s", 0, 20, description="half a turn of the upper structure, of each machine; 5.1 to 6.1", decimals=3, rests=True
+        ),
+        *unit_signals(_FAULTS, 12),
     ),
-    (
-        FaultModel("pump_wear", "main pump 1 is weak: pressure and flow stay low, travel is slow"),
-        FaultModel("over_temperature", "the oil cooler is blocked: oil and coolant run hot"),
-        FaultModel("stuck_sensor", "the pressure sensor of pump 2 is stuck", sensor="stuck", signal="pump_2_pressure"),
-        FaultModel("sensor_failure", "the oil temperature sensor fails", sensor="bad_status", signal="oil_temperature"),
-    ),
+    _FAULTS,
     _values,
+    pauses=(0.005, 0.07),
 )

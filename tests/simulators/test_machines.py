@@ -32,6 +32,7 @@ LINE_UCUM = {
     "m/s",
     "m3/h",
     "Pa",
+    "s",
     "mL/min",
 }
 ALL_UCUM = LINE_UCUM | {"kV", "um", "m", "kg", "km/h", "L/h", "dB"}
@@ -100,7 +101,7 @@ def test_a_healthy_machine_stays_within_its_limits_and_a_sick_one_does_not_alway
     outside = (columns < low) | (columns > high)
     sick = np.zeros((len(times), 8), np.bool_)
     for machine, path in enumerate(fleet.paths):
-        for fault in faults_of(kind, path, fleet.seeds()[machine], int(times[0]), int(times[-1]), fleet.takt_us):
+        for fault in faults_of(kind, path, fleet.seeds[machine], int(times[0]), int(times[-1]), fleet.takt_us):
             sick[(times >= fault.from_us) & (times < fault.to_us), machine] = True
     assert 0.02 < sick.mean() < 0.4
     wrong = [s.name for n, s in enumerate(kind.signals) if outside[~sick][:, n].mean() > 0.001]
@@ -129,6 +130,53 @@ def test_each_fault_of_a_kind_happens_and_does_what_it_says(kind: MachineKind) -
                 assert len(np.unique(numbers[on, column])) == 1
             else:
                 assert np.array_equal(statuses[:, column] == BAD_SENSOR_FAILURE, on)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.name != "agv"], ids=lambda kind: kind.name)
+def test_parts_are_counted_when_their_work_ends_and_never_while_a_machine_stands(kind: MachineKind) -> None:
+    fleet = _fleet(kind, count=6, takt=20.0)
+    times = START_US + np.arange(0, 3_000_000_000, 100_000)
+    numbers, _ = fleet.values(times)
+    names = [signal.name for signal in kind.signals]
+    columns = dict(zip(names, np.moveaxis(numbers.reshape(len(times), 6, len(names)), 2, 0), strict=True))
+    text = {signal.name: signal.text for signal in kind.signals if signal.text is not None}
+    good, scrap = columns["good_parts"], columns["scrap_parts"]
+    made = np.diff(good + scrap, axis=0)
+    assert set(np.unique(made)) == {0, 1}
+    assert np.diff(scrap, axis=0).min() >= 0
+    assert np.diff(good, axis=0).min() >= 0
+    assert 0.001 < ((scrap[-1] - scrap[0]) / (good[-1] - good[0])).mean() < 0.08
+    state, reason, serial = columns["packml_state"], columns["stop_reason"], columns["serial"]
+    assert {text["packml_state"](int(code)) for code in np.unique(state[:-1][made == 1])} == {"Execute"}
+    assert {text["stop_reason"](int(code)) for code in np.unique(reason[1:][made == 1])} == {"blocked"}
+    said = {text["stop_reason"](int(code)) for code in np.unique(reason)}
+    causes = {f"breakdown_{fault.name}" for fault in kind.faults if not fault.sensor}
+    assert said - causes == {"", "starved", "blocked", "break", "changeover", "short_stop"} | ({"tool_change"} if kind.tool_life else set())
+    assert said & causes
+    executes = state == 1
+    assert np.array_equal(executes, reason == 0)
+    assert text["serial"](0) == ""
+    assert serial[executes].min() > 0
+    begun = (np.diff(serial, axis=0) != 0) & (serial[1:] > 0)
+    assert abs(begun.sum() - made.sum()) <= 6 * 2
+
+
+def test_a_tool_wears_visibly_within_minutes_and_is_changed_then() -> None:
+    fleet = next(group.fleet for group in Line(1).groups if group.unit == "mill")
+    times = START_US + np.arange(0, 3_600_000_000, 200_000)
+    tool, load, step = (_column(fleet, times, name) for name in ("tool_parts", "spindle_load", "step"))
+    faults = fleet.faults(int(times[0]), int(times[-1]))
+    for machine in range(len(fleet.paths)):
+        well = np.ones(len(times), np.bool_)
+        for fault in faults:
+            if fault.equipment == fleet.paths[machine]:
+                well &= (times < fault.from_us) | (times >= fault.to_us)
+        facing = well & (step[:, machine] == 2) & (load[:, machine] > 30)
+        fresh, last = (np.median(load[facing & (tool[:, machine] == part), machine]) for part in (0, 7))
+        assert last > 1.1 * fresh
+        changes = times[1:][(np.diff(tool[:, machine]) < 0)]
+        assert 4 <= len(changes) <= 7
+        assert np.diff(changes).max() < 16 * 60_000_000
 
 
 def test_torque_rises_with_angle_from_run_down_to_the_target_of_an_m24_bolt() -> None:
