@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from plant.settings_alarms import AlarmSettings
 from plant.settings_calendars import CalendarSettings
+from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
+from plant.settings_states import ReasonSettings, StateSettings
 from plant.signals import DataType, StoreRule
 from plant.strict import Strict as _Strict
 from plant.strict import segment as _segment
@@ -395,4 +398,10 @@ class SiteFile(_Strict):
     equipment: tuple[EquipmentSettings, ...] = ()
     sources: tuple[SourceSettings, ...] = ()
     signals: tuple[SignalSettings, ...] = ()
+    alarms: tuple[AlarmSettings, ...] = ()
     calendars: tuple[CalendarSettings, ...] = ()
+    reasons: tuple[ReasonSettings, ...] = ()
+    states: tuple[StateSettings, ...] = ()
+    mail: MailSettings | None = None
+    receivers: tuple[ReceiverSettings, ...] = ()
+    notices: tuple[NoticeSettings, ...] = ()

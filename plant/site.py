@@ -12,11 +12,15 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from plant import patterns
+from plant.alarm_rules import assemble_alarms
+from plant.alarms import AlarmDefinition
 from plant.calendar_rules import assemble_calendars
 from plant.calendars import Calendars
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
+from plant.notice_rules import assemble_notices
+from plant.notices import Notices
 from plant.settings import (
     SPARKPLUG_ADDRESS,
     EquipmentSettings,
@@ -30,6 +34,8 @@ from plant.settings import (
     SparkplugSourceSettings,
 )
 from plant.signals import Limits, Range, Signal, SignalPath, SourceId
+from plant.state_rules import assemble_states
+from plant.states import StatePlan
 
 T = TypeVar("T")
 _TEMPLATE_WORDS = ("equipment", "unit", "signal", "site", "enterprise")
@@ -52,6 +58,12 @@ class Site:
     """Sources that read the signals of another one: (source, whose)."""
     calendars: Calendars = field(default_factory=Calendars)
     """When production is planned."""
+    alarms: tuple[AlarmDefinition, ...] = ()
+    """Those of sources, of limits and of rules."""
+    notices: Notices = field(default_factory=Notices)
+    """Who is told of which alarms."""
+    states: StatePlan = field(default_factory=StatePlan)
+    """How the state of equipment is told, and the reasons of stops."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -173,11 +185,35 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     given, shared = divide_sources(sources.values(), signals, problems)
     placed = ((entry.place, entry.value) for entry in _placed(files, "calendars"))
     calendars = assemble_calendars(root, head.time_zone, equipment, placed, problems)
+    rules, reasons = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("states", "reasons"))
+    states = assemble_states(root, equipment, signals, rules, reasons, problems)
+    notices = _notices(root, path.parent, equipment, calendars, files, problems)
+    rules = ((entry.place, entry.value) for entry in _placed(files, "alarms"))
+    alarms = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
     named = head.name or head.id
-    return Site(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared, calendars)
+    return Site(
+        *(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared, calendars),
+        alarms=alarms,
+        notices=notices,
+        states=states,
+    )
+
+
+def _notices(
+    root: EquipmentId,
+    folder: Path,
+    equipment: Mapping[EquipmentId, Equipment],
+    calendars: Calendars,
+    files: list[_Placed[SiteFile]],
+    problems: list[str],
+) -> Notices:
+    servers = [(f"{f.place}: mail", f.value.mail) for f in files if f.value.mail is not None]
+    problems.extend(f"{place}: stands in {servers[0][0]} already" for place, _ in servers[1:])
+    receivers, rules = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("receivers", "notices"))
+    return assemble_notices(root, folder, equipment, calendars, next(iter(servers), None), receivers, rules, problems)
 
 
 def _placed(files: list[_Placed[SiteFile]], key: str) -> Iterator[_Placed[Any]]:
