@@ -27,7 +27,7 @@ KINDS = ("Double", "Float", "Int32", "Boolean", "Int16", "UInt32", "String")
 def native_server(*arguments: str) -> Iterator[Any]:
     """Give the server in C; it is gone afterwards. The caller has checked ``available``."""
     servers = importlib.import_module("tests.protocols.opcua_servers")
-    port = servers.free_port()
+    port = importlib.import_module("tests.ports").free_port()
     server = servers.ServerProcess([os.environ[PYTHON], __file__, "--port", str(port), *arguments], port)
     try:
         yield server

@@ -23,6 +23,7 @@ import pytest
 from plant.clock import SystemClock
 from storage.database import connect
 from storage.postgres import EmbeddedPostgres
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("LEADHAND_SHARED_DATA") or ROOT.parent / "shared" / "data")
@@ -66,9 +67,7 @@ def mosquitto(folder: Path) -> Iterator[str]:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = free_port()
     config = folder / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n")
     broker = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from dashboard.gate import SESSION_COOKIE
+from tests.ingest.parts import PATIENCE
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -26,7 +27,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT_MS = 20_000
+WAIT_MS = 20_000 * PATIENCE
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Watch:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Lend a headless Chromium."""
+    expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=ARGUMENTS)
         try:
@@ -87,7 +89,7 @@ def visitor(
 
 def until(page: Page, expression: str, argument: Any = None, *, seconds: float = 20) -> None:
     """Wait until a function of JavaScript answers true. Playwright's own way evaluates text inside the page, which its policy forbids."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while not page.evaluate(expression, argument):
         assert time.monotonic() < end, f"not within {seconds} s: {expression}"
         page.wait_for_timeout(50)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 from tests.dashboard.browser import chromium, until, visitor
 from tests.dashboard.stage import Feeder, dashboard_before, make_stage
 from tests.databases import fresh_database
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 _MOVES = "before => document.querySelector('[data-value] [data-part=figure]').textContent !== before"
@@ -24,7 +24,7 @@ def test_a_page_says_that_its_values_are_old_and_comes_back_by_itself(postgres_s
         open_things.callback(stage.close)
         stage.report()
         open_things.callback(Feeder(stage).close)
-        port = _free_port()
+        port = free_port()
         browser = open_things.enter_context(chromium())
         first = contextlib.ExitStack()
         address = first.enter_context(dashboard_before(stage, port))
@@ -42,9 +42,3 @@ def test_a_page_says_that_its_values_are_old_and_comes_back_by_itself(postgres_s
                 expect(page.locator(".stale-curtain")).to_be_hidden(timeout=20_000)
                 until(page, _MOVES, before)
                 assert page.evaluate("window.stayed")
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])

@@ -23,6 +23,7 @@ from plant.signals import DataType
 from simulators.feed import Scan, Variable
 from simulators.opcua_server import Protection, SimulatedServer
 from tests.ingest.parts import REPOSITORY
+from tests.ports import free_port
 
 NAMESPACE = "urn:test:device"
 SCAN_US = 20_000
@@ -63,7 +64,7 @@ class DeviceFeed:
 class _Device:
     def __init__(self) -> None:
         self.feed = DeviceFeed()
-        self.port = 0
+        self.port = free_port()
         self.server = self._make([NAMESPACE])
 
     def _make(self, namespaces: Sequence[str]) -> SimulatedServer:
@@ -74,7 +75,6 @@ class _Device:
     async def start(self, namespaces: Sequence[str] = (NAMESPACE,)) -> None:
         self.server = self._make(namespaces)
         await self.server.start()
-        self.port = self.server.port
 
     async def obey(self, wish: dict[str, Any]) -> None:
         match wish["act"]:

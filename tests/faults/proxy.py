@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.ports import free_port
+
 Place = tuple[str, int] | Path
 """Host and port, or the file of a Unix socket."""
 Change = Callable[[bytes], bytes]
@@ -21,9 +23,9 @@ _T = TypeVar("_T")
 
 
 def seed_of_run() -> int:
-    """Return the seed of this run: LEADHAND_SEED where it is set, so that a failure can be had again; else a new one, printed."""
-    given = os.environ.get("LEADHAND_SEED")
-    seed = int(given) if given else time.time_ns() % 1_000_000_007
+    """Return the seed of this run, printed: LEADHAND_SEED where it is set (``new`` for one that nobody had), else always the same."""
+    given = os.environ.get("LEADHAND_SEED", "4711")
+    seed = time.time_ns() % 1_000_000_007 if given == "new" else int(given)
     print(f"LEADHAND_SEED={seed}")  # noqa: T201 - shown by pytest with a failure
     return seed
 
@@ -189,7 +191,7 @@ class Proxies:
         """Return a link to a target; it listens on a free port, or on the file of a Unix socket."""
         link = Link(self, target, self._seed + len(self._links))
         link._host = host
-        link.port = port or _free_port(host)
+        link.port = port or free_port(host)
         link.path = path
         self._links.append(link)
         if not closed:
@@ -203,12 +205,6 @@ class Proxies:
     def call(self, act: Callable[[], None]) -> None:
         """Do something in the proxies' thread."""
         self._loop.call_soon_threadsafe(act)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

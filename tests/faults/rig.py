@@ -21,7 +21,7 @@ from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from tests.faults.device import NAMESPACE
-from tests.ingest.parts import REPOSITORY, Child, spool_states, until
+from tests.ingest.parts import PATIENCE, REPOSITORY, Child, spool_states, until
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 100_000
@@ -95,7 +95,7 @@ class Rig:
         """Start the ingest and wait until it is ready; ``spool_bytes`` gives its spool a disk of its own of that size."""
         child = self.launch(*more, url=url, spool_bytes=spool_bytes)
         assert child.process.stdout is not None
-        ready, _, _ = select.select([child.process.stdout], [], [], 60)
+        ready, _, _ = select.select([child.process.stdout], [], [], 30 * PATIENCE)
         line = child.process.stdout.readline() if ready else b""
         if not line:
             child.kill()
@@ -157,6 +157,10 @@ class Rig:
     def log(self) -> str:
         return (self.home / "ingest.log").read_text()
 
+    def lost_records(self, source: str) -> int:
+        """How many records of a source the spool did not take."""
+        return self.log.count(f'{{"event": "a record was lost", "source": "{source}"}}')
+
     def close(self) -> None:
         """End whatever still runs."""
         child = self.child
@@ -176,6 +180,11 @@ class Rig:
         """How each source is, as the database has it."""
         with self.database() as database:
             return {report.source: report.state for report in read_sources(database)}
+
+    def since_us(self, source: str, state: str) -> int | None:
+        """Since when a source is in a state, as its reader says; None when it is in another."""
+        with self.database() as database:
+            return next((one.since_us for one in read_sources(database) if (one.source, one.state) == (source, state)), None)
 
     def until_state(self, state: str, *sources: str, seconds: float = 40) -> None:
         """Return once the sources were reported to be in a state."""
@@ -242,7 +251,7 @@ class Rig:
             assert expected in possible, f"{source}: {expected} samples expected, {possible} ticks went by"
 
     def _first_ticks(self, source: str, interval_us: int) -> list[int]:
-        """Where the first gap begins, or the first sample, whose read may have begun a tick earlier."""
+        """Where the first gap begins, or the first sample, whose read may have begun some ticks earlier."""
         with self.database() as database:
             row = database.execute(
                 "SELECT (extract(epoch FROM min(received_time)) * 1000000)::int8 FROM sample JOIN signal ON signal.id = signal_id "
@@ -252,7 +261,7 @@ class Rig:
         gaps = [gap.from_us for gap in self.gaps(source)]
         firsts = [] if row is None or row[0] is None else [int(row[0]) // interval_us * interval_us]
         begins = min([*gaps, *firsts])
-        return [begins, begins - interval_us]
+        return [begins - earlier * interval_us for earlier in range(4)]
 
 
 OWN_MOUNTS = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from tests.faults.device import Devices, devices
 from tests.faults.proxy import Cut, Link, Proxies
 from tests.faults.rig import NO_MOUNTS, OWN_MOUNTS, Rig, mounts_work, mqtt_source, opcua_source
 from tests.faults.stage import Press, database_link
-from tests.ingest.parts import REPOSITORY, Mosquitto, until
+from tests.ingest.parts import PATIENCE, REPOSITORY, Mosquitto, until
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -121,14 +122,13 @@ def test_while_the_database_is_away_memory_stays_flat_and_what_waited_goes_in_or
     after = sum(one.memory_info().rss for one in rig.family())
     assert after - before < 20_000_000
     assert sum(path.stat().st_size for path in rig.spool.glob("*.seg")) > size
+    waited = stage.press.sent
     stage.link.open()
-    seen: list[int] = []
 
     def drained() -> bool:
         counters = [int(value or 0) for _, value, *_ in rig.values(stage.name, "counter")]
-        seen.append(len(counters))
         assert counters == list(range(len(counters))), "something later was stored before something earlier"
-        return len(counters) >= stage.press.sent - 20
+        return len(counters) >= waited
 
     until(drained, 30, 0.1)
     stage.end()
@@ -162,9 +162,9 @@ def test_a_database_that_lets_nobody_in_is_tried_again_and_told(stage: Stage) ->
     shut("false")
     try:
         until(lambda: "the database is away" in rig.log, 20)
-        attempts = len(stage.link.connections)
+        attempts, began = len(stage.link.connections), time.monotonic()
         stage.sends(200)
-        assert len(stage.link.connections) - attempts < 30
+        assert len(stage.link.connections) - attempts < 20 + 5 * (time.monotonic() - began)
     finally:
         shut("true")
     until(lambda: "the database takes samples" in rig.log, 20)
@@ -186,8 +186,7 @@ def test_a_password_that_was_changed_is_told_and_the_old_one_back_goes_on(
             with psycopg.connect(database_url, autocommit=True) as admin:
                 admin.execute(f"ALTER ROLE {role} PASSWORD 'two'")
                 admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
-                until(lambda: "the database is away" in stage.rig.log, 20)
-                assert "password" in stage.rig.log
+                until(lambda: "the database is away" in stage.rig.log and "password" in stage.rig.log, 20)
                 stage.sends(100)
                 admin.execute(f"ALTER ROLE {role} PASSWORD 'one'")
             stage.end()
@@ -274,5 +273,5 @@ def test_a_database_whose_disk_is_full_takes_all_once_there_is_room(tmp_path: Pa
         if rig is not None:
             rig.close()
         server.stdin.close()
-        server.wait(40)
+        server.wait(40 * PATIENCE)
         server.stdout.close()

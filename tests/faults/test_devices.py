@@ -15,8 +15,9 @@ from plant.samples import FLAG_TIME_NOT_OF_SOURCE
 from tests.faults.device import Devices, devices
 from tests.faults.proxy import Link, Proxies
 from tests.faults.rig import Rig, opcua_source, signal_of
-from tests.ingest.parts import until
-from tests.protocols.opcua_servers import ServerProcess, asyncua_server, free_port
+from tests.ingest.parts import PATIENCE, until
+from tests.ports import free_port
+from tests.protocols.opcua_servers import ServerProcess, asyncua_server
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 AWAY = (GapReason.DISCONNECTED, GapReason.TIMEOUT)
@@ -61,10 +62,15 @@ def damage(chance: Random, link: Link, scene: Scene) -> None:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, module_url: str, proxies: Proxies, seed: int) -> Iterator[Scene]:
     swapped = free_port()
-    with devices(len(NAMES) - 1) as plant, asyncua_server("--namespaces", "urn:press,urn:oven", port=swapped) as machines:
-        # the liar is the steady one behind a link that lies
-        links = [proxies.link(("127.0.0.1", port)) for port in [*plant.ports, plant.ports[0]]]
-        sources = {name: opcua_source(name, link.port) for name, link in zip(NAMES, links, strict=True)}
+    with (
+        devices(1) as apart,
+        devices(len(NAMES) - 1) as plant,
+        asyncua_server("--namespaces", "urn:press,urn:oven", port=swapped) as machines,
+    ):
+        # the steady one stands apart: those that share a process wait while one of them is built anew; the liar lies for the first
+        links = [proxies.link(("127.0.0.1", port)) for port in [*apart.ports, *plant.ports[1:], plant.ports[0]]]
+        patient = dict.fromkeys(("steady", "restarted"), "timeout_seconds = 10.0\n")
+        sources = {name: opcua_source(name, link.port, more=patient.get(name, "")) for name, link in zip(NAMES, links, strict=True)}
         sources["unsafe"] = opcua_source("unsafe", plant.ports[0], more=SECURE)
         sources["password"] = opcua_source("password", plant.ports[0], more='username = "ann"\npassword_file = "nowhere"\n' + SECURE)
         sources["machines"] = opcua_source("machines", swapped).split("[[signals]]", 1)[0] + signal_of(
@@ -94,9 +100,11 @@ def _break_all(scene: Scene, plant: Devices, links: list[Link], machines: list[S
     rig = scene.rig
     from_us = _now_us()
     plant.tell(at["restarted"], "stop")
+    scene.spans["stopped"] = (from_us, _now_us())
     plant.tell(at["silent"], "silent", on=True)
     plant.tell(at["nodes"], "remove", name="count")
     plant.tell(at["types"], "retype", name="count", type="string")
+    scene.spans["changed"] = (from_us, _now_us())
     plant.tell(at["statuses"], "bad", status={"level": BAD_SENSOR, "count": UNCERTAIN})
     plant.tell(at["frozen"], "frozen", on=True)
     plant.tell(at["times"], "shift", us=-400 * 365 * 24 * HOUR_US)
@@ -110,6 +118,7 @@ def _break_all(scene: Scene, plant: Devices, links: list[Link], machines: list[S
     )
     rig.until_state("away", "restarted", "silent")
     until(lambda: _now_us() - from_us > 4_000_000, 10)
+    until(lambda: scene.damaged > 3, 20)
     plant.tell(at["times"], "shift", us=2 * HOUR_US)
     scene.spans["away"] = (from_us, _now_us())
     plant.tell(at["restarted"], "start", namespaces=["urn:another", "urn:test:device"])
@@ -121,6 +130,7 @@ def _break_all(scene: Scene, plant: Devices, links: list[Link], machines: list[S
     rig.until_state("connected", "restarted", "silent", "machines")
     read = rig.totals("machines").unchanged
     until(lambda: rig.totals("machines").unchanged > read + 3, 30, 0.1)
+    until(lambda: any(t > _now_us() + HOUR_US for t, *_ in rig.values("times", "level")), 30, 0.1)
     plant.tell(at["times"], "shift", us=0)
     scene.spans["all"] = (from_us, _now_us())
 
@@ -138,9 +148,10 @@ def test_a_device_that_does_nothing_wrong_loses_nothing_to_the_others(scene: Sce
 
 
 def test_a_restarted_server_is_a_gap_of_its_downtime(scene: Scene) -> None:
-    from_us, to_us = scene.spans["away"]
+    _, to_us = scene.spans["away"]
+    from_us, stopped_us = scene.spans["stopped"]
     gaps = [gap for gap in scene.rig.gaps("restarted", *AWAY) if gap.to_us > from_us]
-    assert abs(gaps[0].from_us - from_us) < 2_000_000
+    assert from_us - 2_000_000 * PATIENCE < gaps[0].from_us < stopped_us + 2_000_000
     assert gaps[-1].to_us >= to_us - 200_000
 
 
@@ -152,7 +163,7 @@ def test_a_server_that_numbers_its_namespaces_anew_never_gives_another_machines_
 
 
 def test_a_node_that_is_gone_is_a_gap_of_its_own_and_the_others_flow(scene: Scene) -> None:
-    from_us, _ = scene.spans["away"]
+    _, from_us = scene.spans["changed"]
     (gone,) = {gap.signal for gap in scene.rig.gaps("nodes", GapReason.NODE)}
     assert gone is not None
     assert gone.endswith("/count")
@@ -161,7 +172,7 @@ def test_a_node_that_is_gone_is_a_gap_of_its_own_and_the_others_flow(scene: Scen
 
 
 def test_a_node_of_another_type_is_rejected_and_never_turned_into_a_number(scene: Scene) -> None:
-    from_us, _ = scene.spans["away"]
+    _, from_us = scene.spans["changed"]
     (changed,) = {gap.signal for gap in scene.rig.gaps("types", GapReason.TYPE)}
     assert changed is not None
     assert changed.endswith("/count")
@@ -179,7 +190,7 @@ def test_a_bad_status_is_kept_whole_and_brings_no_number(scene: Scene) -> None:
 
 
 def test_a_frozen_source_time_is_unchanged_and_never_stored_again(scene: Scene) -> None:
-    assert scene.rig.totals("frozen").unchanged > 3 * 10
+    assert scene.rig.totals("frozen").unchanged > 3
     times = [t for t, *_ in scene.rig.values("frozen", "level")]
     assert len(times) == len(set(times))
 

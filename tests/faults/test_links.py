@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from plant.ledger import GapReason
 from tests.faults.device import devices
 from tests.faults.proxy import Flapping, Link, Proxies
 from tests.faults.rig import Rig, gap_seconds, opcua_source
-from tests.ingest.parts import until
+from tests.ingest.parts import PATIENCE, until
 
 pytestmark = pytest.mark.timeout(600)
 AWAY = (GapReason.DISCONNECTED, GapReason.TIMEOUT)
+PATIENT = "timeout_seconds = 10.0\n"
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Scene:
     descriptors: tuple[int, int] = (0, 0)
     threads: tuple[int, int] = (0, 0)
     flapped: int = 0
+    silent_seconds: float = 0.0
     attempts: list[list[float]] = field(default_factory=list)
 
 
@@ -44,9 +47,9 @@ def _descriptors(rig: Rig) -> tuple[int, int]:
     return sum(one.num_fds() for one in family), sum(one.num_threads() for one in family)
 
 
-def _away_after(scene: Scene, source: str, began: float) -> None:
-    until(lambda: scene.rig.states().get(source) == "away", 20, 0.05)
-    scene.found_seconds[source] = time.monotonic() - began
+def _away_after(scene: Scene, source: str, from_us: int) -> None:
+    until(lambda: scene.rig.since_us(source, "away") is not None, 20, 0.05)
+    scene.found_seconds[source] = ((scene.rig.since_us(source, "away") or _now_us()) - from_us) / 1e6
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +58,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory, module_url: str, proxies: Pr
     with devices(1) as plant:
         device = ("127.0.0.1", plant.ports[0])
         links = {name: proxies.link(device) for name in names}
-        sources = {name: opcua_source(name, links[name].port) for name in names}
+        # where a broken link is told of at once, a busy device must not be taken for one
+        patient = {"steady", "cut", "slow", "sliced"}
+        sources = {name: opcua_source(name, links[name].port, more=PATIENT if name in patient else "") for name in names}
         # the same port at another address of this machine
         moved = proxies.link(device, host="127.0.0.3", port=links["name"].port, closed=True)
         sources["name"] = opcua_source("name", links["name"].port, host="device.test")
-        sources["slow"] = opcua_source("slow", links["slow"].port, more="timeout_seconds = 4.0\n")
         rig = Rig(tmp_path_factory.mktemp("links"), module_url, sources)
         scene = Scene(rig, links)
         links["silent"].silent = True
@@ -89,18 +93,20 @@ def _break_all(scene: Scene, moved: Link) -> None:
     rig.faults(hosts={"device.test": ""})
     links["name"].close()
     began, from_us = time.monotonic(), _now_us()
-    watches = [threading.Thread(target=_away_after, args=(scene, name, began)) for name in ("cut", "hole", "name")]
+    watches = [threading.Thread(target=_away_after, args=(scene, name, from_us)) for name in ("cut", "hole", "name")]
     for watch in watches:
         watch.start()
     links["hole"].black_hole()
-    for link in [links["cut"], *crowd]:
+    links["cut"].close()
+    closed_us = _now_us()
+    for link in crowd:
         link.close()
     for watch in watches:
         watch.join(30)
     links["hole"].heal()
     until(lambda: time.monotonic() - began > 3, 10)
+    scene.spans["cut"] = (closed_us, _now_us())
     links["cut"].open()
-    scene.spans["cut"] = (from_us, _now_us())
     for link in crowd:
         link.open()
     moved.open()
@@ -108,6 +114,7 @@ def _break_all(scene: Scene, moved: Link) -> None:
     rig.until_state("connected", "cut", "name", *(f"crowd-{n}" for n in (1, 2, 3, 4)))
     scene.attempts = [link.connections[count:] for link, count in zip(crowd, taken, strict=True)]
     scene.spans["silent"] = (0, _now_us())
+    scene.silent_seconds = time.monotonic() - links["silent"].connections[0]
     links["silent"].silent = False
     links["silent"].reset()
     links["slow"].delay_seconds = links["slow"].jitter_seconds = 0.0
@@ -116,6 +123,9 @@ def _break_all(scene: Scene, moved: Link) -> None:
     flapping.stop()
     scene.flapped = flapping.times
     rig.until_state("connected", "flap", "silent", "hole")
+    # what was in the midst of an attempt lets go of it
+    with contextlib.suppress(AssertionError):
+        until(lambda: all(now <= most for now, most in zip(_descriptors(rig), (before[0] + 6, before[1] + 3), strict=True)), 5)
     after = _descriptors(rig)
     scene.descriptors, scene.threads = (before[0], after[0]), (before[1], after[1])
 
@@ -128,7 +138,7 @@ def test_the_ledger_holds_every_tick_of_every_source_whatever_happened_to_its_li
 def test_a_source_on_a_whole_link_does_not_notice_the_others(scene: Scene) -> None:
     connecting = scene.rig.gaps("steady", *AWAY)
     assert len(connecting) <= 1, connecting
-    assert gap_seconds(connecting) < 10
+    assert gap_seconds(connecting) < 10 * PATIENCE
 
 
 def test_a_cut_link_becomes_a_gap_with_its_start_and_end(scene: Scene) -> None:
@@ -136,10 +146,11 @@ def test_a_cut_link_becomes_a_gap_with_its_start_and_end(scene: Scene) -> None:
     gaps = [gap for gap in scene.rig.gaps("cut", *AWAY) if gap.to_us > from_us]
     assert gaps
     # a read was on its way when the link broke, and one more may stand in the last tick before
-    assert abs(gaps[0].from_us - from_us) < 1_500_000
+    assert -1_500_000 * PATIENCE < gaps[0].from_us - from_us < 1_500_000
     assert gaps[-1].to_us >= to_us - 200_000
-    assert sum(gap.count for gap in gaps) >= 3 * (to_us - from_us - 300_000) // 100_000
-    seen = [t for t, *_ in scene.rig.values("cut", "count") if gaps[0].from_us + 1_200_000 < t < to_us - 200_000]
+    told = [gap for gap in scene.rig.gaps("cut") if gap.to_us > from_us]
+    assert sum(gap.count for gap in told) >= 3 * (to_us - from_us - 300_000) // 100_000
+    seen = [t for t, *_ in scene.rig.values("cut", "count") if from_us + 200_000 < t < to_us - 200_000]
     assert seen == []
 
 
@@ -174,7 +185,7 @@ def test_a_name_that_is_unknown_for_a_while_is_asked_for_again_and_its_new_addre
 def test_a_port_that_is_open_and_silent_hangs_nothing(scene: Scene) -> None:
     silent = scene.rig.gaps("silent", *AWAY)
     assert silent[-1].to_us >= scene.spans["silent"][1] - 2_000_000
-    assert len(scene.links["silent"].connections) < 30
+    assert len(scene.links["silent"].connections) < 5 + scene.silent_seconds
 
 
 def test_sources_that_lost_their_links_together_come_back_one_after_the_other(scene: Scene) -> None:
@@ -185,4 +196,4 @@ def test_sources_that_lost_their_links_together_come_back_one_after_the_other(sc
 
 def test_the_family_of_a_stopped_ingest_is_gone(scene: Scene) -> None:
     assert scene.rig.child is None
-    assert not [one for one in psutil.Process().children(recursive=True) if "ingest" in " ".join(one.cmdline())]
+    assert not [one for one in psutil.Process().children(recursive=True) if "ingest" in one.as_dict(["cmdline"], [])["cmdline"]]

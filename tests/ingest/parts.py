@@ -22,9 +22,12 @@ from ingest.spool import Spool
 from ingest.writer import SpoolWriter
 from plant.clock import SystemClock
 from plant.signals import SourceId
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MOSQUITTO = Path("/usr/sbin/mosquitto")
+PATIENCE = 4
+"""A busy machine may take so many times longer than a quiet one; only a test that fails waits so long."""
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Child:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(30)
+            code = self.process.wait(30 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"{self.process.args!r} did not stop; its log: {self.log.read_text()[-3000:]}") from None
@@ -62,7 +65,7 @@ class Child:
         return code
 
 
-def start(arguments: Sequence[str], log: Path, environment: dict[str, str] | None = None, seconds: float = 30) -> Child:
+def start(arguments: Sequence[str], log: Path, environment: dict[str, str] | None = None, seconds: float = 30 * PATIENCE) -> Child:
     """Start ``python -m ...`` and wait for its ready line."""
     with log.open("ab") as stderr:
         process = subprocess.Popen(
@@ -93,13 +96,6 @@ def start_plant(site: Path, *more: str, environment: dict[str, str] | None = Non
     """Start the simulated plant, which writes its site settings."""
     site.parent.mkdir(parents=True, exist_ok=True)
     return start(["simulators", "plant", "--seed", "7", "--site-out", str(site), *more], site.parent / "plant.log", environment)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Mosquitto:
@@ -136,10 +132,10 @@ def answers(port: int) -> bool:
 
 
 def until(condition: Callable[[], bool], seconds: float, every: float = 0.02) -> None:
-    """Return once a condition holds; fail after some seconds."""
-    deadline = time.monotonic() + seconds
+    """Return once a condition holds; fail when it does not within some seconds of a quiet machine."""
+    deadline = time.monotonic() + PATIENCE * seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, f"it did not happen within {PATIENCE} x {seconds} s"
         time.sleep(every)
 
 

@@ -18,7 +18,7 @@ class Sender(threading.Thread):
         super().__init__(daemon=True)
         self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, f"sender-{uuid4()}", version, session_seconds=0))
         self.connection.start()
-        self.connection.wait_connected(10)
+        self.connection.wait_connected(60)
         self.sent = 0
         self.pause = pause
         self.stopping = threading.Event()
@@ -42,5 +42,5 @@ class Sender(threading.Thread):
     def finish(self) -> None:
         """Send no more, and wait until the broker has all."""
         self.halt()
-        self.connection.flush(20)
+        self.connection.flush(60)
         self.connection.stop()

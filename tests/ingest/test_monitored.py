@@ -34,7 +34,8 @@ from protocols.opcua_client import OpcUaEndpoint, Wish
 from protocols.opcua_subscription import Delivery
 from simulators.device_limits import DeviceLimits
 from simulators.opcua_server import SimulatedServer
-from tests.ingest.parts import free_port, until
+from tests.ingest.parts import until
+from tests.ports import free_port
 from tests.protocols.opcua_servers import ServerProcess, asyncua_server
 from tests.simulators.conftest import NAMESPACE, CountingFeed, serving
 

@@ -22,8 +22,9 @@ from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
-from tests.ingest.parts import REPOSITORY, Child, Mosquitto, free_port, spool_states, start_ingest, start_plant, until, write_mqtt_site
+from tests.ingest.parts import REPOSITORY, Child, Mosquitto, spool_states, start_ingest, start_plant, until, write_mqtt_site
 from tests.ingest.senders import Sender
+from tests.ports import free_port
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 30_000

@@ -26,7 +26,8 @@ from plant.equipment import EquipmentId
 from plant.ledger import Counts, Gap, GapReason
 from plant.signals import DataType, Signal, SignalPath, SourceId, StoreRule
 from protocols.opcua_client import OpcUaEndpoint
-from tests.ingest.parts import free_port, until
+from tests.ingest.parts import until
+from tests.ports import free_port
 
 SOURCE = SourceId("server")
 NAMESPACE = "urn:test:machine"

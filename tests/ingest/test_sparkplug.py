@@ -236,7 +236,7 @@ class Own:
         self.connection = MqttConnection(endpoint, self._take)
         self.connection.subscribe([("spBv1.0/hall/NCMD/paint", 1), (state_topic, 1)])
         self.connection.start()
-        self.connection.wait_connected(10)
+        self.connection.wait_connected(60)
         self.states: list[bytes] = []
         self.commands: list[MqttMessage] = []
         self.sequence = 0
@@ -253,7 +253,7 @@ class Own:
         number = None if kind == "NDEATH" else self.sequence
         self.sequence = self.sequence if number is None else (number + 1) % 256
         if not lose:
-            self.connection.publish(topic_of(kind, "hall/paint", device), encode(self.clock.now_us() // 1000, number, metrics), 1, 5)
+            self.connection.publish(topic_of(kind, "hall/paint", device), encode(self.clock.now_us() // 1000, number, metrics), 1, 60)
 
     def birth(self, level: float = 0.5, bd_seq: int = 0) -> None:
         self.send("NBIRTH", [Metric(BDSEQ, bd_seq, MetricType.INT64), Metric("level", level, MetricType.DOUBLE, alias=1)])
@@ -321,7 +321,7 @@ def test_only_the_death_of_the_present_session_counts_also_when_it_overtakes_its
     born = [Metric(BDSEQ, 8, MetricType.INT64), Metric("level", 2.0, MetricType.DOUBLE, alias=1)]
     late = topic_of("NBIRTH", "hall/paint"), encode(edge.clock.now_us() // 1000, 0, born)
     edge.send("NDEATH", [Metric(BDSEQ, 8, MetricType.INT64)])
-    edge.connection.publish(*late, 1, 5)
+    edge.connection.publish(*late, 1, 60)
     run.expect(8)
     until(lambda: "0 of 1 edge nodes online" in run.detail, 5)
     assert run.end() == Counts(expected=8, stored=8)
@@ -396,7 +396,7 @@ def test_the_host_tells_that_it_is_there_and_when_it_leaves_and_the_broker_tells
     first = json.loads(edge.states[-1])
     assert first["online"] is True
     assert abs(first["timestamp"] - edge.clock.now_us() // 1000) < 60_000
-    edge.connection.publish("spBv1.0/STATE/leadhand", json.dumps({"online": False, "timestamp": 0}).encode(), 1, 5, retain=True)
+    edge.connection.publish("spBv1.0/STATE/leadhand", json.dumps({"online": False, "timestamp": 0}).encode(), 1, 60, retain=True)
     until(lambda: json.loads(edge.states[-1]) == first and len(edge.states) >= 3, 5)
     connection = run.reader._connection
     assert connection is not None

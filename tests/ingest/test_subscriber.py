@@ -60,11 +60,11 @@ class Run:
         until(lambda: self.health.state == "connected", 10)
         self.sender = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender", "3.1.1", session_seconds=0))
         self.sender.start()
-        self.sender.wait_connected(10)
+        self.sender.wait_connected(60)
 
     def send(self, *payloads: bytes) -> None:
         for payload in payloads:
-            self.sender.publish(TOPIC, payload, 1, 5)
+            self.sender.publish(TOPIC, payload, 1, 60)
 
     def counts_after(self, expected: int) -> Counts:
         """What the ledger says once so many samples came."""
@@ -177,7 +177,7 @@ class Voice:
     def __init__(self, port: int) -> None:
         self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "voice", session_seconds=0))
         self.connection.start()
-        self.connection.wait_connected(10)
+        self.connection.wait_connected(60)
 
     def say(self, place: int, content: object, qos: int = 1) -> None:
         self.connection.publish(f"hall/{place}", json.dumps(content).encode(), qos, 5 if qos else None)

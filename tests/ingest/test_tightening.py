@@ -31,7 +31,8 @@ from storage.database import Connection, connect
 from storage.ledger import read_gaps, read_ledger
 from storage.tightening import Wanted, read_curve, read_spindles, read_tightenings
 from tests.ingest.controllers import TOOL_SITE, Tools, controller_running
-from tests.ingest.parts import free_port, start_ingest, until
+from tests.ingest.parts import start_ingest, until
+from tests.ports import free_port
 
 SOURCE = SourceId("nutrunner")
 FOREVER = 4_000_000_000_000_000

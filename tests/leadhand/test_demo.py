@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from tests.leadhand.test_commands import leadhand
-from tests.leadhand.test_supervisor import ROOT, alive, free_port, is_free, until
+from tests.leadhand.test_supervisor import ROOT, alive, is_free, until
+from tests.ports import free_port
 
 
 def demo(home: Path, *words: str) -> list[str]:

@@ -13,7 +13,8 @@ from plant.site import load_site
 from protocols.opcua_client import OpcUaEndpoint
 from protocols.opcua_discovery import discover
 from tests.node_parts import Node
-from tests.protocols.opcua_servers import ServerProcess, free_port
+from tests.ports import free_port
+from tests.protocols.opcua_servers import ServerProcess
 
 
 def test_a_foreign_servers_variables_are_proposed_with_units_ranges_and_places(node: Node, tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from leadhand.processes import is_running
 from plant.errors import Unavailable
 from protocols.mqtt_client import MqttConnection, MqttEndpoint
 from storage.database import connect
-from tests.leadhand.test_supervisor import ROOT, free_port, is_free, until
+from tests.leadhand.test_supervisor import ROOT, is_free, until
+from tests.ports import free_port
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def test_the_broker_lets_in_nobody_without_the_password_of_this_home(tmp_path: P
         assert secret.stat().st_mode & 0o077 == 0
         mine = MqttConnection(MqttEndpoint("127.0.0.1", facts["port"], "mine", username="leadhand", password=secret.read_text().strip()))
         mine.start()
-        mine.wait_connected(10)
+        mine.wait_connected(60)
         mine.stop()
         stranger = MqttConnection(MqttEndpoint("127.0.0.1", facts["port"], "stranger"))
         stranger.start()

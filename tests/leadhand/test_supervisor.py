@@ -16,18 +16,14 @@ import pytest
 
 from leadhand.home import Home
 from plant.errors import Rejected
+from tests.ingest.parts import PATIENCE
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def until(true: Callable[[], Any], seconds: float = 15.0) -> Any:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         found = true()
         if found:

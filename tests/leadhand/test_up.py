@@ -16,7 +16,8 @@ from plant.clock import SystemClock
 from plant.site import load_site
 from storage.postgres import EmbeddedPostgres
 from tests.leadhand.test_commands import leadhand
-from tests.leadhand.test_supervisor import ROOT, free_port, until
+from tests.leadhand.test_supervisor import ROOT, until
+from tests.ports import free_port
 from tests.test_replay_recording import mosquitto
 
 RECORDING = "position,state\n" + "\n".join(f"{n / 7!r},{'run' if n % 3 else 'idle'}" for n in range(100)) + "\n"

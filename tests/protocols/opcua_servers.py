@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from protocols import pki
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVER_URI = "urn:test:server"
@@ -45,13 +45,6 @@ TYPES: dict[str, bool | int | float | str] = {
     "double": 3.141592653589793,
     "string": "Grüße 你好",
 }
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class ServerProcess:

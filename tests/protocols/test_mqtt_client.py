@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from plant.errors import Rejected, SettingsError, Unavailable
 from protocols.mqtt_broker import EmbeddedBroker
 from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState, topic_matches
 from protocols.mqtt_link import Link
-from tests.ingest.parts import Mosquitto, answers, free_port, until
+from tests.ingest.parts import Mosquitto, answers, until
+from tests.ports import free_port
 
 Version = Literal["5", "3.1.1"]
 BrokerKind = tuple[Literal["mosquitto", "iotcore"], Version]
@@ -74,7 +76,7 @@ def opener(broker: tuple[int, Version]) -> Iterator[Opener]:
         connection = MqttConnection(endpoint, inbox.take, inbox.state)
         connection.subscribe(filters)
         connection.start()
-        connection.wait_connected(10)
+        connection.wait_connected(60)
         opened.append(connection)
         return connection, inbox
 
@@ -84,13 +86,19 @@ def opener(broker: tuple[int, Version]) -> Iterator[Opener]:
 
 
 def settled(connection: MqttConnection, inbox: Inbox) -> None:
-    """Wait until the subscription is in force: messages to oneself come back."""
+    """Wait until the subscription is in force: messages to oneself come back, down to the last, and are acknowledged."""
+    sent = itertools.count()
+    last = b""
 
     def echoed() -> bool:
-        connection.publish("probe/x", b"probe", 1, 5)
-        return any(message.topic == "probe/x" for message in inbox.messages)
+        nonlocal last
+        last = b"%d" % next(sent)
+        connection.publish("probe/x", last, 1, 60)
+        return bool(inbox.of("probe/x"))
 
     until(echoed, 10, 0.05)
+    # one that came later, unacknowledged, would be in front of all that a test sends
+    until(lambda: any(message.payload == last for message in inbox.of("probe/x")), 10)
     connection.acknowledge(inbox.tokens)
     inbox.messages.clear()
 
@@ -102,7 +110,7 @@ def test_messages_come_whole_and_in_order(opener: Opener) -> None:
     payloads = [b"%d" % n + bytes(range(256)) for n in range(40)]
     for payload in payloads:
         sender.publish("a/b/c", payload)
-    sender.flush(10)
+    sender.flush(60)
     until(lambda: len(inbox.of("a/b/c")) >= 20, 10)
     done = 0
     while len(inbox.of("a/b/c")) < 40:
@@ -119,7 +127,7 @@ def test_each_message_comes_with_its_own_topic_also_under_wildcards(opener: Open
     sender, _ = opener("sender", session_seconds=0)
     for n in range(12):
         sender.publish(f"a/{n % 3}/c", b"%d" % (n % 3))
-    sender.flush(10)
+    sender.flush(60)
     until(lambda: len(inbox.messages) >= 12, 10)
     assert all(message.topic == f"a/{message.payload.decode()}/c" for message in inbox.messages)
 
@@ -129,12 +137,12 @@ def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(opener: Ope
     settled(connection, inbox)
     sender, _ = opener("sender", session_seconds=0)
     for n in range(6):
-        sender.publish("t", b"%d" % n, 1, 5)
+        sender.publish("t", b"%d" % n, 1, 60)
     until(lambda: len(inbox.of("t")) == 6, 10)
     first = inbox.of("t")
     connection.acknowledge([m.token for m in first[:3]])
     # the acknowledgements are behind this in the stream, and the answer is in front of what we wait for
-    connection.publish("probe/x", b"", 1, 5)
+    connection.publish("probe/x", b"", 1, 60)
     connection.stop()
 
     _again, second = opener("reader", ("t", 1))
@@ -164,7 +172,7 @@ def test_a_full_reader_gets_everything_once_it_has_room(opener: Opener) -> None:
     inbox.full = True
     sender, _ = opener("sender", session_seconds=0)
     for n in range(5):
-        sender.publish("t", b"%d" % n, 1, 5)
+        sender.publish("t", b"%d" % n, 1, 60)
     threading.Event().wait(0.3)
     assert inbox.messages == []
     inbox.full = False
@@ -183,7 +191,7 @@ def test_an_exception_in_the_reader_does_not_end_the_connection(opener: Opener) 
     connection._take = explode
     sender, _ = opener("sender", session_seconds=0)
     for n in range(3):
-        sender.publish("t", b"%d" % n, 1, 5)
+        sender.publish("t", b"%d" % n, 1, 60)
     until(lambda: len(seen) == 3, 10)
     assert connection.connected
 
@@ -192,7 +200,7 @@ def test_old_tokens_acknowledge_nothing_on_a_new_connection(opener: Opener) -> N
     connection, inbox = opener("reader", ("t", 1), ("probe/#", 1))
     settled(connection, inbox)
     sender, _ = opener("sender", session_seconds=0)
-    sender.publish("t", b"x", 1, 5)
+    sender.publish("t", b"x", 1, 60)
     until(lambda: len(inbox.of("t")) == 1, 10)
     connection.reconnect()
     until(lambda: len(inbox.of("t")) == 2, 15)
@@ -252,7 +260,7 @@ def test_the_embedded_broker_lets_in_its_users_only(tmp_path: Path, version: Ver
             connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "reader", version, username=user, password=password))
             connection.start()
             if allowed:
-                connection.wait_connected(5)
+                connection.wait_connected(60)
             else:
                 with pytest.raises(Unavailable):
                     connection.wait_connected(0.8)

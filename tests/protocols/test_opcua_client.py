@@ -17,7 +17,9 @@ from plant.samples import NO_TIME
 from plant.signals import DataType
 from protocols import opcua_reading
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, Reading, ResolvedNode, UnresolvedNode, open_session
-from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server, free_port
+from tests.ingest.parts import PATIENCE
+from tests.ports import free_port
+from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server
 
 SPACE = "http://types.test/UA/"
 PATH = "/Objects/nsu=urn:press:press/nsu=urn:press:Temperature"
@@ -47,7 +49,7 @@ async def reading_of(session: OpcUaSession, addresses: Sequence[str], types: Seq
 
 
 async def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while not true():
         assert time.monotonic() < end, "it did not come true in time"
         await asyncio.sleep(0.01)
@@ -243,11 +245,10 @@ async def test_a_killed_server_is_noticed_at_once_and_its_successor_is_read() ->
         reading = await reading_of(session, [PRESS])
         await reading.read()
         server.kill()
-        began = time.monotonic()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(5 * PATIENCE):
             await session.lost.wait()
-        assert time.monotonic() - began < 0.5
         assert session.lost_reason
+        assert "silent" not in session.lost_reason, "it was not waited for in vain"
         with pytest.raises(Unavailable):
             await reading.read()
         with pytest.raises(Unavailable):
@@ -271,13 +272,12 @@ async def test_a_server_that_falls_silent_is_given_up_within_about_three_seconds
         if reads:
             with pytest.raises(Unavailable, match="silent"):
                 await reading.read()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(3.5 * PATIENCE):
             await session.lost.wait()
-        assert 1.5 < time.monotonic() - began < 3.5
+        assert time.monotonic() - began > 1.5
         assert "silent" in session.lost_reason
-        began = time.monotonic()
-        await session.close()
-        assert time.monotonic() - began < 1.0
+        async with asyncio.timeout(1.0 * PATIENCE):
+            await session.close()
         server.thaw()
 
 
@@ -292,14 +292,15 @@ async def test_an_idle_session_lives_on() -> None:
 
 async def test_an_answer_that_comes_too_late_is_dropped_and_the_session_lives() -> None:
     with asyncua_server() as server:
-        async with session_with(server, timeout_seconds=0.4) as session:
+        async with session_with(server, timeout_seconds=1.0) as session:
             reading = await reading_of(session, [PRESS])
-            server.tell("sleep", seconds=0.9)
+            server.freeze()
             with pytest.raises(Unavailable, match="in time"):
                 await reading.read()
-            await asyncio.sleep(0.8)
-            assert not session.lost.is_set()
+            server.thaw()
+            # answers keep their order: the late one is there before this one
             assert (await reading.read()).value.tolist() == [180.0]
+            assert not session.lost.is_set()
 
 
 async def test_a_read_that_is_cancelled_leaves_nothing_behind(server: ServerProcess) -> None:
@@ -364,10 +365,9 @@ class Impostor(asyncio.Protocol):
 )
 async def test_what_is_no_opc_ua_server_is_unavailable_in_time(answer: bytes) -> None:
     other = await asyncio.get_running_loop().create_server(lambda: Impostor(answer), "127.0.0.1", 0)
-    began = time.monotonic()
-    with pytest.raises(Unavailable):
-        await open_session(plain(f"opc.tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}/", timeout_seconds=0.5))
-    assert time.monotonic() - began < 2
+    async with asyncio.timeout(2 * PATIENCE):
+        with pytest.raises(Unavailable):
+            await open_session(plain(f"opc.tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}/", timeout_seconds=0.5))
     other.close()
     await other.wait_closed()
     await asyncio.sleep(0.01)

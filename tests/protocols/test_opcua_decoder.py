@@ -234,10 +234,10 @@ def test_damaged_replies_give_the_reference_values_or_unavailable(data: st.DataO
 )
 def test_lengths_that_lie_are_refused_at_once(variant: bytes) -> None:
     """The first one keeps asyncua's decoder busy for minutes: an array of 2**31 nulls in five bytes."""
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Unavailable, match="malformed"):
         decode([Record(variant)])
-    assert time.perf_counter() - began < 0.5
+    assert time.process_time() - began < 0.5
 
 
 def test_a_text_that_is_no_utf8_spoils_its_own_node_only() -> None:
@@ -307,12 +307,12 @@ def test_any_bytes_give_columns_or_unavailable_in_time(content: bytes, data: st.
     damaged = bytearray(content)
     for _ in range(data.draw(st.integers(0, 3)) if damaged else 0):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         columns = decode_results(bytes(damaged))
     except Unavailable:
         columns = None
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
     assert columns is None or len(columns) == int.from_bytes(damaged[:4], "little")
 
 

@@ -10,7 +10,8 @@ from plant.errors import Unavailable
 from plant.signals import DataType, Range
 from protocols.opcua_client import OpcUaEndpoint, ResolvedNode, open_session
 from protocols.opcua_discovery import discover
-from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server, free_port
+from tests.ports import free_port
+from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server
 
 
 @pytest.fixture(scope="module")

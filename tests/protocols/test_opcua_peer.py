@@ -14,7 +14,8 @@ from protocols import pki
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, UnresolvedNode, open_session
 from protocols.opcua_discovery import discover
 from tests.node_parts import Node
-from tests.protocols.opcua_servers import CLIENT_URI, ServerProcess, free_port
+from tests.ports import free_port
+from tests.protocols.opcua_servers import CLIENT_URI, ServerProcess
 
 SPACE = "http://node.test/Line:1/"
 VALUES: dict[str, bool | int | float | str] = {

@@ -27,8 +27,10 @@ from protocols.opcua_connection import service_result
 from protocols.opcua_notifications import NotificationDecoder
 from simulators.device_limits import DeviceLimits
 from simulators.opcua_server import SimulatedServer
+from tests.ingest.parts import PATIENCE
 from tests.node_parts import Node
-from tests.protocols.opcua_servers import ServerProcess, asyncua_server, free_port
+from tests.ports import free_port
+from tests.protocols.opcua_servers import ServerProcess, asyncua_server
 from tests.simulators.conftest import NAMESPACE, CountingFeed, serving
 
 SCAN_US = 20_000
@@ -166,7 +168,7 @@ async def test_a_silent_subscription_is_found_within_three_keep_alives_each_time
             began = time.monotonic()
             with pytest.raises(SubscriptionLost, match="silent"):
                 await Seen().take(subscription, 1000)
-            assert time.monotonic() - began < 3 * subscription.granted.keep_alive_seconds + 1
+            assert time.monotonic() - began < PATIENCE * 3 * subscription.granted.keep_alive_seconds
             assert not session.lost.is_set()
             subscription.stop()
 
@@ -176,10 +178,10 @@ async def test_a_quiet_subscription_lives_by_its_keep_alives() -> None:
         subscription, seen = await subscribed(session, 1), Seen()
         await seen.take(subscription, 3)
         server.nodes.frozen = True
-        began, empty = time.monotonic(), 0
-        while time.monotonic() - began < 3.5:
-            empty += not (await subscription.receive()).changes
-        assert empty >= 2
+        empty = 0
+        async with asyncio.timeout(3.5 * PATIENCE):
+            while empty < 2:
+                empty += not (await subscription.receive()).changes
         subscription.stop()
 
 
@@ -374,7 +376,7 @@ def test_damaged_notifications_are_unavailable_or_as_the_reference_reads_them(da
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(start, len(damaged) - 1))] = data.draw(st.sampled_from([0, 1, 0x7F, 0x80, 0xFF, 0x98, 3]))
     content = bytes(damaged[: data.draw(st.integers(start, len(damaged)))]) if data.draw(st.booleans()) else bytes(damaged)
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         published = decoder.published(content, start)
     except Unavailable:
@@ -382,7 +384,7 @@ def test_damaged_notifications_are_unavailable_or_as_the_reference_reads_them(da
             NotificationDecoder().published(content, start)
         return
     finally:
-        assert time.perf_counter() - began < 1.0
+        assert time.process_time() - began < 1.0
     fresh = NotificationDecoder().published(content, start)
     assert published.available == fresh.available
     for ours, theirs in zip(published.message.changes, fresh.message.changes, strict=True):
@@ -394,7 +396,7 @@ def test_damaged_notifications_are_unavailable_or_as_the_reference_reads_them(da
 def test_a_count_that_lies_is_refused_at_once() -> None:
     reply = response([(1, ua.Variant(1.0, ua.VariantType.Double), 0)])
     at = reply.index(struct.pack("<iI", 1, 1))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(Unavailable, match="malformed"):
         NotificationDecoder().published(reply[:at] + b"\xff\xff\xff\x7f" + reply[at + 4 :], service_result(reply)[2])
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.5

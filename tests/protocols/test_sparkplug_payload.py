@@ -109,7 +109,6 @@ def read_all(payload: Payload) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=1000)
 def test_any_bytes_are_read_or_rejected(content: bytes) -> None:
     try:
         read_all(decode(content))
@@ -118,7 +117,6 @@ def test_any_bytes_are_read_or_rejected(content: bytes) -> None:
 
 
 @given(st.lists(metrics, min_size=1, max_size=4), st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=8))
-@settings(deadline=1000)
 def test_a_payload_with_bytes_exchanged_is_read_or_rejected(sent: list[Metric], changes: list[tuple[int, int]]) -> None:
     content = bytearray(encode(TIME_MS, 1, sent))
     for place, byte in changes:

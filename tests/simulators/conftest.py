@@ -19,6 +19,7 @@ from plant.signals import DataType
 from simulators.device_limits import DeviceLimits
 from simulators.feed import Scan, Variable
 from simulators.opcua_server import Protection, SimulatedServer
+from tests.ports import free_port
 
 NAMESPACE = "urn:test:device"
 SHARED_DATA = Path(os.environ.get("LEADHAND_SHARED_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
@@ -76,13 +77,6 @@ def shared_data() -> Path:
             pytest.fail(f"{folder} is missing; set LEADHAND_SHARED_DATA")
         pytest.skip(f"no real recordings at {folder}; set LEADHAND_SHARED_DATA")
     return folder
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from simulators.plant_feed import SCAN_US
 from simulators.plant_site import NAMESPACE
 from simulators.sparkplug_node import METRIC_TYPES
 from tests.ingest.parts import until
-from tests.simulators.conftest import free_port
+from tests.ports import free_port
 from tests.simulators.test_replay import Listener, simulators
 
 
@@ -64,9 +64,9 @@ def _births(url: str, devices: int) -> dict[str, list[MetricRow]]:
     connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "births", session_seconds=0), take)
     connection.subscribe(filters_of(["north"]))
     connection.start()
-    connection.wait_connected(10)
+    connection.wait_connected(60)
     state = HostState("leadhand")
-    connection.publish(state.topic, state.payload(time.time_ns() // 1_000_000, online=True), 1, 5, retain=True)
+    connection.publish(state.topic, state.payload(time.time_ns() // 1_000_000, online=True), 1, 60, retain=True)
     until(lambda: len(found) == devices, 10)
     connection.stop()
     return found

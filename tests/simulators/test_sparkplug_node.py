@@ -40,7 +40,7 @@ class Listener:
         self.connection = MqttConnection(MqttEndpoint("127.0.0.1", port, "host", session_seconds=0), self._take)
         self.connection.subscribe(filters_of(["hall"]))
         self.connection.start()
-        self.connection.wait_connected(10)
+        self.connection.wait_connected(60)
 
     def _take(self, message: MqttMessage) -> bool:
         self.connection.acknowledge([message.token])
@@ -51,10 +51,10 @@ class Listener:
 
     def say(self, *, online: bool) -> None:
         payload = STATE.payload(self.clock.now_us() // 1000, online=online)
-        self.connection.publish(STATE.topic, payload, 1, 5, retain=True)
+        self.connection.publish(STATE.topic, payload, 1, 60, retain=True)
 
     def rebirth(self) -> None:
-        self.connection.publish(topic_of("NCMD", NODE), rebirth_request(self.clock.now_us() // 1000), 1, 5)
+        self.connection.publish(topic_of("NCMD", NODE), rebirth_request(self.clock.now_us() // 1000), 1, 60)
 
     def values(self, place: int = 0, *, historical: bool = False) -> list[float]:
         samples = [event for event in self.all if isinstance(event, Samples)]
@@ -186,7 +186,7 @@ def test_without_its_primary_host_values_are_stored_and_come_later_as_history(po
     scans.until(lambda: scans.node.speaking)
     until(lambda: set(stored) <= set(host.values(historical=True)), 5)
     assert scans.node.stored == 0
-    host.connection.publish(STATE.topic, json.dumps({"online": False, "timestamp": 1}).encode(), 1, 5, retain=True)
+    host.connection.publish(STATE.topic, json.dumps({"online": False, "timestamp": 1}).encode(), 1, 60, retain=True)
     births = scans.node.births
     for _ in range(10):
         scans.scan()

@@ -2,7 +2,8 @@
 
 ``LEADHAND_FAULTS`` names a JSON file that a test may rewrite at any time: ``clock_us`` (how far our clock is ahead),
 ``hosts`` (what names resolve to; a name with "" is not known), ``write_errno`` and ``sync_errno`` (what the spool's files answer).
-Pauses between attempts are short, so that an hour's patience takes a second.
+Pauses between attempts are short, so that an hour's patience takes a second. Each record that the spool does not take is told on
+standard error, with its source.
 """
 
 from __future__ import annotations
@@ -38,9 +39,21 @@ class _ShortPauses:
             for constant, most in _LONGEST.items():
                 if hasattr(module, constant):
                     setattr(module, constant, min(most, getattr(module, constant)))
+            if name == "ingest.writer":
+                _tell_of_losses(module)
 
         loader.exec_module = loaded
         return spec
+
+
+def _tell_of_losses(module: Any) -> None:
+    lose = module.SpoolWriter._lose
+
+    def lost(self: Any, submission: Any, detail: str) -> None:
+        lose(self, submission, detail)
+        sys.stderr.write(json.dumps({"event": "a record was lost", "source": submission.record.source}) + "\n")
+
+    module.SpoolWriter._lose = lost
 
 
 class _Faults:
