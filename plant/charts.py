@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final, NewType
 
 from plant.equipment import EquipmentId
-from plant.signals import SignalPath, SourceId
+from plant.signals import SignalPath
 
 ChartId = NewType("ChartId", str)
 """The id of the settings, a colon and the equipment's path; for tightenings spindle and program too: ``bore:.../mill-1``."""
@@ -111,12 +111,12 @@ class Characteristic:
     """What is measured; of a p chart a counter of defective parts. None for tightenings."""
     trigger: SignalPath | None = None
     """A change of it ends a part; of a p chart a counter of all parts."""
+    step: str | None = None
+    """Value of the trigger while which values count."""
     taken: Taken = Taken.LAST
     every_us: int | None = None
     """Without a trigger, and for p charts: how long one value is gathered."""
     tightened: Tightened | None = None
-    source: SourceId | None = None
-    """Of tightenings: the controller; None for all of the equipment."""
     program: int | None = None
     subgroup: int = 1
     phase_1: int = 25

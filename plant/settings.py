@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from plant.settings_alarms import AlarmSettings
 from plant.settings_calendars import CalendarSettings
+from plant.settings_charts import ChartSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.signals import DataType, StoreRule
@@ -400,6 +401,7 @@ class SiteFile(_Strict):
     signals: tuple[SignalSettings, ...] = ()
     alarms: tuple[AlarmSettings, ...] = ()
     calendars: tuple[CalendarSettings, ...] = ()
+    charts: tuple[ChartSettings, ...] = ()
     reasons: tuple[ReasonSettings, ...] = ()
     states: tuple[StateSettings, ...] = ()
     mail: MailSettings | None = None

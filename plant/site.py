@@ -16,6 +16,8 @@ from plant.alarm_rules import assemble_alarms
 from plant.alarms import AlarmDefinition
 from plant.calendar_rules import assemble_calendars
 from plant.calendars import Calendars
+from plant.chart_rules import assemble_charts
+from plant.charts import Characteristic
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
@@ -64,6 +66,8 @@ class Site:
     """Who is told of which alarms."""
     states: StatePlan = field(default_factory=StatePlan)
     """How the state of equipment is told, and the reasons of stops."""
+    charts: tuple[Characteristic, ...] = ()
+    """What has a control chart."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -190,6 +194,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     notices = _notices(root, path.parent, equipment, calendars, files, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "alarms"))
     alarms = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
+    rules = ((entry.place, entry.value) for entry in _placed(files, "charts"))
+    charts = assemble_charts(root, equipment, signals, rules, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
@@ -199,6 +205,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         alarms=alarms,
         notices=notices,
         states=states,
+        charts=charts,
     )
 
 
