@@ -20,6 +20,8 @@ FLAG_HISTORICAL = 2
 """Sent again or late by the source's own word; never shown as the live value."""
 FLAG_RETAINED = 4
 """A retained MQTT message met at subscribing: true when it was sent, not necessarily now."""
+FLAG_LATE = 8
+"""Stored after it had been promised that all samples of its source received so far were: it is kept, and not judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from storage import leases, ledger, partitions, tightening
 from storage.arrays import take_columns
 from storage.copy_rows import kinds_of, sample_rows
 from storage.database import Connection, deadline, moment, timescale_version, translate_errors
+from storage.feed import Digest, FeedWriter
 from storage.partitions import RAW, SECOND_US, Partition, make_partitions, uncovered
 
 _DAY_US = 86_400 * SECOND_US
@@ -75,6 +76,8 @@ class _Prepared:
     due_us: list[tuple[int, int]]
     """Spans of whole seconds, one a minute touched, whose rollups become stale."""
     latest: tuple[object, ...] | None
+    digests: dict[int, Digest]
+    """For those who follow what is stored, by source."""
 
 
 class SampleWriter:
@@ -96,6 +99,7 @@ class SampleWriter:
         self._partitions: list[Partition] | None = None
         self._timescale: bool | None = None
         self._direct = direct_compress
+        self._feed = FeedWriter(connection)
 
     def ship(self, shipment: Shipment) -> bool:
         """Store a shipment in one transaction; return False where it was stored before.
@@ -108,6 +112,7 @@ class SampleWriter:
             raise Rejected(f"a shipment of the records {shipment.first} to {shipment.last} is none")
         try:
             with translate_errors(), deadline(self._connection, self._deadline_seconds):
+                shipment = self._feed.flagged(shipment)
                 prepared = self._prepare(shipment.samples)
                 try:
                     return self._store(shipment, prepared)
@@ -145,6 +150,7 @@ class SampleWriter:
             cells.tolist(),
             _due(seconds),
             _latest_of(batch, signal_id, order),
+            self._feed.digests(batch, signal_id, order),
         )
 
     def _numbers(self, table: str, names: list[str], known: dict[str, int]) -> list[int]:
@@ -185,6 +191,7 @@ class SampleWriter:
                 if prepared.latest is not None:
                     cursor.execute(_LATEST, prepared.latest)
             tightening.add(cursor, shipment.tightenings, shipment.traces)
+            self._feed.add(cursor, shipment, {} if prepared is None else prepared.digests)
             corrections = leases.settle(cursor, shipment.stands)
             lines = (*shipment.ledger, *corrections)
             ledger.add_lines(cursor, lines, self._numbers("source", [line.source for line in lines], self._sources))
