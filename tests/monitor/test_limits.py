@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.limits import NEVER, Changes, LimitJudge, LimitState
+from monitor.limits import NEVER, Bounds, Changes, LimitJudge, LimitState, Series
 from plant.alarms import AlarmDefinition, AlarmId, AlarmKind
 from plant.signals import SignalPath
 
@@ -23,10 +23,20 @@ def definition(
     return AlarmDefinition(AlarmId(f"{PATH}:{kind}"), PATH, kind, limit, deadband, on_delay_us, off_delay_us)
 
 
-def judged(judge: LimitJudge, samples: list[tuple[int, float]], until_us: int) -> Changes:
-    return judge.judge(
-        np.array([0, len(samples)]), np.array([t for t, _ in samples], np.int64), np.array([v for _, v in samples]), np.array([until_us])
-    )
+def judged(judge: LimitJudge, samples: list[tuple[int, float]], until_us: int, lag_us: int = 0) -> Changes:
+    """What samples of one signal change, each received some time after its own."""
+    return judged_many(judge, [[(time, time + lag_us, value) for time, value in samples]], until_us)
+
+
+def judged_many(judge: LimitJudge, parts: list[list[tuple[int, int, float]]], until_us: int) -> Changes:
+    """What samples of some signals change; time, reception and value of each."""
+    offsets = np.cumsum([0, *map(len, parts)])
+    flat = [sample for part in parts for sample in part]
+    time_us, received_us = (np.array([sample[n] for sample in flat], np.int64) for n in range(2))
+    value = np.array([v for _, _, v in flat], np.float64)
+    until = np.full(len(parts), until_us)
+    spans = {n: (int(offsets[n]), int(offsets[n + 1])) for n in range(len(parts))}
+    return judge.judge(judge.candidates(Bounds.of(offsets, value), until), Series(spans, time_us, received_us, value), until)
 
 
 def changes_of(what: AlarmDefinition, samples: list[tuple[int, float]], until_us: int) -> list[Change]:
@@ -49,8 +59,8 @@ def test_a_deadband_keeps_the_alarm_until_the_value_is_well_back() -> None:
 
 def test_a_delay_ends_when_it_ends_though_no_sample_comes() -> None:
     slow = definition(on_delay_us=100)
-    assert changes_of(slow, [(10, 11)], 109) == []
-    assert changes_of(slow, [(10, 11)], 110) == [(110, True, 11)]
+    assert changes_of(slow, [(10, 11)], 110) == []
+    assert changes_of(slow, [(10, 11)], 111) == [(110, True, 11)]
     assert changes_of(slow, [(10, 11), (500, 12)], 500) == [(110, True, 11)]
 
 
@@ -62,8 +72,17 @@ def test_a_value_that_comes_back_within_the_delay_raises_nothing() -> None:
 
 def test_an_unknown_value_proves_nothing_and_breaks_a_delay() -> None:
     assert changes_of(definition(), [(1, 11), (2, math.nan), (3, 11), (4, math.nan)], 9) == [(1, True, 11)]
-    assert changes_of(definition(on_delay_us=100), [(10, 11), (50, math.nan), (60, 11)], 159) == []
-    assert changes_of(definition(on_delay_us=100), [(10, 11), (50, math.nan), (60, 11)], 160) == [(160, True, 11)]
+    assert changes_of(definition(on_delay_us=100), [(10, 11), (50, math.nan), (60, 11)], 160) == []
+    assert changes_of(definition(on_delay_us=100), [(10, 11), (50, math.nan), (60, 11)], 161) == [(160, True, 11)]
+
+
+def test_a_delay_runs_by_the_clock_of_the_source_too_and_by_ours_where_that_one_is_off() -> None:
+    slow = definition(on_delay_us=100)
+    ahead = judged_many(LimitJudge([slow], np.array([0])), [[(10, 5_000, 11), (120, 5_050, 9)]], 5_060)
+    assert (ahead.time_us.tolist(), ahead.decided_us.tolist(), ahead.active.tolist()) == ([110, 120], [5_050, 5_050], [True, False])
+    behind = judged_many(LimitJudge([slow], np.array([0])), [[(10, 5_000, 11), (20, 5_150, 9)]], 5_200)
+    assert (behind.time_us.tolist(), behind.decided_us.tolist()) == ([110, 20], [5_100, 5_150])
+    assert not len(judged_many(LimitJudge([slow], np.array([0])), [[(9_000, 50, 11), (9_050, 90, 9)]], 5_000))
 
 
 def test_what_is_no_limit_is_refused() -> None:
@@ -123,6 +142,7 @@ histories = st.dictionaries(st.integers(0, 60), values, max_size=40)
 def test_many_alarms_in_any_batches_with_restarts_change_as_one_alarm_looked_at_each_instant(
     alarms: list[tuple[AlarmDefinition, int]], signals: tuple[dict[int, float], ...], data: st.DataObject
 ) -> None:
+    lag = data.draw(st.sampled_from([0, 7, -1_000_000, 1_000_000]))
     cuts = [*sorted(data.draw(st.lists(st.integers(1, 80), max_size=6, unique=True))), 90]
     whats, which = [a for a, _ in alarms], np.array([s for _, s in alarms])
     found: list[tuple[int, int, bool, float]] = []
@@ -130,18 +150,17 @@ def test_many_alarms_in_any_batches_with_restarts_change_as_one_alarm_looked_at_
     begin = 0
     for cut in cuts:
         parts = [sorted((t, v) for t, v in signal.items() if begin <= t < cut) for signal in signals]
-        offsets = np.cumsum([0, *map(len, parts)])
-        flat = [sample for part in parts for sample in part]
-        kept = LimitState(state.active.copy(), state.since_us.copy(), state.value.copy())
+        kept = LimitState(state.active.copy(), state.since_us.copy(), state.received_us.copy(), state.value.copy())
         judge = LimitJudge(whats, which, kept)
-        change = judge.judge(offsets, np.array([t for t, _ in flat], np.int64), np.array([v for _, v in flat]), np.full(3, cut))
+        change = judged_many(judge, [[(t, t + lag, v) for t, v in part] for part in parts], cut + lag)
+        assert (change.decided_us == change.time_us + lag).all()
         found += zip(change.alarm.tolist(), change.time_us.tolist(), change.active.tolist(), change.value.tolist(), strict=True)
         state, begin = judge.state, cut
 
     for place, (what, signal) in enumerate(alarms):
         expected: list[Change] = []
         reference = Reference(what)
-        for now in range(91):
+        for now in range(90):
             reference.instant(now, signals[signal].get(now), expected)
         mine = [(time, active, value) for alarm, time, active, value in found if alarm == place]
         assert [repr(one) for one in mine] == [repr(one) for one in expected]
