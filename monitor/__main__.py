@@ -15,12 +15,18 @@ from types import FrameType
 
 import structlog
 
+from monitor import notice_sending, notices
 from monitor.followers import Follower, Following, MakeFollower
+from monitor.state_follower import make_state_follower
 from plant.clock import Clock, SystemClock
 from plant.errors import SettingsError
 from plant.site import Site, load_site
 
-FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = ()
+FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
+    (notices.NAME, notices.make_planner),
+    (notice_sending.NAME, notice_sending.make_sender),
+    ("states", make_state_follower),
+)
 """By name; they run side by side."""
 _STOP_SECONDS = 10.0
 
