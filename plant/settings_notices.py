@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -127,6 +128,6 @@ class NoticeSettings(Strict):
     @model_validator(mode="after")
     def _rising(self) -> NoticeSettings:
         after = [self.after_seconds / 60, *(step.after_minutes for step in self.escalate)]
-        if any(later <= before for before, later in zip(after, after[1:], strict=False)):
+        if any(later <= before for before, later in pairwise(after)):
             raise ValueError("each step of 'escalate' must come later than the one before, the first later than 'after_seconds'")
         return self
