@@ -99,7 +99,7 @@ class Gateway:
 
     def _of_site(self, site: Site) -> dict[SourceId, Wanted]:
         wanted = {SourceId(s.id): Wanted(s, site.signals_of(SourceId(s.id))) for s in site.sources if patterns.matches(self._only, s.id)}
-        return {source: what for source, what in wanted.items() if what.signals or isinstance(what.settings, OpenProtocolSourceSettings)}
+        return {source: what for source, what in wanted.items() if what.signals or _tells_by_itself(what)}
 
     def _follow(self, site: Site, anew: frozenset[SourceId]) -> None:
         runs = self._runs
@@ -200,6 +200,12 @@ def _to_read(what: Wanted) -> Wanted:
 def _cyclic_us(what: Wanted) -> int:
     settings = what.settings
     return round(settings.interval_ms * 1000) if isinstance(settings, OpcUaSourceSettings) and settings.read == "cyclic" else 0
+
+
+def _tells_by_itself(what: Wanted) -> bool:
+    """Whether a source is read without signals: for its tightenings or its events."""
+    settings = what.settings
+    return isinstance(settings, OpenProtocolSourceSettings) or (isinstance(settings, OpcUaSourceSettings) and settings.tells_events)
 
 
 def _is_spread(what: Wanted) -> bool:

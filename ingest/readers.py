@@ -7,6 +7,8 @@ from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from ingest.endpoints import Places, mqtt_endpoint, opcua_endpoint, open_protocol_endpoint
+from ingest.event_fields import EventSource
+from ingest.events import EventReader
 from ingest.health import SourceHealth
 from ingest.monitored import OpcUaMonitor
 from ingest.sampler import OpcUaSampler
@@ -16,6 +18,7 @@ from ingest.tightening import TighteningReader, ToolSource
 from ingest.writer import RecordWriter
 from plant.clock import Clock
 from plant.equipment import EquipmentId
+from plant.events import EquipmentRule
 from plant.settings import MqttSourceSettings, OpcUaSourceSettings, OpenProtocolSourceSettings, SourceSettings, SparkplugSourceSettings
 from plant.signals import Signal, SourceId
 from protocols.opcua_subscription import Wish
@@ -64,6 +67,8 @@ class Surroundings:
 
 def make_reader(settings: SourceSettings, signals: tuple[Signal, ...], around: Surroundings) -> Reader:
     """Return the reader of a source, not started. It goes on where the writer says that the source stands."""
+    if isinstance(settings, OpcUaSourceSettings) and settings.tells_events:
+        return _events(settings, around)
     if isinstance(settings, OpcUaSourceSettings):
         return _sampler(settings, signals, around) if settings.read == "cyclic" else _monitor(settings, signals, around)
     if isinstance(settings, SparkplugSourceSettings):
@@ -122,6 +127,27 @@ def _monitor(settings: OpcUaSourceSettings, signals: tuple[Signal, ...], around:
         lambda: opcua_endpoint(settings, around.places, around.clock),
         around.writer,
         SourceHealth(source, interval_us, insecure=settings.security.policy == "None", now_us=around.clock.now_us()),
+        around.clock,
+        around.writer.state_of(source),
+        seed=hash((around.seed, source)),
+    )
+
+
+def _events(settings: OpcUaSourceSettings, around: Surroundings) -> Reader:
+    source, wanted = SourceId(settings.id), settings.events
+    return EventReader(
+        EventSource(
+            source,
+            wanted.notifiers,
+            tuple(EquipmentRule(rule.name, EquipmentId(f"{around.site}/{rule.equipment}")) for rule in wanted.equipment),
+            wanted.least_severity,
+            wanted.conditions_only,
+            wanted.queue_size,
+        ),
+        settings.outage_seconds,
+        lambda: opcua_endpoint(settings, around.places, around.clock),
+        around.writer,
+        SourceHealth(source, None, insecure=settings.security.policy == "None", now_us=around.clock.now_us()),
         around.clock,
         around.writer.state_of(source),
         seed=hash((around.seed, source)),

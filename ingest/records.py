@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plant.errors import Rejected
+from plant.events import ControllerEvent, Refresh, Told
 from plant.ledger import LATENESS_BINS, Counts, Gap, GapReason, LedgerLine, no_lateness
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, SampleBatch, empty
 from plant.signals import SignalPath, SourceId
@@ -66,11 +67,14 @@ class Record:
     mark: Mark
     tightenings: tuple[TighteningResult, ...] = ()
     traces: tuple[TighteningTrace, ...] = ()
+    events: tuple[ControllerEvent, ...] = ()
+    refreshes: tuple[Refresh, ...] = ()
 
     @property
     def kept(self) -> int:
-        """How many samples, tightenings and traces the record holds; each of them is one sample to the ledger."""
-        return len(self.samples) + len(self.tightenings) + len(self.traces)
+        """How many samples, tightenings, traces and live events the record holds; each of them is one sample to the ledger."""
+        live = sum(event.told is Told.LIVE for event in self.events)
+        return len(self.samples) + len(self.tightenings) + len(self.traces) + live
 
     @property
     def expected(self) -> int:
@@ -207,8 +211,9 @@ class _Head(msgspec.Struct, array_like=True):
     text: int
     """Bytes of the texts behind the columns; 0 where no sample has one."""
     tightened: int = 0
-    """How many tightenings and traces there are."""
+    """How many tightenings, traces and live events there are."""
     tightenings: bytes = b""
+    events: bytes = b""
 
 
 class _Wire(msgspec.Struct, array_like=True):
@@ -237,6 +242,7 @@ _encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(_Head)
 _texts = msgspec.msgpack.Decoder(list[str | None])
 _tightenings = msgspec.msgpack.Decoder(tuple[tuple[TighteningResult, ...], tuple[TighteningTrace, ...]])
+_events = msgspec.msgpack.Decoder(tuple[tuple[ControllerEvent, ...], tuple[Refresh, ...]])
 _first_version = msgspec.msgpack.Decoder(_Wire)
 _snapshots = msgspec.msgpack.Decoder(dict[str, _State])
 _INT_COLUMNS = ("signal", "time_us", "server_time_us", "received_time_us", "status", "flags")
@@ -272,12 +278,14 @@ def encode(record: Record) -> Encoded:
             [(column.kind, column.base, len(column.content)) for column in columns],
             len(texts),
             record.kept - len(samples),
-            _encoder.encode((record.tightenings, record.traces)) if record.kept > len(samples) else b"",
+            _encoder.encode((record.tightenings, record.traces)) if record.tightenings or record.traces else b"",
+            _encoder.encode((record.events, record.refreshes)) if record.events or record.refreshes else b"",
         )
     )
     body = b"".join((_LENGTH.pack(len(head)), head, *(column.content for column in columns), texts))
     step = Step(record.mark, record.expected, paths, newest)
-    return Encoded(replace(record, samples=empty(paths), tightenings=(), traces=()), record.kept, step, body)
+    told = replace(record, samples=empty(paths), tightenings=(), traces=(), events=(), refreshes=())
+    return Encoded(told, record.kept, step, body)
 
 
 def content_of(encoded: Encoded, before: int) -> bytes:
@@ -332,8 +340,10 @@ def decode_record(content: bytes) -> tuple[Record, int]:
         body = content[_BEFORE.size :]
         head, columns = _open(body)
         tightenings, traces = _tightenings.decode(head.tightenings) if head.tightenings else ((), ())
+        events, refreshes = _events.decode(head.events) if head.events else ((), ())
         told = _opened(body, head, columns).record
-        return replace(told, samples=_samples(body, head, columns), tightenings=tightenings, traces=traces), before
+        told = replace(told, tightenings=tightenings, traces=traces, events=events, refreshes=refreshes)
+        return replace(told, samples=_samples(body, head, columns)), before
 
 
 def _samples(body: bytes, head: _Head, at: int) -> SampleBatch:
@@ -461,7 +471,7 @@ def without_samples(record: Record, reason: GapReason, detail: str) -> Record:
     if stored:
         gaps = (*gaps, Gap(record.source, record.begins_us, max(record.mark.end_us, record.begins_us + 1), stored, reason, None, detail))
     nothing = record.samples.take(np.zeros(len(record.samples), np.bool_))
-    return replace(record, samples=nothing, tightenings=(), traces=(), ledger=ledger, gaps=gaps)
+    return replace(record, samples=nothing, tightenings=(), traces=(), events=(), refreshes=(), ledger=ledger, gaps=gaps)
 
 
 def merged(first: Record, second: Record) -> Record:

@@ -80,6 +80,8 @@ def pack(
         shipment,
         tightenings=tuple(result for record in records for result in record.tightenings),
         traces=tuple(trace for record in records for trace in record.traces),
+        events=tuple(event for record in records for event in record.events),
+        refreshes=tuple(refresh for record in records for refresh in record.refreshes),
     )
     return Packed(shipment, notes, taken)
 
@@ -122,7 +124,7 @@ def _lost_before(record: Record, before: int, notes: Notes) -> Gap | None:
 def _without(record: Record) -> Record:
     """Return a record that the database will not take, with all it holds counted as rejected."""
     samples = record.samples.take(np.zeros(len(record.samples), np.bool_))
-    return replace(refused(record, record.kept), samples=samples, tightenings=(), traces=())
+    return replace(refused(record, record.kept), samples=samples, tightenings=(), traces=(), events=(), refreshes=())
 
 
 def _within(record: Record, span: AcceptedSpan) -> Record:

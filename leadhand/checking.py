@@ -35,11 +35,13 @@ def _lines(site: Site, path: Path) -> Iterator[str]:
         signals = site.signals_of(source.id)  # type: ignore[arg-type]
         rate = sum(1_000_000 / signal.interval_us for signal in signals if signal.interval_us)
         total_rate += rate
+        told = isinstance(source, OpcUaSourceSettings) and source.tells_events
         what = f"tightenings of {source.equipment}" if isinstance(source, OpenProtocolSourceSettings) else f"{len(signals):,} signals"
+        what = "events, alarms and conditions" if told else what
         yield f"source {source.id}: {source.protocol} {source.url}, {what}, {_pace(source, rate)}"
         if _is_insecure(source):
             insecure.append(source.id)
-        if not signals and not isinstance(source, OpenProtocolSourceSettings):
+        if not signals and not told and not isinstance(source, OpenProtocolSourceSettings):
             yield f"  note: no signal is read from '{source.id}'"
     yield f"in all: {len(site.signals):,} signals, {total_rate:,.0f} samples per second wanted"
     if insecure:
@@ -47,7 +49,7 @@ def _lines(site: Site, path: Path) -> Iterator[str]:
 
 
 def _pace(source: SourceSettings, rate: float) -> str:
-    if isinstance(source, OpcUaSourceSettings):
+    if isinstance(source, OpcUaSourceSettings) and not source.tells_events:
         return f"each {source.interval_ms:g} ms, {rate:,.0f} samples per second"
     return f"about {rate:,.0f} samples per second" if rate else "sends when it likes"
 

@@ -1,4 +1,4 @@
-"""Sources that several processes read: each becomes as many sources, so that each has its own ledger and nothing is guessed.
+"""Sources that several processes read, or that tell events too: each becomes several sources with ledgers of their own; none guesses.
 
 Without a shared subscription the topics are divided: all messages of a topic go to one process, in order, and what is missing is known.
 With one, the broker spreads the messages of each topic, and no reader can tell what is missing.
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from plant.settings import MqttSourceSettings, MqttTopicSettings, SourceSettings
+from plant.settings import MqttSourceSettings, MqttTopicSettings, OpcUaSourceSettings, SourceSettings
 from plant.signals import Signal, SourceId
 
 Divided = tuple[tuple[SourceSettings, ...], tuple[Signal, ...]]
@@ -24,6 +24,12 @@ def divide_sources(sources: Collection[SourceSettings], signals: Sequence[Signal
     found: list[SourceSettings] = []
     shared: list[tuple[SourceId, SourceId]] = []
     for source in sources:
+        if isinstance(source, OpcUaSourceSettings) and source.read_events:
+            part = f"{source.id}-events"
+            if part in names:
+                problems.append(f"source '{source.id}': its events are a source of their own, and there is a source '{part}' already")
+            found += [source, source.model_copy(update={"id": part, "read": "events", "read_events": False, "process": None})]
+            continue
         if not isinstance(source, MqttSourceSettings) or source.processes == 1:
             found.append(source)
             continue

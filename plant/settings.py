@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from plant.settings_alarms import AlarmSettings
 from plant.settings_calendars import CalendarSettings
 from plant.settings_charts import ChartSettings
+from plant.settings_events import EventSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.signals import DataType, StoreRule
@@ -143,7 +144,12 @@ class OpcUaSourceSettings(SourceBase):
     interval_ms: Annotated[
         float, Field(gt=0, le=3_600_000, description="one batched Read of all signals, or one sample of the server's, each so many ms")
     ] = 30.0
-    read: Annotated[Literal["cyclic", "subscription"], Field(description="we ask at each tick, or the server samples and sends")] = "cyclic"
+    read: Annotated[
+        Literal["cyclic", "subscription", "events"],
+        Field(description="we ask at each tick, the server samples and sends, or it is its events (alarms and conditions) that are read"),
+    ] = "cyclic"
+    read_events: Annotated[bool, Field(description="read its events too, as a source of their own: id-events")] = False
+    events: Annotated[EventSettings, Field(description="which events, and whose they are")] = EventSettings()
     publishing_interval_ms: Annotated[float, Field(ge=5, le=60_000, description="how often the server sends, for subscriptions")] = 250.0
     outage_seconds: Annotated[
         float, Field(ge=0, le=3600, description="for so long the server keeps values of a subscription while we are away")
@@ -174,8 +180,15 @@ class OpcUaSourceSettings(SourceBase):
 
     _id = field_validator("id")(_segment)
 
+    @property
+    def tells_events(self) -> bool:
+        """Whether its events are read, and no signals."""
+        return self.read == "events"
+
     @model_validator(mode="after")
     def _insecure_by_name(self) -> OpcUaSourceSettings:
+        if self.read == "events" and self.read_events:
+            raise ValueError("read = \"events\" reads events already: leave out 'read_events'")
         if self.security.policy == "None" and not self.allow_insecure:
             raise ValueError("security policy None needs 'allow_insecure = true'")
         if self.security.policy == "None" and self.username is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from plant.events import ControllerEvent, Refresh
 from plant.ledger import Gap, LedgerLine
 from plant.samples import SampleBatch
 from plant.signals import SourceId
@@ -47,3 +48,5 @@ class Shipment:
     """One for each source with a record in it; empty where no leases are kept."""
     tightenings: tuple[TighteningResult, ...] = ()
     traces: tuple[TighteningTrace, ...] = ()
+    events: tuple[ControllerEvent, ...] = ()
+    refreshes: tuple[Refresh, ...] = ()

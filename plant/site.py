@@ -279,6 +279,13 @@ def _sources(
         below = entry.value.equipment if isinstance(entry.value, OpenProtocolSourceSettings) else None
         if below is not None and EquipmentId(f"{root}/{below}") not in equipment:
             problems.append(f"{entry.place}.equipment: there is no equipment '{below}'; name it in 'equipment'")
+        if isinstance(entry.value, OpcUaSourceSettings):
+            for number, rule in enumerate(entry.value.events.equipment, 1):
+                if EquipmentId(f"{root}/{rule.equipment}") not in equipment:
+                    problems.append(
+                        f"{entry.place}.events.equipment[{number}].equipment: there is no equipment '{rule.equipment}'; "
+                        "name it in 'equipment'"
+                    )
         found[source] = _placed_in(entry.value, zone)
     return found
 
@@ -308,6 +315,9 @@ def _signals(
             continue
         if isinstance(source, OpenProtocolSourceSettings):
             problems.append(f"{rule.place}.source: '{source.id}' reports tightenings, it gives no signals")
+            continue
+        if isinstance(source, OpcUaSourceSettings) and source.tells_events:
+            problems.append(f"{rule.place}.source: '{source.id}' tells events, it gives no signals; leave out its 'read', or name another")
             continue
         fitting = [path for path in below if patterns.matches(rule.value.equipment, path)]
         if not fitting:

@@ -64,19 +64,21 @@ def _attribute_value(reply: bytes, position: int) -> AttributeValue:
     behind, value = position + 1, None
     if mask & HAS_VALUE:
         behind = after_variant(reply, position + 1)
-        value = _variant(reply, position + 1)
+        value = variant_at(reply, position + 1)
     status = int32_at(reply, behind) & 0xFFFFFFFF if mask & HAS_STATUS else 0
     return AttributeValue(status, value)
 
 
-def _variant(reply: bytes, position: int) -> Any:
-    """Return the value of a Variant whose bounds have been checked."""
+def variant_at(reply: bytes, position: int) -> Any:
+    """Return the value of a Variant whose bounds have been checked; None for one of no kind wanted here."""
     encoding, start = reply[position], position + 1
     form = _NUMBERS.get(encoding)
     if form is not None:
         return struct.unpack_from(form, reply, start)[0]
     if encoding == 12:
         return text_at(reply, start)[0]
+    if encoding == 15:
+        return reply[start + 4 : after_bytes(reply, start)]
     if encoding in {17, 18}:
         return nodeid_from_binary(Buffer(reply, start))
     if encoding == 20:

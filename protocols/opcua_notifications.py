@@ -17,10 +17,12 @@ import numpy.typing as npt
 from plant.errors import Unavailable
 from protocols.opcua_binary import Malformed, after, after_diagnostic_info, after_node_id, int32_at
 from protocols.opcua_decoder import ReplyDecoder
+from protocols.opcua_events import RawEvents, raw_events
 from protocols.opcua_values import ReadColumns
 
 _DATA_CHANGE: Final = 811
 _STATUS_CHANGE: Final = 820
+_EVENTS: Final = 916
 _HANDLE_BYTES: Final = 4
 _LAYOUTS_KEPT: Final = 16
 _MOST_NOTIFICATIONS: Final = 1000
@@ -48,11 +50,12 @@ class Message:
     changes: tuple[Changes, ...]
     status: int | None
     """StatusCode of the subscription as a whole, where the server tells it; the subscription is over when it is bad."""
+    events: tuple[RawEvents, ...] = ()
 
     @property
     def keeps_alive(self) -> bool:
         """Whether there is nothing in it."""
-        return not self.changes and self.status is None
+        return not self.changes and not self.events and self.status is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +105,16 @@ class NotificationDecoder:
         if count > _MOST_NOTIFICATIONS:
             raise Malformed(f"{count} notifications in one message")
         position, status = start + _MESSAGE.size, None
-        changes = []
+        changes, events = [], []
         for _ in range(max(count, 0)):
             kind, body, position = _structure(reply, position)
             if kind == _DATA_CHANGE and int32_at(body, 0) > 0:
                 changes.append(self._changes(body))
+            elif kind == _EVENTS and int32_at(body, 0) > 0:
+                events.append(raw_events(body))
             elif kind == _STATUS_CHANGE:
                 status = int32_at(body, 0) & 0xFFFFFFFF
-        return Message(number, ticks, tuple(changes), status), position
+        return Message(number, ticks, tuple(changes), status, tuple(events)), position
 
     def _changes(self, body: bytes) -> Changes:
         count = int32_at(body, 0)

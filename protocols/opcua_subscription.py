@@ -23,6 +23,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from plant.errors import Unavailable
 from protocols.opcua_connection import SerialisedRequest, Socket
+from protocols.opcua_events import RawEvents, event_filter
 from protocols.opcua_link import TOO_MUCH, Link, ServiceFailed, status_name
 from protocols.opcua_notifications import Changes, Message, NotificationDecoder
 
@@ -108,6 +109,7 @@ class Delivery:
     """Messages before this one that the server could not send again."""
     again: bool = False
     """Whether it had to be asked for again."""
+    events: tuple[RawEvents, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,31 @@ class Subscription:
         item.MonitoringMode = ua.MonitoringMode.Reporting
         item.RequestedParameters = asked
         return item
+
+    async def add_events(self, handle: int, notifier: Any, queue_size: int) -> str:
+        """Have an object's events told; return why the server refuses, empty where it does not. Raises Unavailable."""
+        asked = ua.MonitoringParameters()
+        asked.ClientHandle = ua.UInt32(handle)
+        asked.SamplingInterval = 0.0
+        asked.QueueSize = ua.UInt32(queue_size)
+        asked.DiscardOldest = True
+        asked.Filter = event_filter()
+        item = ua.MonitoredItemCreateRequest()
+        item.ItemToMonitor = ua.ReadValueId(notifier, AttributeIds.EventNotifier)
+        item.MonitoringMode = ua.MonitoringMode.Reporting
+        item.RequestedParameters = asked
+        request = ua.CreateMonitoredItemsRequest()
+        request.Parameters.SubscriptionId = ua.UInt32(self.id)
+        request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.Parameters.ItemsToCreate = [item]
+        response = await self._link.ask(request, ua.CreateMonitoredItemsResponse, _encoding("CreateMonitoredItemsResponse"))
+        results = response.Results or []
+        if len(results) != 1:
+            raise Unavailable(f"{self._link.endpoint.url}: {len(results)} answers for one monitored item")
+        if _code(results[0]) >= 0x80000000:
+            return status_name(_code(results[0]))
+        self._take_on(handle, results[0])
+        return ""
 
     def _take_on(self, handle: int, result: ua.MonitoredItemCreateResult) -> None:
         granted, first = self.granted, not self._items
@@ -344,7 +371,7 @@ class Subscription:
             self._acknowledge.append(message.number)
             self._expected = 1 if message.number == _LAST_NUMBER else message.number + 1
             self.malformed = 0
-        self._ready.append(Delivery(message.changes, lost, again))
+        self._ready.append(Delivery(message.changes, lost, again, message.events))
         if message.status is not None:
             self._over = f"the server ended the subscription: {status_name(message.status)}"
 

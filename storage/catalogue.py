@@ -147,7 +147,8 @@ def read_source_times(connection: Connection, source: SourceId) -> dict[SignalPa
 
 def _source_values(source: SourceSettings) -> tuple[object, ...]:
     insecure = source.allow_insecure if isinstance(source, OpcUaSourceSettings | OpenProtocolSourceSettings) else source.allow_anonymous
-    return source.id, source.protocol, source.url, round((source.interval_ms or 0) * 1000), insecure
+    told = isinstance(source, OpcUaSourceSettings) and source.tells_events
+    return source.id, source.protocol, source.url, 0 if told else round((source.interval_ms or 0) * 1000), insecure
 
 
 def _signal_values(position: int, signal: Signal, *, by_exception: bool) -> tuple[object, ...]:

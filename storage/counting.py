@@ -8,7 +8,7 @@ from plant.signals import SourceId
 from storage.database import Connection, translate_errors
 
 Piece: TypeAlias = tuple[str, int]
-"""What a source keeps at most whole: the samples of one signal, or the tightenings and traces of the source itself."""
+"""What a source keeps at most whole: the samples of one signal, or the tightenings, traces and live events of the source itself."""
 
 
 def count_pieces(connection: Connection) -> dict[Piece, tuple[SourceId, int]]:
@@ -23,13 +23,14 @@ def count_pieces(connection: Connection) -> dict[Piece, tuple[SourceId, int]]:
             "UNION ALL "
             "SELECT 'source', s.id, s.name, (SELECT count(*) FROM tightening t WHERE t.source_id = s.id) "
             "+ (SELECT count(c.torque) + count(c.angle) FROM tightening_curve c WHERE c.source_id = s.id) "
-            "+ (SELECT count(*) FROM tightening_trace o WHERE o.source_id = s.id) FROM source s"
+            "+ (SELECT count(*) FROM tightening_trace o WHERE o.source_id = s.id) "
+            "+ (SELECT count(*) FROM event v WHERE v.source_id = s.id AND v.told = 'live') FROM source s"
         ).fetchall()
     return {(kind, number): (SourceId(name), int(count)) for kind, number, name, count in rows}
 
 
 def count_rows(connection: Connection) -> dict[SourceId, int]:
-    """Return how many samples, tightenings and traces each source has in the database."""
+    """Return how many samples, tightenings, traces and live events each source has in the database."""
     return rows_since({}, count_pieces(connection))
 
 

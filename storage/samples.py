@@ -16,7 +16,7 @@ from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
 from plant.samples import FLAG_HISTORICAL, SampleBatch
 from plant.shipment import Shipment
-from storage import leases, ledger, partitions, tightening
+from storage import events, leases, ledger, partitions, tightening
 from storage.arrays import take_columns
 from storage.copy_rows import kinds_of, sample_rows
 from storage.database import Connection, deadline, moment, timescale_version, translate_errors
@@ -191,6 +191,7 @@ class SampleWriter:
                 if prepared.latest is not None:
                     cursor.execute(_LATEST, prepared.latest)
             tightening.add(cursor, shipment.tightenings, shipment.traces)
+            events.add(cursor, shipment.events, shipment.refreshes)
             self._feed.add(cursor, shipment, {} if prepared is None else prepared.digests)
             corrections = leases.settle(cursor, shipment.stands)
             lines = (*shipment.ledger, *corrections)
