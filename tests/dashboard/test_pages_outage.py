@@ -13,7 +13,7 @@ from tests.dashboard.stage import Feeder, dashboard_before, make_stage
 from tests.databases import fresh_database
 from tests.ports import free_port
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.heavy]
 _MOVES = "before => document.querySelector('[data-value] [data-part=figure]').textContent !== before"
 
 

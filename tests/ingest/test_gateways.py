@@ -73,6 +73,8 @@ def gateway(site: Path, home: Path, url: str, name: str) -> Child:
     return start_ingest(own, home / name, url, "--ship-ms", "300")
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(600)
 def test_another_gateway_takes_over_when_one_stops_and_when_one_is_killed(
     plant: Path, tmp_path: Path, database_url: str, database: Connection
 ) -> None:
@@ -103,6 +105,7 @@ def test_another_gateway_takes_over_when_one_stops_and_when_one_is_killed(
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(600)
 def test_a_gateway_frozen_for_30_seconds_writes_nothing_stale(plant: Path, tmp_path: Path, database_url: str, database: Connection) -> None:
     one = gateway(plant, tmp_path, database_url, "one")
     other = gateway(plant, tmp_path, database_url, "other")

@@ -117,6 +117,7 @@ def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(t
         assert all(is_free(each) for each in ports)
 
 
+@pytest.mark.heavy
 def test_a_killed_demo_leaves_no_process_and_starts_again(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     with running_demo(home, port) as process:

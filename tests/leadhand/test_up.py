@@ -94,6 +94,7 @@ def test_up_reads_a_real_source_and_stops_in_order(tmp_path: Path) -> None:
     assert {line.split(",")[3] for line in out.read_text().splitlines()[1:]} <= {"run", "idle"}
 
 
+@pytest.mark.heavy
 def test_sources_are_read_while_an_own_database_is_still_away(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -114,6 +115,7 @@ def test_sources_are_read_while_an_own_database_is_still_away(tmp_path: Path) ->
         server.stop()
 
 
+@pytest.mark.heavy
 def test_one_setting_each_puts_an_own_database_and_mosquitto_in_place_of_the_embedded_ones(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
