@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from plant.settings_alarms import AlarmSettings
 from plant.settings_calendars import CalendarSettings
 from plant.settings_charts import ChartSettings
+from plant.settings_condition import ConditionWatchSettings
 from plant.settings_events import EventSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
 from plant.settings_states import ReasonSettings, StateSettings
@@ -415,6 +416,7 @@ class SiteFile(_Strict):
     alarms: tuple[AlarmSettings, ...] = ()
     calendars: tuple[CalendarSettings, ...] = ()
     charts: tuple[ChartSettings, ...] = ()
+    condition: tuple[ConditionWatchSettings, ...] = ()
     reasons: tuple[ReasonSettings, ...] = ()
     states: tuple[StateSettings, ...] = ()
     mail: MailSettings | None = None

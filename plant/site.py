@@ -18,6 +18,8 @@ from plant.calendar_rules import assemble_calendars
 from plant.calendars import Calendars
 from plant.chart_rules import assemble_charts
 from plant.charts import Characteristic
+from plant.condition import ConditionPlan
+from plant.condition_rules import assemble_condition
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
@@ -67,6 +69,8 @@ class Site:
     states: StatePlan = field(default_factory=StatePlan)
     """How the state of equipment is told, and the reasons of stops."""
     charts: tuple[Characteristic, ...] = ()
+    condition: tuple[ConditionPlan, ...] = ()
+    """What is watched for wear and drift."""
     """What has a control chart."""
 
     def source(self, source: SourceId) -> SourceSettings:
@@ -196,6 +200,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     alarms = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "charts"))
     charts = assemble_charts(root, equipment, signals, rules, problems)
+    rules = ((entry.place, entry.value) for entry in _placed(files, "condition"))
+    condition = assemble_condition(root, equipment, signals, rules, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
@@ -206,6 +212,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         notices=notices,
         states=states,
         charts=charts,
+        condition=condition,
     )
 
 
