@@ -13,6 +13,7 @@ from monitor.counts import Counted, CounterSeen, count
 from monitor.states import NO_SAMPLES, Memory, Seen, SignalSamples, Steps, Told, tell
 from plant.clock import Clock
 from plant.equipment import EquipmentId
+from plant.oee import Made
 from plant.settings import OpenProtocolSourceSettings
 from plant.signals import SignalPath, SourceId
 from plant.site import Site
@@ -23,7 +24,6 @@ from storage.feed import SampleColumns, read_marks, read_numbers, read_samples
 from storage.progress import read_progress, write_progress
 from storage.states import (
     CounterNote,
-    Pieces,
     add_states,
     read_first_received,
     read_missing,
@@ -64,11 +64,11 @@ class Remembered:
 
 
 @dataclass(slots=True)
-class Made:
+class Results:
     """What one piece of time gave."""
 
     intervals: list[StateInterval] = field(default_factory=list)
-    pieces: list[Pieces] = field(default_factory=list)
+    pieces: list[Made] = field(default_factory=list)
     notes: list[CounterNote] = field(default_factory=list)
 
 
@@ -92,7 +92,7 @@ class StateFollower:
         due, more = self._due(connection, self._remembered)
         if not due:
             return False
-        made = Made()
+        made = Results()
         remembered = dict(self._remembered)
         for (from_us, to_us), units in due.items():
             remembered |= self._judge(connection, units, from_us, to_us, made)
@@ -124,7 +124,9 @@ class StateFollower:
                 more |= to_us < until_us
         return found, more
 
-    def _judge(self, connection: Connection, units: Sequence[_Unit], from_us: int, to_us: int, made: Made) -> dict[EquipmentId, Remembered]:
+    def _judge(
+        self, connection: Connection, units: Sequence[_Unit], from_us: int, to_us: int, made: Results
+    ) -> dict[EquipmentId, Remembered]:
         wanted = list(dict.fromkeys(path for unit in units for path in unit.signals))
         samples = self._samples(connection, wanted, from_us, to_us)
         sources = sorted({source for unit in units for source in unit.sources})
@@ -181,7 +183,7 @@ def judge(
     samples: Mapping[SignalPath, SignalSamples],
     missing: Mapping[SignalPath, Sequence[tuple[int, int]]],
     to_us: int,
-    made: Made,
+    made: Results,
 ) -> Remembered:
     """Add what one equipment did until ``to_us``; return what is to be remembered of it."""
     told = tell(model, before.memory, samples, missing, to_us)
@@ -198,7 +200,7 @@ def judge(
     return Remembered(told.memory, seen)
 
 
-def _pieces(model: StateModel, kind: str, counted: Counted, before: Memory, told: Told) -> list[Pieces]:
+def _pieces(model: StateModel, kind: str, counted: Counted, before: Memory, told: Told) -> list[Made]:
     """Return pieces with the product and order that held just before each was counted: the counter rises when a part is done."""
     then = np.maximum(counted.time_us - 1, before.done_us)
     products, orders = (_before(steps, then) for steps in told.context)
@@ -207,7 +209,7 @@ def _pieces(model: StateModel, kind: str, counted: Counted, before: Memory, told
     for time_us, pieces, product, order in zip(counted.time_us.tolist(), counted.pieces.tolist(), products, orders, strict=True):
         at_begin = time_us == before.done_us and open_ is not None
         words = (open_.product, open_.order) if at_begin and open_ is not None else (product, order)
-        found.append(Pieces(model.equipment, time_us, kind, *words, pieces))
+        found.append(Made(model.equipment, time_us, kind, *words, pieces))
     return found
 
 

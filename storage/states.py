@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from plant.equipment import EquipmentId
+from plant.oee import Made
 from plant.signals import SignalPath, SourceId
 from plant.states import EquipmentState, OperationMode, StateInterval
 from plant.verdict import Verdict
@@ -72,18 +73,6 @@ _FORGOTTEN_AT_ONCE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
-    """Pieces of one kind that an equipment made within one second. ``kind``: good, scrap, rework or produced."""
-
-    equipment: EquipmentId
-    time_us: int
-    kind: str
-    product: str
-    order: str
-    pieces: int
-
-
-@dataclass(frozen=True, slots=True)
 class CounterNote:
     """Something a counter did that is no production."""
 
@@ -110,7 +99,7 @@ class SaidReason:
     made_us: int
 
 
-def add_states(connection: Connection, intervals: Iterable[StateInterval], pieces: Iterable[Pieces], notes: Iterable[CounterNote]) -> None:
+def add_states(connection: Connection, intervals: Iterable[StateInterval], pieces: Iterable[Made], notes: Iterable[CounterNote]) -> None:
     """Store intervals, pieces and notes within the caller's transaction; an interval that goes on is made longer."""
     rows = [
         (
@@ -145,11 +134,11 @@ def read_states_now(connection: Connection, equipment: Sequence[str]) -> dict[Eq
     return {EquipmentId(row[0]): _interval(row) for row in rows}
 
 
-def read_pieces(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int) -> list[Pieces]:
+def read_pieces(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int) -> list[Made]:
     """Return the pieces of a span by second."""
     with translate_errors():
         rows = connection.execute(_PIECES, _span(equipment, from_us, to_us)).fetchall()
-    return [Pieces(EquipmentId(row[0]), micros(row[1]), row[2], row[3], row[4], int(row[5])) for row in rows]
+    return [Made(EquipmentId(row[0]), micros(row[1]), row[2], row[3], row[4], int(row[5])) for row in rows]
 
 
 def read_counter_notes(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int, most: int = 200) -> list[CounterNote]:
@@ -203,12 +192,12 @@ def read_first_received(connection: Connection, sources: Sequence[SourceId]) -> 
     return None if row is None else row[0]
 
 
-def read_verdicts(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int) -> list[Pieces]:
+def read_verdicts(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int) -> list[Made]:
     """Return the tightenings received in a span as pieces: good, or scrap where they are not OK; those not judged are only produced."""
     with translate_errors():
         rows = connection.execute(_TIGHTENINGS, [list(equipment), moment(from_us), moment(to_us)]).fetchall()
     kinds: Mapping[str, str] = {Verdict.OK.value: "good", Verdict.NOT_OK.value: "scrap"}
-    return [Pieces(EquipmentId(e), micros(time), kinds.get(verdict, "undecided"), program, "", 1) for e, time, verdict, program in rows]
+    return [Made(EquipmentId(e), micros(time), kinds.get(verdict, "undecided"), program, "", 1) for e, time, verdict, program in rows]
 
 
 def forget_states_before(connection: Connection, time_us: int) -> int:
