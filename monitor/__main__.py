@@ -15,7 +15,7 @@ from types import FrameType
 
 import structlog
 
-from monitor import notice_sending, notices
+from monitor import control, notice_sending, notices
 from monitor.followers import Follower, Following, MakeFollower
 from monitor.state_follower import make_state_follower
 from plant.clock import Clock, SystemClock
@@ -26,6 +26,7 @@ FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
     (notices.NAME, notices.make_planner),
     (notice_sending.NAME, notice_sending.make_sender),
     ("states", make_state_follower),
+    (control.NAME, control.make_control),
 )
 """By name; they run side by side."""
 _STOP_SECONDS = 10.0
