@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="spindles of a slewing-bearing station that speaks Open Protocol (default: none)",
     )
+    plant.add_argument("--alarms", action="store_true", help="the OPC UA servers tell alarms of their machines as events")
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
     return parser
@@ -173,7 +174,9 @@ def _plant(given: argparse.Namespace, clock: Clock) -> None:
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
     protection, password_file = await _protection(given)
-    settings = PlantSettings(given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out, given.spindles)
+    settings = PlantSettings(
+        given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out, given.spindles, given.alarms
+    )
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 
 

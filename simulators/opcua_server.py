@@ -30,6 +30,7 @@ from plant.clock import Clock
 from plant.errors import Unavailable
 from simulators.device_limits import DeviceLimits
 from simulators.feed import Feed
+from simulators.opcua_conditions import DeviceAlarm, DeviceConditions
 from simulators.opcua_connections import DeviceConnections
 from simulators.opcua_items import DeviceSubscriptions
 from simulators.opcua_values import DeviceNodes, node_id, time_of
@@ -79,6 +80,8 @@ class SimulatedServer:
         self._port = port
         self._protection = protection
         self._server: _Server | None = None
+        self._conditions: DeviceConditions | None = None
+        self._tells = False
 
     @property
     def url(self) -> str:
@@ -112,11 +115,22 @@ class SimulatedServer:
         for uri in self._namespaces:
             await server.register_namespace(uri)
         await self._say_limits(server)
-        await self.nodes.add_to(server, await server.get_namespace_index(self._namespace))
+        namespace = await server.get_namespace_index(self._namespace)
+        await self.nodes.add_to(server, namespace)
+        self._conditions = DeviceConditions(server, namespace)
         try:
             await server.start()
         except OSError as error:
             raise Unavailable(f"cannot listen on {self.url}: {error}; give another port") from error
+
+    async def tell(self, alarms: Sequence[DeviceAlarm]) -> None:
+        """Tell those who listen to events how alarms stand now."""
+        if self._conditions is not None:
+            if not self._tells:
+                await self._conditions.start()
+                self._tells = True
+            for alarm in alarms:
+                await self._conditions.tell(alarm)
 
     async def stop(self) -> None:
         """Close all connections and listen no more."""
@@ -240,6 +254,7 @@ class _InternalServer(InternalServer):
         self.device_limits = limits
         super().__init__(user_manager=users)
         self.subscription_service = self.device_subscriptions = DeviceSubscriptions(self.aspace, self, nodes, limits)
+        self.isession.subscription_service = self.device_subscriptions
         self.allow_remote_admin = False
         self.max_connections = 100
 

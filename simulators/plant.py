@@ -28,8 +28,10 @@ from simulators.machines.nutrunner import NUTRUNNER
 from simulators.machines.robot import ROBOT
 from simulators.machines.stand import STAND
 from simulators.mqtt_publisher import Broker, Publisher
+from simulators.opcua_conditions import DeviceAlarm
 from simulators.opcua_server import Protection, SimulatedServer
 from simulators.open_protocol import Controller, ControllerSettings, tighten_forever
+from simulators.plant_alarms import alarms_at, changes
 from simulators.plant_feed import SCAN_US, PlantFeed
 from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, SPEAK_SCANS, Group, write_plant_site
 from simulators.site_file import MqttPlace, OpcUaPlace, SparkplugPlace, ToolPlace
@@ -62,6 +64,7 @@ SPARKPLUG_SOURCE = "paint-shop"
 SPARKPLUG_NODE = f"{SITE}/{SPARKPLUG_SOURCE}"
 """Group and edge node."""
 
+_ALARM_SECONDS = 1.0
 _BEHIND_MOST = 100
 """Scans a publisher catches up with after a standstill; what is older is lost, and the sequence numbers show it."""
 
@@ -80,6 +83,8 @@ class PlantSettings:
     site_out: Path
     spindles: int = 0
     """How many spindles tighten slewing bearings and report over Open Protocol; 0 for none."""
+    alarms: bool = False
+    """Whether the OPC UA servers tell alarms of their machines as events."""
 
 
 class Line:
@@ -135,8 +140,11 @@ async def run_plant(
             await server.start()
             stack.push_async_callback(server.stop)
             servers[source] = server
+            if settings.alarms:
+                task = asyncio.create_task(_raise_forever(server, [group.fleet for group in line.of_source(source)], clock))
+                stack.push_async_callback(_cancelled, task)
         places: dict[str, OpcUaPlace | MqttPlace | SparkplugPlace] = {
-            source: OpcUaPlace(server.url, protection.certificate, next(iter(protection.users), None), password_file)
+            source: OpcUaPlace(server.url, protection.certificate, next(iter(protection.users), None), password_file, settings.alarms)
             for source, server in servers.items()
         }
         topics: list[str] = []
@@ -298,6 +306,17 @@ async def _speak_forever(gateways: Sequence[Gateway], node: EdgeNode, clock: Clo
         number = done * SPEAK_SCANS
         rows = {unit: row for gateway in gateways for unit, row in gateway.rows(gateway.feed.at(number)).items()}
         node.update(number * SCAN_US // 1000, rows)
+
+
+async def _raise_forever(server: SimulatedServer, fleets: Sequence[Fleet], clock: Clock) -> None:
+    """Tell the alarms of some machines as they come and go, within a second."""
+    known: dict[tuple[str, str], DeviceAlarm] = {}
+    while True:
+        now_us = clock.now_us()
+        now = alarms_at(fleets, now_us)
+        await server.tell(changes(known, now, now_us))
+        known = now
+        await asyncio.sleep(_ALARM_SECONDS)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

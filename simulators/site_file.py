@@ -25,6 +25,8 @@ class OpcUaPlace:
     certificate: Path | None = None
     username: str | None = None
     password_file: Path | None = None
+    events: bool = False
+    """Whether its events are read, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def text(value: object) -> str:
 def opcua_source(name: str, place: OpcUaPlace, interval_ms: float) -> list[str]:
     """Return the lines of one OPC UA source."""
     lines = ["[[sources]]", 'protocol = "opcua"', f"id = {text(name)}", f"url = {text(place.url)}", f"interval_ms = {interval_ms:g}"]
+    lines += ["read_events = true  # alarms and conditions"] * place.events
     if place.certificate is None:
         return [*lines, 'security = { policy = "None", mode = "None" }', "allow_insecure = true  # on this machine only", ""]
     lines.append(f"security = {{ server_certificate = {text(place.certificate.resolve())} }}")
