@@ -39,6 +39,7 @@ from protocols.open_protocol_traces import parse_trace, trace_subscription
 _MOST_FETCHED: Final = 2000
 """Missing results that are asked for one after the other; more than these become a gap at once."""
 _QUIET_SECONDS: Final = 0.5
+_BEAT_SECONDS: Final = 1.0
 _LOST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _REFUSED_PAUSE_SECONDS: Final = 10.0
@@ -157,15 +158,24 @@ class TighteningReader:
             if not self._stopping.is_set():
                 self.disconnect()
                 self._submit_account()
-                self._stopping.wait(pause * (0.5 + self._random.random()))
+                self._rest(pause * (0.5 + self._random.random()))
         self._submit_account()
         self._say("stopped", "")
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for some seconds, or until the stop, and show meanwhile that this reader lives."""
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0:
+            self.health.beat()
+            if self._stopping.wait(min(left, _BEAT_SECONDS)):
+                return
 
     def _session(self) -> None:
         """Read until the stop, or until what was read must be read again. Raises Unavailable when the link is lost."""
         if self._started_over.is_set():
             self._begin_again()
         connection = self._connect(self._endpoint, self._clock)
+        connection.alive = self.health.beat
         self._connection = connection
         facts = connection.open()
         self._controller = str(facts.get("name") or "")

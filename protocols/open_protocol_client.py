@@ -11,7 +11,7 @@ import select
 import socket
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,6 +37,8 @@ _START_REVISIONS: Final = (5, 4, 3, 2, 1)
 _TRIES: Final = 3
 _MOST_WAITING: Final = 10_000
 _CHUNK: Final = 65_536
+_LONGEST_WAIT_SECONDS: Final = 1.0
+"""So often ``alive`` is called while nothing comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class OpenProtocolConnection:
         self._framer, self._linker = Framer(), Linker()
         self._waiting: deque[Telegram | Rejected] = deque()
         self._heard_at = self._asked_at = 0.0
+        self.alive: Callable[[], None] = lambda: None
+        """Called at least each second or so while this waits for something: who waits here does not hang."""
 
     def open(self) -> dict[str, Any]:
         """Connect, start the communication and return what the controller tells of itself (the fields of MID 0002).
@@ -80,10 +84,7 @@ class OpenProtocolConnection:
         Raises Unavailable where nothing answers, CommandRefused where the controller does not want us.
         """
         endpoint = self._endpoint
-        try:
-            link = socket.create_connection((endpoint.host, endpoint.port), endpoint.answer_seconds)
-        except OSError as error:
-            raise Unavailable(f"nothing answers at {endpoint.host}:{endpoint.port}: {error.strerror or error}") from error
+        link = self._reach()
         link.settimeout(endpoint.answer_seconds)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = link
@@ -95,6 +96,20 @@ class OpenProtocolConnection:
                 if refusal.code not in REVISION_ERRORS or revision == _START_REVISIONS[-1]:
                     raise
         raise AssertionError("a revision is accepted or refused")
+
+    def _reach(self) -> socket.socket:
+        """Connect in a thread of its own: nobody can say how long the system looks for a name."""
+        endpoint = self._endpoint
+        attempt = _Attempt(endpoint)
+        deadline = self._clock.monotonic() + _TRIES * endpoint.answer_seconds
+        attempt.start()
+        while attempt.is_alive() and self._clock.monotonic() < deadline:
+            self.alive()
+            attempt.join(_LONGEST_WAIT_SECONDS)
+        link, trouble = attempt.leave()
+        if link is None:
+            raise Unavailable(f"nothing answers at {endpoint.host}:{endpoint.port}: {trouble}")
+        return link
 
     def ask(self, telegram: Telegram, reply: int = COMMAND_ACCEPTED, *, about: int | None = None) -> Telegram:
         """Send a request and return its answer; what the controller sends meanwhile waits for ``receive``.
@@ -193,6 +208,7 @@ class OpenProtocolConnection:
 
     def _read(self, seconds: float) -> list[Telegram | Rejected]:
         """Return what came within some seconds, keep-alives left out; asks whether the controller lives when it is silent for long."""
+        self.alive()
         link = self._socket
         if link is None:
             raise Unavailable("the link is closed")
@@ -206,8 +222,10 @@ class OpenProtocolConnection:
             self._asked_at, asked = now, True
         due = self._asked_at + self._endpoint.answer_seconds if asked else self._heard_at + self._endpoint.keepalive_seconds
         try:
-            ready, _, _ = select.select([link], [], [], max(0.0, min(seconds, due - now)))
-            content = link.recv(_CHUNK) if ready else None
+            # not select(), which knows no descriptor beyond 1023
+            poll = select.poll()
+            poll.register(link, select.POLLIN)
+            content = link.recv(_CHUNK) if poll.poll(1000 * max(0.0, min(seconds, due - now, _LONGEST_WAIT_SECONDS))) else None
         except (OSError, ValueError) as error:
             raise Unavailable(f"the link was lost: {error}") from error
         if content is None:
@@ -231,6 +249,36 @@ class OpenProtocolConnection:
         except Rejected as error:
             raise Unavailable(f"what comes is no Open Protocol: {error}") from error
         return found
+
+
+class _Attempt(threading.Thread):
+    """Tries to reach a controller once."""
+
+    def __init__(self, endpoint: OpenProtocolEndpoint) -> None:
+        super().__init__(name=f"connect {endpoint.host}", daemon=True)
+        self._endpoint = endpoint
+        self._mutex = threading.Lock()
+        self._link: socket.socket | None = None
+        self._trouble = "the attempt took too long"
+        self._left = False
+
+    def run(self) -> None:
+        try:
+            link = socket.create_connection((self._endpoint.host, self._endpoint.port), self._endpoint.answer_seconds)
+        except OSError as error:
+            self._trouble = error.strerror or str(error)
+            return
+        with self._mutex:
+            if self._left:
+                link.close()
+            else:
+                self._link = link
+
+    def leave(self) -> tuple[socket.socket | None, str]:
+        """Return the link, or why there is none; one that comes later is closed."""
+        with self._mutex:
+            self._left = True
+            return self._link, self._trouble
 
 
 def _answer(one: Telegram | Rejected, reply: int, about: int) -> tuple[Telegram | None, CommandRefused | None]:
