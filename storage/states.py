@@ -134,6 +134,17 @@ def read_states_now(connection: Connection, equipment: Sequence[str]) -> dict[Eq
     return {EquipmentId(row[0]): _interval(row) for row in rows}
 
 
+def read_first_known(connection: Connection, equipment: Sequence[str]) -> dict[EquipmentId, int]:
+    """Return since when each equipment is followed."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT e.path, (SELECT min(i.from_time) FROM state_interval i WHERE i.equipment_id = e.id) FROM equipment e "
+            "WHERE e.path = ANY (%s::text[])",
+            [list(equipment)],
+        ).fetchall()
+    return {EquipmentId(path): micros(time) for path, time in rows if time is not None}
+
+
 def read_pieces(connection: Connection, equipment: Sequence[str], from_us: int, to_us: int) -> list[Made]:
     """Return the pieces of a span by second."""
     with translate_errors():
