@@ -15,7 +15,7 @@ from types import FrameType
 
 import structlog
 
-from monitor import control, notice_sending, notices
+from monitor import alarm_follower, condition, control, notice_sending, notices
 from monitor.followers import Follower, Following, MakeFollower
 from monitor.state_follower import make_state_follower
 from plant.clock import Clock, SystemClock
@@ -23,10 +23,12 @@ from plant.errors import SettingsError
 from plant.site import Site, load_site
 
 FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
+    (alarm_follower.NAME, alarm_follower.make_alarms),
     (notices.NAME, notices.make_planner),
     (notice_sending.NAME, notice_sending.make_sender),
     ("states", make_state_follower),
     (control.NAME, control.make_control),
+    (condition.NAME, condition.make_condition),
 )
 """By name; they run side by side."""
 _STOP_SECONDS = 10.0

@@ -116,7 +116,7 @@ class LimitJudge:
         side = [_ABOVE.get(d.kind) for d in definitions]
         if None in side:
             raise ValueError(f"{next(d.id for d in definitions if d.kind not in _ABOVE)} is no limit")
-        self._signals = np.asarray(signals, np.intp)
+        self.signals = np.asarray(signals, np.intp)
         self._side: Floats = np.array(side, np.float64)
         limit = np.array([d.limit for d in definitions], np.float64)
         self._on_above = self._side * limit
@@ -131,7 +131,7 @@ class LimitJudge:
         ``until_us``, shape (signals,): all samples of the signal that were received before this are known.
         """
         side = self._side > 0
-        signals = self._signals
+        signals = self.signals
         farthest = np.where(side, bounds.high[signals], -bounds.low[signals])
         nearest = np.where(side, bounds.low[signals], -bounds.high[signals])
         active = self.state.active
@@ -150,7 +150,7 @@ class LimitJudge:
         """Return what changed of some alarms, at least all candidates, by more samples and by time going on."""
         found: list[Change] = []
         for alarm in alarms.tolist():
-            signal = int(self._signals[alarm])
+            signal = int(self.signals[alarm])
             first, last = samples.spans.get(signal, (0, 0))
             columns = (samples.time_us[first:last], samples.received_us[first:last], samples.value[first:last])
             self._run(alarm, columns, int(until_us[signal]), found)

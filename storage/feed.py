@@ -72,7 +72,7 @@ FROM (
 """
 _MARK = """
 INSERT INTO feed_mark AS m (source_id, seq, until_us, late) VALUES (%s, 1, %s, %s)
-ON CONFLICT (source_id) DO UPDATE SET seq = m.seq + 1, until_us = coalesce(excluded.until_us, m.until_us), late = m.late + excluded.late
+ON CONFLICT (source_id) DO UPDATE SET seq = m.seq + 1, until_us = coalesce(%s, m.until_us), late = m.late + %s
 RETURNING seq, until_us
 """
 
@@ -130,9 +130,11 @@ class FeedWriter:
         self._connection = connection
         self._source_of: npt.NDArray[np.int32] = np.zeros(0, np.int32)
         self._sources: dict[str, int] = {}
+        self._late_of: dict[str, int] = {}
 
     def flagged(self, shipment: Shipment) -> Shipment:
         """Return a shipment with those samples flagged that come after the promise that none would."""
+        self._late_of = {}
         if not shipment.stands or not len(shipment.samples):
             return shipment
         rows = self._connection.execute(
@@ -167,7 +169,12 @@ class FeedWriter:
             stand = stands.get(source)
             if source in until and stand is not None and (stand.end_us is None or stand.end_us >= until[source]):
                 bound[n] = until[source]
-        return np.asarray(batch.received_time_us < bound[batch.signal])
+        late = np.asarray(batch.received_time_us < bound[batch.signal])
+        for place, count in enumerate(np.bincount(batch.signal[late], minlength=len(batch.paths)).tolist()):
+            if count:
+                whose = str(source_of[batch.paths[place]])
+                self._late_of[whose] = self._late_of.get(whose, 0) + count
+        return late
 
     def digests(self, batch: SampleBatch, signal_id: npt.NDArray[np.int32], order: npt.NDArray[np.intp]) -> dict[int, Digest]:
         """Return the digest of each source. ``order`` is that by signal and time."""
@@ -186,15 +193,14 @@ class FeedWriter:
     def add(self, cursor: psycopg.Cursor[Any], shipment: Shipment, digests: Mapping[int, Digest]) -> None:
         """Write what a shipment brought, within its transaction."""
         until = self._until(shipment)
-        late = int(np.count_nonzero(shipment.samples.flags & FLAG_LATE)) if len(shipment.samples) else 0
+        late = {self._sources[source]: count for source, count in self._late_of.items() if source in self._sources}
         # always in the same order, so that two gateways never wait for each other
-        for source in sorted({*until, *digests}):
+        for source in sorted({*until, *digests, *late}):
             digest = digests.get(source)
             end_us = until.get(source)
-            if end_us is None and digest is not None:
-                end_us = int(digest["last_received_us"].max()) - _MARGIN_US if not shipment.stands else None
-            row = cursor.execute(_MARK, [source, end_us or 0, late]).fetchone() if end_us else self._moved(cursor, source, late)
-            late = 0
+            if end_us is None and digest is not None and not shipment.stands:
+                end_us = int(digest["last_received_us"].max()) - _MARGIN_US
+            row = cursor.execute(_MARK, [source, end_us or 0, late.get(source, 0), end_us, late.get(source, 0)]).fetchone()
             if row is None:
                 continue
             seq, until_us = row
@@ -215,18 +221,11 @@ class FeedWriter:
             cursor.execute("DELETE FROM feed_digest WHERE source_id = %s AND seq <= %s", [source, seq - _DIGESTS_KEPT])
         cursor.execute("SELECT pg_notify(%s, '')", [NEWS])
 
-    def _moved(self, cursor: psycopg.Cursor[Any], source: int, late: int) -> tuple[int, int] | None:
-        cursor.execute("INSERT INTO feed_mark (source_id, seq, until_us) VALUES (%s, 0, 0) ON CONFLICT DO NOTHING", [source])
-        row = cursor.execute(
-            "UPDATE feed_mark SET seq = seq + 1, late = late + %s WHERE source_id = %s RETURNING seq, until_us", [late, source]
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
-
     def _until(self, shipment: Shipment) -> dict[int, int]:
         ends = {
             stand.source: stand.end_us - (0 if stand.interval_us else _MARGIN_US) for stand in shipment.stands if stand.end_us is not None
         }
-        if not all(source in self._sources for source in ends):
+        if not all(source in self._sources for source in (*ends, *self._late_of)):
             self._sources = dict(self._connection.execute("SELECT name, id FROM source").fetchall())
         return {self._sources[source]: end_us for source, end_us in ends.items() if source in self._sources}
 
@@ -341,6 +340,32 @@ def read_numbers(connection: Connection) -> tuple[dict[str, int], dict[str, int]
         signals = dict(connection.execute("SELECT path, id FROM signal").fetchall())
         sources = dict(connection.execute("SELECT name, id FROM source").fetchall())
     return signals, sources
+
+
+def read_sources_of(connection: Connection, signals: Sequence[int]) -> dict[int, int]:
+    """Return the number of the source of each signal."""
+    with translate_errors():
+        return dict(connection.execute("SELECT id, source_id FROM signal WHERE id = ANY(%s)", [list(signals)]).fetchall())
+
+
+def read_begin(connection: Connection, sources: Sequence[int]) -> dict[int, int]:
+    """Return behind which shipment of each source somebody begins who never followed: the oldest that is kept with its digest."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT n, coalesce((SELECT min(seq) - 1 FROM feed_digest d WHERE d.source_id = n), "
+            "(SELECT seq FROM feed_mark m WHERE m.source_id = n), 0) FROM unnest(%s::int4[]) AS u (n)",
+            [list(sources)],
+        ).fetchall()
+    return dict(rows)
+
+
+def drop_old(connection: Connection) -> None:
+    """Forget the shipments whose samples are kept no more."""
+    with translate_errors():
+        connection.execute(
+            "DELETE FROM feed_shipment WHERE received_high_us < (SELECT extract(epoch FROM greatest(kept_from, now() - keep)) * 1000000 "
+            "FROM tier_state WHERE tier = 'raw') AND until_us < (SELECT extract(epoch FROM now() - interval '1 day') * 1000000)"
+        )
 
 
 def await_news(connection: Connection, seconds: float) -> None:
