@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -142,7 +143,7 @@ class Rig:
         family = self.family()
         self.child.kill()
         for one in family[1:]:
-            if one.is_running():
+            with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
         psutil.wait_procs(family[1:], 10)
         self.child = None

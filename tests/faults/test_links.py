@@ -15,7 +15,7 @@ from plant.ledger import GapReason
 from tests.faults.device import devices
 from tests.faults.proxy import Flapping, Link, Proxies
 from tests.faults.rig import Rig, gap_seconds, opcua_source
-from tests.ingest.parts import PATIENCE, until
+from tests.ingest.parts import PATIENCE, alive, until
 
 pytestmark = pytest.mark.timeout(600)
 AWAY = (GapReason.DISCONNECTED, GapReason.TIMEOUT)
@@ -196,4 +196,4 @@ def test_sources_that_lost_their_links_together_come_back_one_after_the_other(sc
 
 def test_the_family_of_a_stopped_ingest_is_gone(scene: Scene) -> None:
     assert scene.rig.child is None
-    assert not [one for one in psutil.Process().children(recursive=True) if "ingest" in one.as_dict(["cmdline"], [])["cmdline"]]
+    assert not [one for one in alive(psutil.Process().children(recursive=True)) if "ingest" in one.as_dict(["cmdline"], [])["cmdline"]]

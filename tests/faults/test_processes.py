@@ -17,7 +17,7 @@ from tests.faults.device import Devices, devices
 from tests.faults.proxy import Proxies
 from tests.faults.rig import Rig, mqtt_source, opcua_source
 from tests.faults.stage import Press
-from tests.ingest.parts import PATIENCE, Mosquitto, until
+from tests.ingest.parts import PATIENCE, Mosquitto, alive, until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -94,8 +94,8 @@ def test_each_process_killed_in_turn_loses_no_message_and_tells_of_every_tick(st
         if victim.pid == family[0].pid:
             assert rig.child is not None
             rig.child.kill()
-            _, alive = psutil.wait_procs(family[1:], 10 * PATIENCE)
-            assert not alive, f"orphans: {alive}"
+            _, left = psutil.wait_procs(family[1:], 10 * PATIENCE)
+            assert not left, f"orphans: {left}"
             began = time.monotonic()
             stage.begin()
         else:
@@ -111,7 +111,7 @@ def test_a_process_that_is_told_to_stop_loses_nothing_and_leaves_nobody(stage: S
     for _ in range(2):
         family = stage.rig.family()
         stage.rig.stop()
-        assert not [one for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+        assert not alive(family)
         stage.begin()
     stage.end()
 
@@ -122,16 +122,11 @@ def test_a_process_without_memory_takes_no_other_with_it_and_comes_back(stage: S
     starved = rig.family()[-1]
     limit = starved.memory_info().vms - 50_000_000
     resource.prlimit(starved.pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-    until(lambda: _is_well_or_gone(starved), 5)
     time.sleep(1.5)
     with contextlib.suppress(ProcessLookupError):
         resource.prlimit(starved.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     rig.until_stored_again(stage.press.source, "one", "two", seconds=60)
     stage.end()
-
-
-def _is_well_or_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_without_file_descriptors_links_wait_and_come_back_once_there_are_some(stage: Stage, proxies: Proxies) -> None:

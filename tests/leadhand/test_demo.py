@@ -15,8 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.ingest.parts import alive
 from tests.leadhand.test_commands import leadhand
-from tests.leadhand.test_supervisor import ROOT, alive, is_free, until
+from tests.leadhand.test_supervisor import ROOT, is_free, until
 from tests.ports import free_port
 
 

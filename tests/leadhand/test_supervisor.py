@@ -16,7 +16,7 @@ import pytest
 
 from leadhand.home import Home
 from plant.errors import Rejected
-from tests.ingest.parts import PATIENCE
+from tests.ingest.parts import PATIENCE, alive
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,10 +60,6 @@ def processes_of(home: Path) -> dict[str, dict[str, Any]]:
 
 def tree(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
-
-
-def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def is_free(port: int) -> bool:
