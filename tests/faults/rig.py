@@ -22,7 +22,7 @@ from storage.database import Connection, connect
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_ledger
 from tests.faults.device import NAMESPACE
-from tests.ingest.parts import PATIENCE, REPOSITORY, Child, spool_states, until
+from tests.ingest.parts import PATIENCE, REPOSITORY, Child, alive, spool_states, until
 
 FOREVER = 4_000_000_000_000_000
 INTERVAL_US = 100_000
@@ -145,7 +145,7 @@ class Rig:
         for one in family[1:]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
-        psutil.wait_procs(family[1:], 10)
+        until(lambda: not alive(family[1:]), 10)
         self.child = None
 
     def family(self) -> list[psutil.Process]:

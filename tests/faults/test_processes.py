@@ -10,14 +10,13 @@ import time
 from collections.abc import Iterator
 from random import Random
 
-import psutil
 import pytest
 
 from tests.faults.device import Devices, devices
 from tests.faults.proxy import Proxies
 from tests.faults.rig import Rig, mqtt_source, opcua_source
 from tests.faults.stage import Press
-from tests.ingest.parts import PATIENCE, Mosquitto, alive, until
+from tests.ingest.parts import Mosquitto, alive, until
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 
@@ -94,8 +93,7 @@ def test_each_process_killed_in_turn_loses_no_message_and_tells_of_every_tick(st
         if victim.pid == family[0].pid:
             assert rig.child is not None
             rig.child.kill()
-            _, left = psutil.wait_procs(family[1:], 10 * PATIENCE)
-            assert not left, f"orphans: {left}"
+            until(lambda: not alive(family[1:]), 2)  # noqa: B023
             began = time.monotonic()
             stage.begin()
         else:
