@@ -44,6 +44,8 @@ export_app = typer.Typer(help="Take data out: 'leadhand export samples --help'."
 people_app = typer.Typer(help="Local accounts: add people, set passwords, list them.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 app.add_typer(people_app, name="people")
+monitor_app = typer.Typer(help="What the monitor made of samples, looked at again.", no_args_is_help=True)
+app.add_typer(monitor_app, name="monitor")
 
 HomeOption = Annotated[
     Path | None,
@@ -279,6 +281,40 @@ def export_samples_(
         frames = some(export_samples(connection, signals, from_us, to_us), sought)
         rows = write_csv(frames, csv) if csv is not None else write_parquet(frames, parquet or Path())
     typer.echo(f"{rows:,} samples written to {csv or parquet}", err=True)
+
+
+@monitor_app.callback()
+def _monitor() -> None:
+    """Look again at what the monitor made of samples."""
+
+
+@monitor_app.command("rerun")
+def monitor_rerun(
+    site: Annotated[Path, typer.Argument(metavar="SITE", help="The site.toml that the monitor follows.")],
+    from_time: Annotated[str, typer.Option("--from", metavar="TIME", help="ISO 8601; else UTC.")],
+    to_time: Annotated[str | None, typer.Option("--to", metavar="TIME", help="ISO 8601, exclusive; now where not given.")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the journal of alarms again from the stored samples, and compare it byte for byte. Exit code 1 when it differs.
+
+    Example: leadhand monitor rerun site.toml --from 2026-11-21 --to 2026-11-22
+    """
+    from dataclasses import asdict
+
+    from leadhand.databases import connected, open_database
+    from leadhand.rerunning import rerun_table
+    from leadhand.settings import load_settings
+    from monitor.rerun import rerun_alarms
+    from plant.site import load_site
+
+    clock, place = SystemClock(), used_home(home)
+    factory = load_site(site)
+    from_us, to_us = _time_us("--from", from_time) or 0, _time_us("--to", to_time) or clock.now_us()
+    with open_database(place, load_settings(place.settings), clock) as url, connected(url) as connection:
+        found = rerun_alarms(connection, factory, from_us, to_us)
+    typer.echo(json.dumps(asdict(found), indent=1) if as_json else rerun_table(found))
+    raise typer.Exit(OK if found.difference is None else FAILED)
 
 
 @people_app.command("add")

@@ -102,6 +102,8 @@ class AlarmFollower:
         numbers = register_alarms(connection, self._site.path, [(d, units.get(d.signal, "")) for d in self._site.alarms], now_us)
         board = Board(self._site.alarms, connection, numbers, None if known is None else known.state, now_us)
         self._board = board
+        if known is None:
+            self._keep(connection, board, 0, board.pack())
         self._reread_at = self._clock.monotonic()
         return board
 
@@ -118,11 +120,15 @@ class AlarmFollower:
         state = board.pack()
         write_progress(connection, NAME, done_us, state)
         if done_us // _CHECKPOINT_US != self._checkpoint_us // _CHECKPOINT_US:
-            if self._checkpoint_us or not last_seq(connection):
-                actions, observations = last_inputs(connection)
-                write_checkpoint(connection, Checkpoint(done_us, board.lives.seq, actions, observations, state))
+            if self._checkpoint_us:
+                self._keep(connection, board, done_us, state)
                 drop_old(connection)
             self._checkpoint_us = done_us
+
+    def _keep(self, connection: Connection, board: Board, at_us: int, state: bytes) -> None:
+        """Keep how all stands, for those who judge again."""
+        actions, observations = last_inputs(connection)
+        write_checkpoint(connection, Checkpoint(at_us, board.lives.seq, actions, observations, state))
 
 
 class Board:

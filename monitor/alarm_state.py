@@ -57,6 +57,11 @@ class Remembered:
         """The place of the last input of alarms that had one lately."""
         return {AlarmId(name): place for name, place in self._state.inputs.items()}
 
+    @property
+    def after(self) -> dict[int, int]:
+        """For each source, by number, the last shipment that was judged."""
+        return dict(self._state.after)
+
     def feed(self, signals: Sequence[int], after: Mapping[int, int]) -> FeedState:
         """Return how far each signal is; ``after``: where sources begin that are new."""
         fresh = FeedState.fresh(len(signals), {**after, **self._state.after})

@@ -179,6 +179,12 @@ def register_alarms(
     return {AlarmId(name): number for name, number in known}
 
 
+def read_alarm_numbers(connection: Connection) -> dict[AlarmId, int]:
+    """Return the number of each alarm that is not retired."""
+    with translate_errors():
+        return {AlarmId(name): number for name, number in connection.execute("SELECT name, id FROM alarm WHERE NOT retired").fetchall()}
+
+
 def read_standings(
     connection: Connection, *, annunciated: bool = False, retired: bool = False, alarms: Sequence[AlarmId] | None = None
 ) -> list[Standing]:

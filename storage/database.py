@@ -91,6 +91,14 @@ def _first_line(error: psycopg.Error) -> str:
 
 
 @contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Read all within the block as it stood at its begin."""
+    with translate_errors(), connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@contextmanager
 def deadline(connection: Connection, seconds: float) -> Iterator[None]:
     """Cut the connection when the block takes longer than ``seconds``; the block then fails with the driver's error.
 
