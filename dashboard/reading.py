@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dashboard import states
 from plant.samples import NO_TIME
 from plant.signals import SignalPath
-from storage import catalogue, health, latest, leases, ledger, windows
+from storage import alarms, catalogue, health, latest, leases, ledger, windows
 from storage.database import Connection
 
 SILENT_AFTER_US = 10_000_000
@@ -98,6 +98,8 @@ class Read:
     news: Mapping[int, News]
     holdings: Mapping[str, leases.Holding] = field(default_factory=dict)
     """Which gateway reads each source."""
+    alarms: tuple[alarms.Standing, ...] = ()
+    """Those that are not normal, the most urgent first, then the newest."""
 
 
 class Reader:
@@ -125,8 +127,11 @@ class Reader:
         worst, signals, exceptions = states.raise_up(columns.state, plan.node_of_signal, plan.parent)
         holdings = {str(holding.source): holding for holding in leases.read_holdings(connection)}
         news = self._news(connection, plan, columns, watched, now_us)
+        standing = tuple(alarms.read_standings(connection, annunciated=True))
         self._number += 1
-        return Read(self._number, now_us, plan, columns, worst, signals, exceptions, sources, processes, self._storage, news, holdings)
+        return Read(
+            *(self._number, now_us, plan, columns, worst, signals, exceptions, sources, processes, self._storage, news, holdings, standing)
+        )
 
     def _news(self, connection: Connection, plan: Plan, newest: Newest, watched: frozenset[int], now_us: int) -> dict[int, News]:
         self._read_to = {signal: time for signal, time in self._read_to.items() if signal in watched}

@@ -19,6 +19,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
+from dashboard.api_alarms import alarm_routes, notice_routes
+from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.context import PageContext, Person, set_context
@@ -29,8 +31,10 @@ from dashboard.login import login_routes
 from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
 from dashboard.page_app import PageApp
 from dashboard.services import Services
+from dashboard.services_alarms import AlarmService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
+from dashboard.services_losses import LossService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
@@ -84,6 +88,8 @@ def build_server(
         HealthService(hub),
         PeopleService(pool, clock, sessions.forget_all),
         TighteningService(pool),
+        AlarmService(pool, hub, clock),
+        LossService(pool, clock, settings.site_file),
         hub,
     )
     registry = CollectorRegistry()
@@ -123,6 +129,10 @@ def build_server(
         history_routes(services),
         source_routes(services),
         tightening_routes(services),
+        state_routes(services),
+        oee_routes(services),
+        alarm_routes(services),
+        notice_routes(services),
         person_routes(services),
         right_routes(services),
         live_routes(hub, sessions, clock),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.hub import Hub
+from dashboard.services_alarms import AlarmService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
+from dashboard.services_losses import LossService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
@@ -32,5 +34,9 @@ class Services:
     """Accounts, tokens and the audit."""
     tightening: TighteningService
     """Results of tightening tools and their curves."""
+    alarms: AlarmService
+    """Alarms: lists, the journal, actions, figures, and who was told."""
+    losses: LossService
+    """States of equipment, where time went, OEE."""
     hub: Hub
     """The shared read each second."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import account, equipment, health, ledger, overview, people, sources, tightening
+from dashboard.pages import account, alarms, equipment, health, ledger, losses, overview, people, sources, tightening
 from dashboard.pages.parts import also, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -23,11 +24,23 @@ from storage.people import Role
 
 _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
+    ("/alarms", "alert-triangle", "Alarms"),
+    ("/losses", "activity", "OEE and losses"),
     ("/tightening", "tool", "Tightening"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
     ("/health", "heartbeat", "System health"),
 )
+_LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
+    "/alarms": ("Alarms", alarms.layout),
+    "/losses": ("OEE and losses", losses.layout),
+    "/tightening": ("Tightening", tightening.layout),
+    "/sources": ("Sources", sources.layout),
+    "/ledger": ("Ledger", ledger.layout),
+    "/health": ("System health", health.layout),
+    "/people": ("People and tokens", people.layout),
+}
+"""Pages by address, with their titles."""
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
 _HEAVY = re.compile(
     r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
@@ -59,7 +72,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, ledger, health, account, people, tightening):
+    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, losses):
         page.register(app, services)
 
 
@@ -118,6 +131,13 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
         className="top",
         children=[
             html.Nav(id="crumbs", className="crumbs", **also(aria_label=t("Place"))),
+            dcc.Link(
+                [html.Span(**also(data_part="shape")), html.Span("…", **also(data_part="words"))],
+                id="alarm-badge",
+                href="/alarms",
+                title=t("Alarms"),
+                className="tool alarm-badge",
+            ),
             html.Span(
                 className="age",
                 title=t("Age of the newest value shown"),
@@ -153,18 +173,11 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
         elif path.startswith("/equipment/"):
             place = path.removeprefix("/equipment/")
             title, content = equipment.title(services, place), equipment.layout(context, services, place)
-        elif path == "/tightening":
-            title, content = t("Tightening"), tightening.layout(context, services)
-        elif path == "/sources":
-            title, content = t("Sources"), sources.layout(context, services)
-        elif path == "/ledger":
-            title, content = t("Ledger"), ledger.layout(context, services)
-        elif path == "/health":
-            title, content = t("System health"), health.layout(context, services)
+        elif path in _LAYOUTS:
+            words, layout = _LAYOUTS[path]
+            title, content = t(words), layout(context, services)
         elif path == "/account":
             title, content = t("Your account"), account.layout(context)
-        elif path == "/people":
-            title, content = t("People and tokens"), people.layout(context, services)
         else:
             title, content = t("No such page"), _nothing(t, pathname)
     except (Unavailable, Rejected) as error:

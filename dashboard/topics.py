@@ -1,8 +1,9 @@
 """What a page may watch: each topic says, of one read, its whole state (for who comes new) and what changed (for all others).
 
 ``latest``: newest values of all signals; ``equipment:<path>``: of the signals at or below one equipment; ``overview``: the state of
-every equipment and the exceptions; ``sources``: how each source does; ``health``: processes and the database; ``signal:<id>``: every new
-value of one signal as columns ``time_us``, ``low``, ``high``, ``last``, where a row of nulls breaks the line at a gap.
+every equipment and the exceptions; ``sources``: how each source does; ``health``: processes and the database; ``alarms``: how many must
+be seen, and the number of the newest change; ``signal:<id>``: every new value of one signal as columns ``time_us``, ``low``, ``high``,
+``last``, where a row of nulls breaks the line at a gap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dashboard import states, viewing
+from dashboard import states, viewing, viewing_alarms
 from dashboard.reading import FIRST_SPAN_US, News, Read
 from plant.errors import Rejected
 
@@ -47,9 +48,11 @@ def make_topic(name: str) -> Topic:
         return SourcesTopic()
     if name == "health":
         return HealthTopic()
+    if name == "alarms":
+        return AlarmsTopic()
     if kind == "signal" and rest.isascii() and rest.isdigit() and len(rest) < 10:
         return SignalTopic(int(rest))
-    raise Rejected(f"there is no topic '{name[:80]}'; there are latest, equipment:<path>, overview, sources, health, signal:<id>")
+    raise Rejected(f"there is no topic '{name[:80]}'; there are latest, equipment:<path>, overview, sources, health, alarms, signal:<id>")
 
 
 class LatestTopic:
@@ -163,6 +166,26 @@ class HealthTopic:
     def whole(self, read: Read) -> Message:
         """Return processes and the state of the database."""
         return {"processes": [viewing.plain(p) for p in viewing.processes(read)], "storage": viewing.plain(viewing.storage(read))}
+
+
+class AlarmsTopic:
+    """How many alarms there are, for the bar above every page; the lists themselves are asked for when this changes."""
+
+    def __init__(self) -> None:
+        self._message: Message = {}
+
+    def update(self, read: Read) -> Message | None:
+        """Return the counts where anything changed."""
+        counts = viewing.plain(viewing_alarms.counts(read.alarms))
+        message: Message = {"alarms": {**counts, "change": [len(read.alarms), max((s.seq for s in read.alarms), default=0)]}}
+        if message == self._message:
+            return None
+        self._message = message
+        return message
+
+    def whole(self, read: Read) -> Message:  # noqa: ARG002
+        """Return the counts."""
+        return self._message
 
 
 class SignalTopic:

@@ -32,7 +32,7 @@ class Role(StrEnum):
     VIEWER = "viewer"
     """Sees everything."""
     INSPECTOR = "inspector"
-    """Also judges parts that the vision could not decide."""
+    """Also judges parts that the vision could not decide, and acknowledges and shelves alarms."""
     ENGINEER = "engineer"
     """Also sets up sources, signals and limits."""
     APPROVER = "approver"
@@ -63,6 +63,8 @@ class Scope(StrEnum):
     """Read ``/metrics``."""
     SOURCES = "sources"
     """Set up sources."""
+    ALARMS = "alarms"
+    """Acknowledge, reset, shelve alarms and take them out of service."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,237 @@
+"""The tables of the alarm page: what must be seen, what is silenced, and the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from dashboard.context import PageContext
+from dashboard.pages.parts import NONE_SHOWN, also, moment, state, table
+from dashboard.texts import Texts
+from dashboard.viewing_alarms import UNSEEN
+from dashboard.views_alarms import AlarmLineView, AlarmView
+from plant.alarms import AlarmState
+from storage.people import Role
+
+MOST_SHOWN = 200
+_LOOKS = {
+    AlarmState.NORMAL: "normal",
+    AlarmState.UNACKNOWLEDGED: "critical",
+    AlarmState.ACKNOWLEDGED: "warning",
+    AlarmState.RETURNED: "waiting",
+    AlarmState.LATCHED_UNACKNOWLEDGED: "critical",
+    AlarmState.LATCHED_ACKNOWLEDGED: "warning",
+    AlarmState.SHELVED: "stale",
+    AlarmState.SUPPRESSED: "stale",
+    AlarmState.OUT_OF_SERVICE: "stale",
+}
+
+
+def state_words(which: str, t: Texts) -> str:
+    """Return a state in words."""
+    words = {
+        AlarmState.NORMAL: t("normal"),
+        AlarmState.UNACKNOWLEDGED: t("unacknowledged"),
+        AlarmState.ACKNOWLEDGED: t("acknowledged"),
+        AlarmState.RETURNED: t("returned, unacknowledged"),
+        AlarmState.LATCHED_UNACKNOWLEDGED: t("latched, unacknowledged"),
+        AlarmState.LATCHED_ACKNOWLEDGED: t("latched, acknowledged"),
+        AlarmState.SHELVED: t("shelved"),
+        AlarmState.SUPPRESSED: t("suppressed by design"),
+        AlarmState.OUT_OF_SERVICE: t("out of service"),
+    }
+    return words[AlarmState(which)]
+
+
+def event_words(which: str, t: Texts) -> str:
+    """Return what happened in words."""
+    words = {
+        "active": t("came"),
+        "inactive": t("went"),
+        "acknowledge": t("acknowledged"),
+        "reset": t("reset"),
+        "shelve": t("shelved"),
+        "unshelve": t("unshelved"),
+        "suppress": t("suppressed by design"),
+        "unsuppress": t("no longer suppressed"),
+        "remove_from_service": t("taken out of service"),
+        "return_to_service": t("put back into service"),
+    }
+    return words.get(which, which)
+
+
+def priority_words(which: str, t: Texts) -> str:
+    """Return a priority in words."""
+    return {"urgent": t("urgent"), "high": t("high priority"), "medium": t("medium"), "low": t("low priority")}[which]
+
+
+def kind_words(which: str, t: Texts) -> str:
+    """Return what makes an alarm active, in words."""
+    words = {
+        "high_high": t("high high"),
+        "high": t("high"),
+        "low": t("low"),
+        "low_low": t("low low"),
+        "rate": t("changes too fast"),
+        "deviation": t("off its set point"),
+        "discrete": t("state"),
+        "stale": t("no new value"),
+        "silent": t("source silent"),
+        "disconnected": t("source away"),
+        "gap": t("samples missing"),
+        "told": t("told by the device"),
+    }
+    return words.get(which, which)
+
+
+def priority(which: str, t: Texts) -> Component:
+    """Return a priority as shape, colour and word."""
+    return html.Span(priority_words(which, t), className=f"prio {which}")
+
+
+def annunciated(
+    alarms: Sequence[AlarmView], picked: frozenset[str], names: dict[str, str], context: PageContext, t: Texts, filtered: bool
+) -> Component:
+    """Return what must be seen; who may acknowledge also gets boxes to pick and buttons."""
+    may = context.may(Role.INSPECTOR)
+    heads = [
+        *([("", False)] if may else []),
+        (t("Priority"), False),
+        (t("State"), False),
+        (t("Alarm"), False),
+        (t("Value"), False),
+        (t("Since"), True),
+        (t("What to do"), False),
+        *([("", False)] if may else []),
+    ]
+    rows = [
+        [
+            *([_pick(one, one.alarm in picked, t)] if may else []),
+            html.Span(priority(one.priority, t), className="unseen" if one.state in UNSEEN else ""),
+            state(_LOOKS[AlarmState(one.state)], state_words(one.state, t)),
+            _what(one, names, t),
+            _value(one, t),
+            html.Span(moment(one.since_us, context.time_zone), className="number", **also(data_since=str(one.since_us or 0))),
+            html.Div(one.response or NONE_SHOWN, className="respond small"),
+            *([_button(one, t)] if may else []),
+        ]
+        for one in alarms[:MOST_SHOWN]
+    ]
+    nothing = t("No alarm fits.") if filtered else t("No alarms.")
+    drawn = table(heads, rows, caption=t("Alarms that must be seen"), nothing=nothing)
+    more = len(alarms) - MOST_SHOWN
+    words = t("and {n} more: filter to see them", n=more) if more > 0 else ""
+    return html.Div([html.Div(drawn, className="alarm-list"), html.P(words, className="small quiet") if words else None])
+
+
+def silenced(alarms: Sequence[AlarmView], names: dict[str, str], context: PageContext, t: Texts) -> Component:
+    """Return what is shelved, suppressed or out of service, so that nothing is hidden for ever."""
+    heads = [
+        (t("State"), False),
+        (t("Priority"), False),
+        (t("Alarm"), False),
+        (t("Condition"), False),
+        (t("Since"), True),
+        (t("Until"), True),
+        (t("Who"), False),
+        (t("Reason"), False),
+        *([("", False)] if context.may(Role.INSPECTOR) else []),
+    ]
+    rows = [
+        [
+            state(_LOOKS[AlarmState(one.state)], state_words(one.state, t)),
+            priority(one.priority, t),
+            _what(one, names, t),
+            t("holds") if one.active else t("does not hold"),
+            html.Span(moment(one.since_us, context.time_zone), className="number", **also(data_since=str(one.since_us or 0))),
+            moment(one.shelved_until_us, context.time_zone, seconds=False),
+            one.who or NONE_SHOWN,
+            html.Span(one.reason or NONE_SHOWN, className="wrap"),
+            *([_back(one, context, t)] if context.may(Role.INSPECTOR) else []),
+        ]
+        for one in alarms[:MOST_SHOWN]
+    ]
+    return html.Div(table(heads, rows, caption=t("Silenced alarms"), nothing=t("No alarm is silenced.")), className="alarm-list")
+
+
+def journal(lines: Sequence[AlarmLineView], names: dict[str, str], context: PageContext, t: Texts) -> Component:
+    """Return what happened, the newest first."""
+    heads = [
+        (t("Time"), False),
+        (t("What happened"), False),
+        (t("Priority"), False),
+        (t("Alarm"), False),
+        (t("Value"), False),
+        (t("State then"), False),
+        (t("Who"), False),
+        (t("Reason"), False),
+    ]
+    rows = [
+        [
+            html.Span(moment(one.time_us, context.time_zone), className="number"),
+            event_words(one.event, t),
+            priority(one.priority, t),
+            _what(one, names, t),
+            _value(one, t),
+            state_words(one.after, t),
+            one.who or NONE_SHOWN,
+            html.Span(one.reason or NONE_SHOWN, className="wrap"),
+        ]
+        for one in lines
+    ]
+    return html.Div(table(heads, rows, caption=t("Journal"), nothing=t("Nothing happened that fits.")), className="alarm-list")
+
+
+def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Component:
+    """Return the message, where, and what of; the place leads to its trends."""
+    signal = one.signal.rpartition("/")[2]
+    own = kind_words(one.kind, t)
+    head = one.message or f"{signal or one.source}: {own}"
+    place: Any = NONE_SHOWN
+    if one.equipment:
+        place = dcc.Link(names.get(one.equipment, one.equipment), href=f"/equipment/{one.equipment}", title=t("Trends"))
+    elif one.source:
+        place = dcc.Link(one.source, href="/sources")
+    below = [place, " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
+    return html.Div([html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")], className="what")
+
+
+def _value(one: AlarmView | AlarmLineView, t: Texts) -> Component:
+    if one.value is None and not one.text:
+        return html.Span(NONE_SHOWN)
+    said = one.text if one.value is None else f"{one.value:.6g} {one.unit}".strip()
+    content: list[Component] = [html.Div(said, className="number")]
+    if one.limit is not None and one.value is not None:
+        content.append(html.Div(t("limit {limit}", limit=f"{one.limit:.6g}"), className="small quiet number"))
+    return html.Div(content)
+
+
+def _pick(one: AlarmView, picked: bool, t: Texts) -> Component:
+    label = html.Span(t("Choose {alarm}", alarm=one.message or one.alarm), className="skip")
+    return html.Div(
+        dcc.Checklist(
+            id={"part": "alarm-pick", "alarm": one.alarm},
+            options=[{"label": label, "value": one.alarm}],
+            value=[one.alarm] if picked else [],
+        ),
+        className="pick",
+    )
+
+
+def _button(one: AlarmView, t: Texts) -> Component:
+    if one.state in UNSEEN:
+        return html.Button(t("Acknowledge"), id={"part": "alarm-do", "act": "acknowledge", "alarm": one.alarm}, className="button")
+    if one.state == AlarmState.LATCHED_ACKNOWLEDGED:
+        return html.Button(t("Reset"), id={"part": "alarm-do", "act": "reset", "alarm": one.alarm}, className="button")
+    return html.Span(t("by {who}", who=one.who) if one.who else "", className="small quiet")
+
+
+def _back(one: AlarmView, context: PageContext, t: Texts) -> Component:
+    if one.state == AlarmState.SHELVED:
+        return html.Button(t("Unshelve"), id={"part": "alarm-do", "act": "unshelve", "alarm": one.alarm}, className="button")
+    if one.state == AlarmState.OUT_OF_SERVICE and context.may(Role.ENGINEER):
+        return html.Button(t("Put back"), id={"part": "alarm-do", "act": "return_to_service", "alarm": one.alarm}, className="button")
+    return html.Span()
