@@ -74,7 +74,8 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
-        supervisor.launch([programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES)])
+        plant = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True)
+        supervisor.launch([plant])
         early = _has_site(home)
         url = start_database(supervisor, home, settings, broker.programs)
         with reported(supervisor, url, clock):

@@ -91,11 +91,12 @@ def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSett
     return Program("dashboard", tuple(arguments), _database(database_url), ready_seconds=90.0)
 
 
-def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | None, spindles: int = 0) -> Program:
+def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | None, spindles: int = 0, alarms: bool = False) -> Program:
     """Return a simulated plant that writes its own site file."""
     arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(free_ports(2)), "--mqtt-url", broker.url]
     arguments += [] if units is None else ["--units", str(units)]
     arguments += ["--spindles", str(spindles)] if spindles else []
+    arguments += ["--alarms"] if alarms else []
     return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
 
 

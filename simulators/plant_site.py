@@ -11,6 +11,7 @@ from plant.signals import DataType
 from simulators.fleet import Fleet
 from simulators.machines.model import SignalModel
 from simulators.plant_feed import SCAN_US
+from simulators.plant_rules import Ruled, monitor_lines
 from simulators.site_file import (
     MqttPlace,
     OpcUaPlace,
@@ -77,6 +78,7 @@ def _lines(
             yield f"  {{ {', '.join(_rule(group, signal, places[group.source]))} }},"
     yield "]"
     yield ""
+    yield from monitor_lines(map(_ruled, groups), groups[0].fleet.takt_seconds)
     for source, place in places.items():
         interval_ms = SCAN_US / 1000
         if isinstance(place, OpcUaPlace):
@@ -88,6 +90,12 @@ def _lines(
             yield from mqtt_source(source, place, topics, interval_ms, "ms")
     for tool in tools:
         yield from tool_source(tool)
+
+
+def _ruled(group: Group) -> Ruled:
+    kind = group.fleet.kind
+    names = {signal.name for signal in kind.signals}
+    return Ruled(f"{group.center}/{group.unit}-*", kind.name, kind.faults, "good_parts" in names, "tool_parts" in names)
 
 
 def _unit_range(group: Group) -> str:

@@ -16,13 +16,13 @@ from simulators import noise
 from simulators.faults import offset_us, planned
 from simulators.machines.model import SHIFT_SLOTS, MachineKind, Reason, Steps, UnitState, Work
 
-_BREAK_PLACE: Final = 5
+BREAK_PLACE: Final = 5
 _LOST: Final = (0.2, 1.0)
 """Slots that a machine loses in a shift, on average, from the best to the worst of machines; in one shift from none to two."""
 _GROUP: Final = 16
 _SCRAPPED: Final = (0.1, 0.8)
 """Scrap parts in a group, on average, from the best to the worst of machines; in one group from none to two."""
-_WORKING: Final = 0.80
+WORKING: Final = 0.80
 """Share of a slot that the work on a part takes."""
 _TOOL_CHANGE: Final = 0.08
 _LOST_KEY, _PLACE_KEY, _SLOT_KEY, _SCRAP_KEY = 7101, 7102, 7103, 7104
@@ -105,9 +105,9 @@ class _Plan:
         count = _lost_before(seeds, shift + 1) - before
         start, cause = _lost_place(kind, seeds, shift)
         is_lost = (place >= start) & (place < start + count)
-        self.lost = np.select([place == 0, place == _BREAK_PLACE, is_lost], [Reason.CHANGEOVER, Reason.BREAK, cause], Reason.NONE)
+        self.lost = np.select([place == 0, place == BREAK_PLACE, is_lost], [Reason.CHANGEOVER, Reason.BREAK, cause], Reason.NONE)
         """Why a slot makes no part; NONE where it makes one."""
-        earlier = (place > 0).astype(np.int64) + (place > _BREAK_PLACE) + np.clip(place - start, 0, count)
+        earlier = (place > 0).astype(np.int64) + (place > BREAK_PLACE) + np.clip(place - start, 0, count)
         self.number = shift * (SHIFT_SLOTS - 2) - before + place - earlier
         """Parts made before the slot."""
         dice = noise.mixed(noise.mixed(seeds, _SLOT_KEY), self.number)
@@ -119,7 +119,7 @@ class _Plan:
         about = self.number[None] + np.array([-1, 0, 1])[:, None, None]
         self.scrap = _scrap_before(seeds, about)
         """Scrap before the part before, before this one, and with it."""
-        self.takes = _WORKING + 0.02 * noise.bell(noise.mixed(dice, 1))
+        self.takes = WORKING + 0.02 * noise.bell(noise.mixed(dice, 1))
         luck = noise.unit(noise.mixed(dice, 2))
         self.pause = np.where(luck < kind.short_stops, 0.02 + 0.03 * luck / max(kind.short_stops, 1e-9), 0.0)
         low, high = kind.pauses
@@ -147,7 +147,7 @@ def _lost_place(kind: MachineKind, seeds: npt.NDArray[np.uint64], shift: Steps) 
     is_machine = np.array([not each.sensor for each in kind.faults])
     broken = (fault >= 0) & is_machine[np.maximum(fault, 0)]
     ends = np.minimum(first + cycles, SHIFT_SLOTS - 2)
-    ends = np.where((ends == _BREAK_PLACE) | (ends == _BREAK_PLACE - 1), _BREAK_PLACE + 1, ends)
+    ends = np.where((ends == BREAK_PLACE) | (ends == BREAK_PLACE - 1), BREAK_PLACE + 1, ends)
     chance = noise.unit(noise.mixed(noise.mixed(seeds, _PLACE_KEY), shift))
     anywhere = np.array([1, 2, 3, 6, 7, 8])[(chance * 6).astype(np.int64)]
     return np.where(broken, ends, anywhere), np.where(broken, Reason.BREAKDOWN + fault, Reason.STARVED)

@@ -50,7 +50,6 @@ def _values(m: Moments) -> Mapping[str, Columns]:
         "coolant_pressure": np.where(cut > 0, 38.0, 2.0) + 0.4 * m.hiss(9) - 12 * m.fault("coolant_loss") * cut,
         "coolant_temperature": 23 + 2.5 * m.wander(4, 300) + 0.05 * m.hiss(10),
         "spindle_temperature": 38 + 7 * m.wander(5, 400) + 5 * ramp(m.part, 0.1, 0.8) + 9 * drift + 0.08 * m.hiss(11),
-        "parts": np.mod(m.work.made, 4_000_000).astype(float),
         "bore_diameter": characteristic(m, 1, 120.0, 0.003, 0.004, 120.034) + 0.014 * m.wear_before,
         **unit_values(m, 4.5, 0.55 * load + 0.9 * cut),
     }
@@ -87,7 +86,6 @@ MILL = MachineKind(
         SignalModel("coolant_pressure", "bar", 0, 80, description="coolant through the spindle", decimals=1),
         SignalModel("coolant_temperature", "Cel", 0, 60, (None, None, 30, 35), description="coolant tank"),
         SignalModel("spindle_temperature", "Cel", 0, 100, (None, None, 58, 65), description="spindle bearing"),
-        SignalModel("parts", "", 0, 4_000_000, data_type=DataType.UINT32, decimals=0, description="parts made"),
         SignalModel("bore_diameter", "mm", 119.8, 120.2, description="bore as probed after each part; 120 +-0.03", decimals=4, rests=True),
         *unit_signals(_FAULTS, 120, tool=True),
     ),
