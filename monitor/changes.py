@@ -31,6 +31,7 @@ _CLIP_SHARE = 0.8
 _ABOVE_REFERENCE = 1.25
 """No limit lies closer than this to what the reference itself reached: for heavy tails and slow wanderings that no formula knows."""
 _QUIET = 0.6
+_PLAIN, _FAR_OFF = 0.7, 2.5
 _RECENT = 32
 _GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 """A baseline is learned anew, from more parts, at these multiples of the least number; then it stands."""
@@ -125,11 +126,14 @@ class Watch:
         self.rule = rule
         self._most = round(rule.least_parts * _GROWTH[-1])
         self._points = {round(rule.least_parts * share) for share in _GROWTH}
-        self._s = _State(
-            *(np.zeros(0, np.int64) for _ in range(3)), np.zeros((self._most, 0)), np.zeros(0), np.zeros(0), np.zeros(0, np.int64),
-            np.zeros(0), np.zeros((5, 0)), np.zeros((5, 0)), *(np.zeros((len(_MEMORIES), 0)) for _ in range(5)), np.zeros(0),
-            np.zeros((_RECENT, 0)), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), np.zeros(1, np.int64),
-        )  # fmt: skip
+        rows = {"shift": len(_ALL_KINDS), "scale": len(_ALL_KINDS), "buffer": self._most, "recent": _RECENT}
+        rows |= dict.fromkeys(("mean", "spread", "limit", "floor", "freedom"), len(_MEMORIES))
+        whole = {"group", "context", "count", "partner", "run", "learned"}
+        empty: dict[str, Any] = {
+            field.name: np.zeros((rows[field.name], 0) if field.name in rows else 0, np.int64 if field.name in whole else np.float64)
+            for field in fields(_State)
+        }
+        self._s = _State(**(empty | {"tests": np.zeros(1, np.int64)}))
 
     def __len__(self) -> int:
         return len(self._s.count)
@@ -182,6 +186,8 @@ class Watch:
         known = np.isfinite(value)
         judged = known & (s.learned > 0)
         calls: list[Call] = []
+        s.recent[1:, known] = s.recent[:-1, known]
+        s.recent[0, known] = value[known]
         if judged.any():
             y = self._off(value, judged)
             active = np.isfinite(y)
@@ -196,8 +202,6 @@ class Watch:
             s.run = np.where(judged, np.where(same & ((z > 0) == (s.mean[0] > 0)), s.run + 1, 0), s.run)
             s.before = np.where(judged, z, s.before)
             calls = self._calls(known)
-        s.recent[1:, known] = s.recent[:-1, known]
-        s.recent[0, known] = value[known]
         self._gather(value, known)
         return calls
 
@@ -274,9 +278,12 @@ class Watch:
         beyond = np.nan_to_num(ratio).max(axis=0)
         found = []
         for number in np.flatnonzero(beyond > 1).tolist():
-            memory = int(np.nanargmax(ratio[:, number]))
+            memory = int(np.argmax(np.nan_to_num(ratio[:, number])))
+            level = int(np.argmax(np.nan_to_num(ratio[:2, number])))
+            if ratio[level, number] > min(1.0, _PLAIN * beyond[number]) or abs(s.mean[level, number]) > _FAR_OFF:
+                memory = level  # above or below itself says more to people than all else
             parts = int(max(s.run[number], 1))
-            last = s.recent[: min(parts, 8) - 1 or 1, number]
+            last = s.recent[: min(parts, 8), number]
             kind = int(_KINDS[memory])
             found.append(
                 Call(

@@ -190,7 +190,7 @@ DRIFTS: Final = tuple(_WAYS)
 
 def _following(draw: np.random.Generator, shape: tuple[int, ...], phi: float | Numbers) -> Numbers:
     """Return numbers of deviation 1, each following from the one before along the first axis."""
-    fresh = draw.normal(size=shape) * np.sqrt(1 - np.asarray(phi) ** 2)
+    fresh: Numbers = draw.normal(size=shape) * np.sqrt(1 - np.asarray(phi) ** 2)
     fresh[0] = draw.normal(size=shape[1:])
     for row in range(1, len(fresh)):
         fresh[row] += phi * fresh[row - 1] if np.ndim(phi) == 0 else np.asarray(phi)[0] * fresh[row - 1]
