@@ -102,10 +102,14 @@ def check(site: Annotated[Path, typer.Argument(metavar="SITE", help="The site.to
 
     Example: leadhand check site.toml
     """
-    from leadhand.checking import summary
+    from leadhand.checking import problems, summary
     from plant.site import load_site
 
-    typer.echo(summary(load_site(site), site))
+    read = load_site(site)
+    wrong = problems(read, site)
+    if wrong:
+        raise SettingsError(wrong)
+    typer.echo(summary(read, site))
 
 
 @app.command()
@@ -166,7 +170,7 @@ def ledger(
 
     Example: leadhand ledger --since 2026-11-22T06:00 --until 2026-11-22T14:00 --source press-4 --minutes
     """
-    from leadhand.accounting import asked_span, read_accounts, read_minutes, table
+    from leadhand.accounting import asked_span, conclusion, read_accounts, read_minutes, table
     from leadhand.databases import connected, open_database
     from leadhand.settings import load_settings
 
@@ -180,6 +184,8 @@ def ledger(
             raise SettingsError(f"--source: there is no source '{source}'; there is: {known}")
     shown = by_minute if minutes else accounts
     typer.echo(json.dumps([account.as_json() for account in shown], indent=1) if as_json else table(shown))
+    if not as_json:
+        typer.echo(conclusion(accounts, by_minute))
     raise typer.Exit(FAILED if any(account.unexplained for account in (*accounts, *by_minute)) else OK)
 
 
@@ -240,6 +246,8 @@ def discover(
         write(births_proposal(broker, metrics), out)
         typer.echo(f"{len(metrics):,} metrics found; read {out} over, name your plant in it, then: leadhand check {out}")
         return
+    if not url.startswith("opc.tcp://"):
+        raise SettingsError(f"URL: '{url}' cannot be asked; write opc.tcp://host:port, or mqtt://host:port for Sparkplug B")
     access = Access(url, allow_insecure, username, password_file, server_certificate)
     found = find_variables(access, open_home(home), most)
     if out is None:

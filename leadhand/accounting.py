@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 
@@ -119,6 +120,28 @@ def table(accounts: list[Account]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     words = 2 if timed else 1
     return "\n".join("  ".join([*map(str.ljust, row[:words], widths), *map(str.rjust, row[words:], widths[words:])]) for row in rows)
+
+
+def conclusion(accounts: Sequence[Account], minutes: Sequence[Account]) -> str:
+    """Return one sentence: whether it adds up, and what to do where it does not."""
+    if not accounts:
+        return "Nothing was expected in this span: no source was read. 'leadhand status' tells what runs."
+    wrong = [account for account in (*minutes, *accounts) if account.unexplained]
+    if wrong:
+        first = wrong[0]
+        when = "" if first.minute_us is None else datetime.fromtimestamp(first.minute_us / 1e6, UTC).strftime(" at %Y-%m-%d %H:%M")
+        return (
+            f"It does not add up: {first.unexplained:,} samples of {first.source}{when} are unexplained, which is a fault of Leadhand. "
+            f"See 'leadhand ledger --minutes --source {first.source}', keep the logs below the home folder, and report it."
+        )
+    gap, waiting = sum(account.gap for account in accounts), sum(account.in_spool for account in accounts)
+    told = "It adds up: every sample that was expected is stored or accounted for."
+    if gap:
+        told += f" {gap:,} could not be taken; the page Ledger tells when and why."
+    if waiting:
+        told += f" {waiting:,} wait in the spool for the database."
+    unknown = [account.source for account in accounts if not account.complete]
+    return told + (f" What {', '.join(unknown)} should have sent is not known." if unknown else "")
 
 
 def _milliseconds(us: int | None) -> str:

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -162,9 +162,23 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             words += f"[{step + 1}]"
-        elif step not in ("opcua", "mqtt", "sparkplug"):
+        elif step not in ("opcua", "mqtt", "sparkplug", "open_protocol"):
             words += f".{step}" if words else step
     return words or "the file"
+
+
+_FORMS: Final = {
+    "share": "a name without '/', '+', '#' and spaces",
+    "process": "a name of at most 40 letters, digits, '-' and '_'",
+    "host_id": "a name without '/', '+' and '#'",
+    "url": "mqtt://host:port, or mqtts://host:port with TLS",
+}
+_UNITS: Final = {
+    "_ms": " of milliseconds (300000 are 5 minutes)",
+    "_seconds": " of seconds",
+    "_minutes": " of minutes",
+    "_days": " of days",
+}
 
 
 def _what(error: Any) -> str:
@@ -174,6 +188,12 @@ def _what(error: Any) -> str:
     if error["type"] == "missing":
         return "is missing"
     given = error.get("input")
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "string_pattern_mismatch" and key in _FORMS:
+        return f"write {_FORMS[key]}, not {json.dumps(given, default=str)}"
+    if error["type"] in {"float_parsing", "float_type", "int_parsing", "int_type"} and isinstance(given, str):
+        unit = next((words for end, words in _UNITS.items() if key.endswith(end)), "")
+        return f"write a number{unit}, without quotes, not {json.dumps(given)}"
     return (
         message
         if isinstance(given, dict | list | tuple) or error["type"] == "value_error"

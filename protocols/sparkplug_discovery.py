@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from plant.clock import Clock
-from plant.errors import Rejected
+from plant.errors import Rejected, Unavailable
 from plant.signals import DataType, Range
 from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttMessage
 from protocols.sparkplug_payload import MetricRow, MetricType, decode, properties_of
@@ -69,7 +69,10 @@ def discover_births(endpoint: MqttEndpoint, groups: Sequence[str], seconds: floa
     connection.subscribe(filters_of(groups))
     connection.start()
     try:
-        connection.wait_connected(10)
+        try:
+            connection.wait_connected(10)
+        except Unavailable as error:
+            raise Unavailable(f"{error}; check host, port and firewall, and whether a broker runs there") from error
         return _listen(connection, came, clock.monotonic() + seconds, clock)
     finally:
         connection.stop()
