@@ -202,5 +202,5 @@ def _watch(group: Ruled, signals: Sequence[str], wears: str) -> Iterator[str]:
     yield "least_parts = 24  # few, so that a demo has something to say within the hour"
     yield 'energy = { signal = "active_power" }'
     if wears:
-        yield f"wear = {{ signal = {text(wears)}, step = {text(_STEP_OF_WEAR[group.kind])} }}"
+        yield f"wear = {{ signal = {text(wears)}, step = {text(_STEP_OF_WEAR[group.kind])}, worn_percent = 20 }}"
     yield ""
