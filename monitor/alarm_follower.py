@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from monitor.alarm_state import Remembered, pack_state
@@ -11,7 +12,8 @@ from monitor.alarms import LIMITS, Conditions, Happening, Lives
 from monitor.feed import FeedState
 from monitor.followers import Follower
 from monitor.series import DERIVED
-from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId
+from monitor.told import Heard, ToldAlarms
+from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind
 from plant.clock import Clock
 from plant.site import Site
 from storage.alarm_sources import read_signs
@@ -29,6 +31,7 @@ from storage.alarms import (
     read_actions,
     read_standings,
     register_alarms,
+    register_told,
     write_checkpoint,
     write_standings,
 )
@@ -48,7 +51,7 @@ _INPUTS_KEPT_US: Final = 600_000_000
 
 def make_alarms(site: Site, clock: Clock) -> Follower | None:
     """Return the follower of a site's alarms, None where it has none."""
-    return AlarmFollower(site, clock) if site.alarms else None
+    return AlarmFollower(site, clock) if site.alarms or ToldAlarms(site) else None
 
 
 class AlarmFollower:
@@ -60,6 +63,7 @@ class AlarmFollower:
         self._site = site
         self._clock = clock
         self._board: Board | None = None
+        self._told = ToldAlarms(site)
         self._watched_at = self._saved_at = float("-inf")
         self._checkpoint_us = 0
         self._reread_at = 0.0
@@ -75,15 +79,20 @@ class AlarmFollower:
             board = self._begin(connection)
         news = board.few(read_news(connection, board.conditions.feed.state.after)) if board.followed else []
         actions = read_actions(connection, waiting=True, most=1000)
+        told = self._told.read(connection)
         now = self._clock.monotonic()
         watch = now - self._watched_at >= _WATCH_SECONDS
-        if not news and not actions and not watch:
+        if not news and not actions and not told and not watch:
             await_news(connection, _WAIT_SECONDS)
             return False
         with connection.transaction():
             # who asked for something saw what was judged before
             wrote = board.take_actions(connection, actions) if actions else False
             wrote |= board.take_news(connection, news) if news else False
+            if told:
+                heard = self._told.hear(told, board.lives.standings)
+                wrote |= board.take_told(connection, heard, self._clock.now_us())
+                self._told.done(connection, told)
             if watch:
                 wrote |= board.watch(connection, self._clock.now_us())
             if wrote or now - self._saved_at >= _SAVE_SECONDS:
@@ -102,6 +111,7 @@ class AlarmFollower:
         numbers = register_alarms(connection, self._site.path, [(d, units.get(d.signal, "")) for d in self._site.alarms], now_us)
         board = Board(self._site.alarms, connection, numbers, None if known is None else known.state, now_us)
         self._board = board
+        self._told = ToldAlarms(self._site)
         if known is None:
             self._keep(connection, board, 0, board.pack())
         self._reread_at = self._clock.monotonic()
@@ -166,7 +176,11 @@ class Board:
         self.inputs = {} if remembered is None else remembered.inputs
         known = read_standings(connection) if standings is None else standings
         wanted = {d.id: d for d in definitions}
-        self.lives = Lives([one for one in known if one.definition.id in wanted], last_seq(connection) if seq is None else seq)
+        told = AlarmKind.TOLD
+        self.lives = Lives(
+            [one for one in known if one.definition.id in wanted or one.definition.kind is told],
+            last_seq(connection) if seq is None else seq,
+        )
         self.silence = Silence(definitions, conditions, now_us)
         self.sources = Sources(definitions, now_us)
         self.suppressions = Suppressions(definitions, conditions)
@@ -224,6 +238,18 @@ class Board:
         wrote = self._write(connection, [asked(action, place) for action, place in placed], [], placed)
         return wrote or bool(actions)
 
+    def take_told(self, connection: Connection, heard: Heard, now_us: int) -> bool:
+        """Apply what controllers tell of their alarms; return whether the journal got longer."""
+        standings = self.lives.standings
+        new = [d for d in heard.definitions if d.id not in standings or _differs(standings[d.id].definition, d)]
+        if new:
+            self.numbers |= register_told(connection, new, now_us)
+            for one in read_standings(connection, alarms=[d.id for d in new]):
+                known = standings.get(one.definition.id)
+                standings[one.definition.id] = one if known is None else replace(known, definition=one.definition)
+        placed = [replace(one, effective_us=self._input(one.alarm, one.effective_us)) for one in heard.observations]
+        return self._write(connection, [observed_now(one) for one in placed], placed)
+
     def watch(self, connection: Connection, now_us: int) -> bool:
         """Look at what the clock brings; return whether the journal got longer."""
         standings = self.lives.standings
@@ -265,6 +291,10 @@ class Board:
 
     def _numbers_of(self, definitions: Sequence[AlarmDefinition]) -> list[int]:
         return [self.numbers[d.id] for d in definitions]
+
+
+def _differs(known: AlarmDefinition, now: AlarmDefinition) -> bool:
+    return (known.priority, known.message) != (now.priority, now.message)
 
 
 def observed_now(one: Observation) -> Happening:

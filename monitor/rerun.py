@@ -9,10 +9,19 @@ from dataclasses import dataclass, replace
 from monitor.alarm_follower import NAME, Board, asked, observed_now
 from monitor.alarm_state import Remembered
 from monitor.alarms import Happening
-from plant.alarms import AlarmId
+from plant.alarms import AlarmId, AlarmKind
 from plant.errors import Rejected
 from plant.site import Site
-from storage.alarms import Checkpoint, Entry, read_actions, read_alarm_numbers, read_checkpoint, read_journal, read_observations
+from storage.alarms import (
+    Checkpoint,
+    Entry,
+    read_actions,
+    read_alarm_numbers,
+    read_checkpoint,
+    read_journal,
+    read_observations,
+    read_standings,
+)
 from storage.database import Connection, snapshot
 from storage.feed import Shipped, read_news
 from storage.progress import read_progress
@@ -62,7 +71,8 @@ def rerun_alarms(connection: Connection, site: Site, from_us: int, to_us: int) -
 
 def _remade(connection: Connection, site: Site, checkpoint: Checkpoint, to_us: int, end: dict[int, int]) -> tuple[int, list[Entry]]:
     numbers = read_alarm_numbers(connection)
-    definitions = [d for d in site.alarms if d.id in numbers]
+    told = [one.definition for one in read_standings(connection) if one.definition.kind is AlarmKind.TOLD]
+    definitions = [*(d for d in site.alarms if d.id in numbers), *told]
     standings = Remembered(checkpoint.state).standings(numbers, definitions)
     board = Board(definitions, connection, numbers, checkpoint.state, checkpoint.at_us, standings=standings, seq=checkpoint.seq)
     happenings: list[Happening] = []

@@ -185,6 +185,19 @@ def read_alarm_numbers(connection: Connection) -> dict[AlarmId, int]:
         return {AlarmId(name): number for name, number in connection.execute("SELECT name, id FROM alarm WHERE NOT retired").fetchall()}
 
 
+def register_told(connection: Connection, definitions: Iterable[AlarmDefinition], now_us: int) -> dict[AlarmId, int]:
+    """Write alarms that controllers tell of; return the number of each."""
+    known = {d.id: d for d in definitions}
+    rows = [
+        (d.id, d.signal, d.equipment, d.source or "", d.kind.value, int(d.priority), d.message, d.response, "", Jsonb(_packed(d)), now_us)
+        for d in known.values()
+    ]
+    with translate_errors(), connection.cursor() as cursor:
+        cursor.executemany(_REGISTER, rows)
+        numbers = cursor.execute("SELECT name, id FROM alarm WHERE name = ANY (%s::text[])", [list(known)]).fetchall()
+    return {AlarmId(name): number for name, number in numbers}
+
+
 def read_standings(
     connection: Connection, *, annunciated: bool = False, retired: bool = False, alarms: Sequence[AlarmId] | None = None
 ) -> list[Standing]:

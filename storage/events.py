@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +62,13 @@ WHERE (%(from)s::timestamptz IS NULL OR v.time >= %(from)s) AND (%(to)s::timesta
     AND (%(equipment)s::text IS NULL OR e.path = %(equipment)s OR starts_with(e.path, %(equipment)s || '/'))
     AND (%(before)s::bigint IS NULL OR v.id < %(before)s)
 ORDER BY v.id DESC LIMIT %(most)s
+"""
+_AFTER: Final = """
+SELECT v.*, a.source, coalesce(e.path, '') AS equipment
+FROM unnest(%s::text[], %s::bigint[]) AS a (source, after) JOIN source s ON s.name = a.source
+CROSS JOIN LATERAL (SELECT * FROM event WHERE source_id = s.id AND id > a.after ORDER BY id LIMIT %s) v
+LEFT JOIN equipment e ON e.id = v.equipment_id
+ORDER BY v.id
 """
 _CONDITIONS: Final = """
 SELECT c.*, s.name AS source, coalesce(e.path, '') AS equipment, ''::bytea AS event_id
@@ -131,14 +138,23 @@ def read_events(connection: Connection, wanted: WantedEvents) -> list[StoredEven
         return [_stored(row) for row in cursor.execute(_EVENTS + _WANTED, given)]
 
 
-def events_after(connection: Connection, number: int, most: int = 1000) -> list[StoredEvent]:
-    """Return the events with numbers above one, in the order of their numbers.
+def events_after(connection: Connection, after: Mapping[SourceId, int], most: int = 1000) -> list[StoredEvent]:
+    """Return the events of sources with numbers above one each, at most so many of a source, in the order of their numbers.
 
-    A transaction that began earlier may end later: with several gateways a smaller number can appear behind a greater one, so a follower
-    asks by source, or again a little later.
+    One gateway at a time writes a source, so of one source no smaller number appears behind a greater one; of several it may.
     """
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
-        return [_stored(row) for row in cursor.execute(_EVENTS + "WHERE v.id > %s ORDER BY v.id LIMIT %s", [number, most])]
+        rows = cursor.execute(_AFTER, [list(after), list(after.values()), most]).fetchall()
+    return [_stored(row) for row in rows]
+
+
+def newest_events(connection: Connection, sources: Collection[SourceId]) -> dict[SourceId, int]:
+    """Return the number of the newest event of each source that has one."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT s.name, (SELECT max(v.id) FROM event v WHERE v.source_id = s.id) FROM source s WHERE s.name = ANY (%s)", [list(sources)]
+        ).fetchall()
+    return {SourceId(name): int(number) for name, number in rows if number is not None}
 
 
 def read_conditions(connection: Connection, *, all_of_them: bool = False, source: str | None = None) -> list[Condition]:
