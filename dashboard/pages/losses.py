@@ -40,7 +40,7 @@ def layout(context: PageContext, services: Services) -> Component:
     by = [{"value": name, "label": words} for name, words in _group_words(t).items()]
     shifts = sorted({shift.name for shift in _shifts(services)})
     first = "shift" if shifts else "day"
-    values: tuple[Any, ...] = (None, first, None, None, None, "equipment")
+    shown, more = _shown(context, services, (None, first, None, None, None, "equipment"), t)
     return html.Div(
         [
             html.H1(t("OEE and losses")),
@@ -77,7 +77,7 @@ def layout(context: PageContext, services: Services) -> Component:
             ),
             html.H2(t("Now")),
             html.Div(_units(services, None, t), id="losses-units", className="panel live"),
-            html.Div(_shown(context, services, values, t), id="losses-shown", className="live"),
+            html.Div(shown, id="losses-shown", className="live"),
             html.H2(t("Intervals")),
             html.Div(
                 [
@@ -86,6 +86,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 ],
                 className="panel",
             ),
+            html.Div(more, id="losses-more"),
             dcc.Store(id="losses-drawn", data=services.plant.clock().now_us),
             dcc.Store(id="losses-chosen"),
             dcc.Store(id="losses-opened"),
@@ -102,6 +103,7 @@ def register(app: PageApp, services: Services) -> None:
     @app.callback(
         Output("losses-units", "children"),
         Output("losses-shown", "children"),
+        Output("losses-more", "children"),
         Output("losses-drawn", "data"),
         Input("losses-beat", "data"),
         *(Input(name, "value") for name in _FILTERS),
@@ -115,8 +117,8 @@ def register(app: PageApp, services: Services) -> None:
         *filters, drawn_us = values
         units = _units(services, filters[0], t)
         if ctx.triggered_id == "losses-beat" and now_us - (drawn_us or 0) < _EVERY_US:
-            return units, no_update, no_update
-        return units, _shown(context, services, tuple(filters), t), now_us
+            return units, no_update, no_update, no_update
+        return units, *_shown(context, services, tuple(filters), t), now_us
 
     @app.callback(
         Output("losses-slices", "children"),
@@ -244,7 +246,7 @@ def _units(services: Services, equipment: str | None, t: Texts) -> Component:
     return parts.units_table(found, services.plant.clock().now_us, t)
 
 
-def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t: Texts) -> list[Component]:
+def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t: Texts) -> tuple[list[Component], list[Component]]:
     service = services.losses
     try:
         asked = _asked(context, services, filters)
@@ -252,9 +254,9 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
         whole, groups = service.figures_of(gathered)[0], service.figures_of(gathered, filters[5] or "equipment")
         notes = service.counter_notes(asked)
     except Unavailable as error:
-        return [notice(t("The database is away: {why}", why=error), wrong=True)]
+        return [notice(t("The database is away: {why}", why=error), wrong=True)], []
     except Rejected as error:
-        return [notice(str(error), wrong=True)]
+        return [notice(str(error), wrong=True)], []
     names = dict(service.equipment())
     zone = context.time_zone
     if filters[5] == "hour":
@@ -264,7 +266,7 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
     end = max((one.to_us for one in gathered.slices), default=asked.to_us)
     span = (begin, max(end, begin + 1))
     head = _group_words(t)[filters[5] or "equipment"]
-    return [
+    shown = [
         html.H2(
             [
                 t("Figures"),
@@ -284,9 +286,11 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
         html.Div(parts.waterfall(service.waterfall_of(gathered), t), className="panel"),
         html.H2(t("What cost most")),
         html.Div(parts.pareto_table(service.pareto_of(gathered, t.language), t), className="panel"),
-        *([html.H2(t("Counters")), html.Div(parts.notes_table(notes[:50], names, zone, t), className="panel")] if notes else []),
-        _files(asked, filters[5] or "equipment", t),
     ]
+    more = [_files(asked, filters[5] or "equipment", t)]
+    if notes:
+        more = [html.H2(t("Counters")), html.Div(parts.notes_table(notes[:50], names, zone, t), className="panel"), *more]
+    return shown, more
 
 
 def _files(asked: Asked, by: str, t: Texts) -> Component:

@@ -58,14 +58,14 @@ def figures(one: OeeView, t: Texts) -> Component:
             html.Div(
                 className="oee-figures",
                 children=[
-                    _figure(t("OEE"), one.oee, t("availability · effectiveness · quality ratio"), t),
+                    _figure(t("OEE"), one.oee, "A · E · Q", t),
                     _figure(t("Availability"), one.availability, "APT / PBT", t, at_most),
                     _figure(t("Effectiveness"), one.effectiveness, "PRI · PQ / APT", t),
                     _figure(t("Quality ratio"), one.quality_ratio, "GQ / PQ", t),
                 ],
             ),
             html.Dl(
-                className="facts small",
+                className="facts small oee-elements",
                 children=[html.Div([html.Dt(name, title=formula), html.Dd(value)]) for name, formula, value in _elements(one, t)],
             ),
             *[notice(words, wrong=wrong) for words, wrong in _remarks(one, t)],
@@ -228,6 +228,8 @@ def waterfall(steps: Sequence[StepView], t: Texts) -> Component:
     most = max((abs(step.us) for step in steps), default=0) or 1
     rows, left = [], 0
     for step in steps:
+        if not step.is_sum and not step.us:
+            continue
         left = step.us if step.is_sum else left - step.us
         begin = 0 if step.is_sum else min(left, left + step.us)
         style = {"left": f"{max(0, 100 * begin / most):.3f}%", "width": f"{100 * abs(step.us) / most:.3f}%"}
