@@ -19,7 +19,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
+from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, notice_routes
+from dashboard.api_charts import chart_routes
+from dashboard.api_condition import condition_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_tightening import tightening_routes
@@ -31,7 +34,10 @@ from dashboard.login import login_routes
 from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
 from dashboard.page_app import PageApp
 from dashboard.services import Services
+from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_charts import ChartService
+from dashboard.services_condition import ConditionService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_losses import LossService
@@ -81,8 +87,9 @@ def build_server(
     pool = Pool(settings.database_url, 6, "leadhand dashboard", statement_seconds=30)
     hub = Hub(settings.database_url, clock)
     sessions = Sessions(pool, clock, settings.rules)
+    plant = PlantService(hub, site)
     services = Services(
-        PlantService(hub, site),
+        plant,
         HistoryService(pool, hub),
         SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
         HealthService(hub),
@@ -90,6 +97,9 @@ def build_server(
         TighteningService(pool),
         AlarmService(pool, hub, clock),
         LossService(pool, clock, settings.site_file),
+        ChartService(pool, clock),
+        AggregateService(pool),
+        ConditionService(pool, plant, clock),
         hub,
     )
     registry = CollectorRegistry()
@@ -129,9 +139,12 @@ def build_server(
         history_routes(services),
         source_routes(services),
         tightening_routes(services),
+        chart_routes(services),
+        aggregate_routes(services),
         state_routes(services),
         oee_routes(services),
         alarm_routes(services),
+        condition_routes(services),
         notice_routes(services),
         person_routes(services),
         right_routes(services),

@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.hub import Hub
+from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_charts import ChartService
+from dashboard.services_condition import ConditionService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_losses import LossService
@@ -38,5 +41,11 @@ class Services:
     """Alarms: lists, the journal, actions, figures, and who was told."""
     losses: LossService
     """States of equipment, where time went, OEE."""
+    charts: ChartService
+    """Control charts and capability."""
+    aggregates: AggregateService
+    """Historian aggregates."""
+    condition: ConditionService
+    """What is not as usual, tools, energy of parts."""
     hub: Hub
     """The shared read each second."""

@@ -17,12 +17,11 @@ import numpy.typing as npt
 
 from plant.aggregate_bounds import BAD, GOOD, UNCERTAIN, Bound, History, Regions, Rules, interpolated, regions_of, simple
 from plant.status import BAD as BAD_STATUS
+from plant.status import BAD_NO_DATA, UNCERTAIN_DATA_SUB_NORMAL
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
-BAD_NO_DATA: Final = 0x809B0000
-UNCERTAIN_DATA_SUB_NORMAL: Final = 0x40A40000
 INFO: Final = 0x0400
 """InfoType DataValue; the bits below belong to it."""
 CALCULATED: Final = 0x01

@@ -10,7 +10,7 @@ import pytest
 from plant import aggregates as agg
 from plant.aggregate_bounds import History, Rules
 from plant.aggregates import IGNITION, Aggregate, aggregate
-from plant.status import BAD, GOOD, UNCERTAIN
+from plant.status import BAD, BAD_NO_DATA, GOOD, UNCERTAIN, UNCERTAIN_DATA_SUB_NORMAL
 
 SECOND = 1_000_000
 _IRREGULAR = ((2, 10), (25, 20), (28, 25), (39, 30), (42, None), (48, 40), (52, 50), (72, 60), (77, 70), (83, 70), (86, 80), (90, 90))
@@ -41,7 +41,7 @@ HISTORIANS = {
     4: (_FOUR, Rules(stepped=True)),
 }
 _BITS = {"C": agg.CALCULATED, "I": agg.INTERPOLATED, "P": agg.PARTIAL, "M": agg.MULTIPLE_VALUES}
-_CODES = {"G": GOOD, "U": agg.UNCERTAIN_DATA_SUB_NORMAL, "u": UNCERTAIN}
+_CODES = {"G": GOOD, "U": UNCERTAIN_DATA_SUB_NORMAL, "u": UNCERTAIN}
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,12 @@ TABLES = [
 def test_the_examples_of_the_standard_come_out(table: Table) -> None:
     data, rules = HISTORIANS[table.historian]
     told = aggregate(table.wanted, data, 0, 100 * SECOND, table.seconds * SECOND, rules)
-    wanted, found = [], []
+    wanted: list[tuple[float, float | None, int]] = []
+    found: list[tuple[float, float | None, int]] = []
     for row, time, value, status in zip(table.rows.split(), told.time_us.tolist(), told.value.tolist(), told.status.tolist(), strict=False):
         start = len(wanted) * table.seconds
         if row.startswith("-"):
-            wanted.append((float(start), None, agg.BAD_NO_DATA | (agg.INFO | agg.PARTIAL if row == "-P" else 0)))
+            wanted.append((float(start), None, BAD_NO_DATA | (agg.INFO | agg.PARTIAL if row == "-P" else 0)))
         else:
             number, _, letters = row.partition("/")
             at, _, figure = number.rpartition("@")
@@ -149,7 +150,7 @@ def test_each_aggregate_gives_an_answer_for_each_interval_and_bad_data_never_giv
                 Aggregate.NUMBER_OF_TRANSITIONS,
             }
         empty = aggregate(wanted, history([]), 0, SECOND)
-        assert (np.isnan(empty.value[0]), empty.status[0]) == (True, agg.BAD_NO_DATA)
+        assert (np.isnan(empty.value[0]), empty.status[0]) == (True, BAD_NO_DATA)
 
 
 def test_a_value_that_rests_is_known_until_its_source_is() -> None:
@@ -167,7 +168,7 @@ def test_a_slope_goes_on_beyond_the_data_only_where_the_rules_say_so() -> None:
     sloped = aggregate(Aggregate.INTERPOLATIVE, rising, 15 * SECOND, 20 * SECOND, 0, Rules(sloped_extrapolation=True))
     stepped = aggregate(Aggregate.INTERPOLATIVE, rising, 15 * SECOND, 20 * SECOND, 0)
     assert (sloped.value[0], stepped.value[0]) == (15.0, 10.0)
-    assert sloped.status[0] == agg.UNCERTAIN_DATA_SUB_NORMAL | agg.INFO | agg.INTERPOLATED
+    assert sloped.status[0] == UNCERTAIN_DATA_SUB_NORMAL | agg.INFO | agg.INTERPOLATED
 
 
 def test_totals_are_averages_times_seconds() -> None:
