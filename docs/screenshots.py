@@ -27,6 +27,7 @@ ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
     "overview": ("/", "[data-unit] .state"),
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
+    "losses": ("/losses", ".waterfall .fall"),
     "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
     "sources": ("/sources", "#sources-list td"),
     "ledger": ("/ledger", "td"),
