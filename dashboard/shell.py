@@ -15,8 +15,8 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import account, alarms, equipment, health, ledger, losses, overview, people, sources, tightening
-from dashboard.pages.parts import also, icon
+from dashboard.pages import account, alarms, condition, equipment, health, ledger, losses, overview, people, sources, tightening
+from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from plant.errors import Rejected, Unavailable
@@ -26,6 +26,7 @@ _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
     ("/alarms", "alert-triangle", "Alarms"),
     ("/losses", "activity", "OEE and losses"),
+    ("/condition", "gauge", "Condition"),
     ("/tightening", "tool", "Tightening"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
@@ -34,6 +35,7 @@ _ENTRIES = (
 _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
     "/alarms": ("Alarms", alarms.layout),
     "/losses": ("OEE and losses", losses.layout),
+    "/condition": ("Condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
     "/sources": ("Sources", sources.layout),
     "/ledger": ("Ledger", ledger.layout),
@@ -72,7 +74,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, losses):
+    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, condition, losses):
         page.register(app, services)
 
 
@@ -155,7 +157,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
                 title=theme_words,
                 **also(data_theme=other_theme, aria_label=theme_words),
             ),
-            _link([icon("user"), html.Span(context.person.full_name or context.person.name)], "/account", "tool"),
+            _link([icon("user"), html.Span(full_name(context.person.full_name, t) or context.person.name)], "/account", "tool"),
             html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", **also(data_logout="1")),
         ],
     )

@@ -31,7 +31,8 @@ class Baseline:
 
     def independent(self) -> Numbers:
         """Return how many parts without autocorrelation would tell as much about the middle."""
-        return self.parts / (1 + 2 * self.follows.sum(axis=0))
+        told: Numbers = self.parts / (1 + 2 * self.follows.sum(axis=0))
+        return told
 
     def freedom(self) -> Numbers:
         """Return how many parts without autocorrelation would tell as much about the deviation, less one; at least 2."""

@@ -93,7 +93,7 @@ class ConditionFollower:
                     self._pass(connection, plan, memory, held)
                 if standing:
                     self._stand(connection, plan, memory, to_us)
-                stored.write_state(connection, number, memory.done_us, pack(memory))
+                stored.write_state(connection, number, memory.done_us, pack(memory), plan.least_parts)
                 done = [one.done_us for one in self._memories.values()]
                 write_progress(connection, NAME, min(done), b"")
         except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -158,6 +158,8 @@ class WatchedRow:
     idle_kwh: float | None
     open_findings: int
     severity: Severity | None
+    least_parts: int = 0
+    """From so many parts on there is a baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +184,13 @@ def read_state(connection: Connection, equipment: int) -> tuple[int, bytes] | No
     return None if row is None else (int(row[0]), bytes(row[1]))
 
 
-def write_state(connection: Connection, equipment: int, done_us: int, state: bytes) -> None:
+def write_state(connection: Connection, equipment: int, done_us: int, state: bytes, least_parts: int) -> None:
     """Note up to when an equipment is judged, within the transaction of its results."""
     with translate_errors():
         connection.execute(
-            "INSERT INTO condition_state (equipment_id, done_us, state) VALUES (%s, %s, %s) ON CONFLICT (equipment_id) DO UPDATE "
-            "SET done_us = excluded.done_us, state = excluded.state",
-            [equipment, done_us, state],
+            "INSERT INTO condition_state (equipment_id, done_us, state, least_parts) VALUES (%s, %s, %s, %s) ON CONFLICT (equipment_id) "
+            "DO UPDATE SET done_us = excluded.done_us, state = excluded.state, least_parts = excluded.least_parts",
+            [equipment, done_us, state, least_parts],
         )
 
 
@@ -311,7 +313,7 @@ def read_watched(connection: Connection, parts: int = 20) -> list[WatchedRow]:
     with translate_errors():
         rows = connection.execute(
             "SELECT e.path, (SELECT count(*) FROM condition_part p WHERE p.equipment_id = c.equipment_id), l.last, "
-            "coalesce(l.judged, false), l.energy, l.idle, f.open, f.severity FROM condition_state c "
+            "coalesce(l.judged, false), l.energy, l.idle, f.open, f.severity, c.least_parts FROM condition_state c "
             "JOIN equipment e ON e.id = c.equipment_id "
             "LEFT JOIN LATERAL (SELECT max(end_time) AS last, (array_agg(judged ORDER BY end_time DESC))[1] AS judged, "
             "avg(energy_kwh) AS energy, avg(idle_kwh) AS idle FROM (SELECT * FROM condition_part p "
@@ -324,6 +326,7 @@ def read_watched(connection: Connection, parts: int = 20) -> list[WatchedRow]:
         WatchedRow(
             *(EquipmentId(row[0]), row[1], None if row[2] is None else micros(row[2]), row[3], row[4], row[5], row[6]),
             None if row[7] is None else Severity(row[7]),
+            row[8],
         )
         for row in rows
     ]
@@ -350,6 +353,13 @@ def read_streams(connection: Connection, equipment: str) -> list[tuple[int, Stre
             [equipment],
         ).fetchall()
     return [(row[0], StreamKey(*row[1:])) for row in rows]
+
+
+def read_feature(connection: Connection, stream: int) -> str:
+    """Return which feature a watched number is; empty for one that there is not."""
+    with translate_errors():
+        row = connection.execute("SELECT feature FROM condition_stream WHERE id = %s", [stream]).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def read_levels(connection: Connection, stream: int, parts: int = 200) -> list[LevelRow]:
@@ -385,7 +395,8 @@ def read_tools(connection: Connection, equipment: str | None = None, *, only_now
             "ORDER BY t.begin_time DESC, e.path LIMIT %(most)s",
             {"path": equipment, "now": only_now, "most": max(1, min(most, MOST_ROWS))},
         ).fetchall()
-    return [ToolRow(micros(row[0]), None if row[1] is None else micros(row[1]), *row[2:11], equipment=EquipmentId(row[11])) for row in rows]
+    found = [ToolRow(micros(row[0]), None if row[1] is None else micros(row[1]), *row[2:11]) for row in rows]
+    return [replace(tool, equipment=EquipmentId(row[11])) for tool, row in zip(found, rows, strict=True)]
 
 
 def forget_before(connection: Connection, equipments: Sequence[int], before_us: int) -> None:
