@@ -29,6 +29,9 @@ _MOST_FRAMES: Final = 4_000
 """A record of few samples takes as much memory by its ledger as by them."""
 _ROWS_A_SIGNAL: Final = 66
 """A backlog of a small site needs no batch deeper than this: twice as deep drains little faster and takes twice the memory."""
+_AWAKE_BEFORE_SECONDS: Final = 0.25
+_GATHER_SECONDS: Final = 0.04
+"""Sources end their records at the same time: what comes a moment later goes along."""
 _SHORT_SECONDS: Final = 2.0
 """Raw samples that come so often need nothing to travel ahead of them."""
 _BEHIND_SECONDS: Final = 3.0
@@ -156,8 +159,10 @@ class Shipper:
                 continue
             self._caught_up_at = self._clock.monotonic()
             if not self._stopping.is_set():
-                self._writer.news.wait(2.0)
-                self._rest(started + self.every_seconds)
+                # Records come at the end of each second: to be awake then is what makes a sample known a second sooner.
+                self._rest(started + self.every_seconds - min(_AWAKE_BEFORE_SECONDS, 0.25 * self.every_seconds))
+                if self._writer.news.wait(2.0):
+                    self._stopping.wait(_GATHER_SECONDS)
         return 0
 
     def _rest(self, due: float) -> None:
