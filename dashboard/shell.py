@@ -15,7 +15,20 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import account, alarms, condition, equipment, health, ledger, losses, overview, people, sources, tightening
+from dashboard.pages import (
+    account,
+    alarms,
+    condition,
+    control_charts,
+    equipment,
+    health,
+    ledger,
+    losses,
+    overview,
+    people,
+    sources,
+    tightening,
+)
 from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -28,6 +41,7 @@ _ENTRIES = (
     ("/losses", "activity", "OEE and losses"),
     ("/condition", "gauge", "Condition"),
     ("/tightening", "tool", "Tightening"),
+    ("/charts", "chart-line", "Control charts"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
     ("/health", "heartbeat", "System health"),
@@ -37,6 +51,7 @@ _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = 
     "/losses": ("OEE and losses", losses.layout),
     "/condition": ("Condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
+    "/charts": ("Control charts", control_charts.layout),
     "/sources": ("Sources", sources.layout),
     "/ledger": ("Ledger", ledger.layout),
     "/health": ("System health", health.layout),
@@ -74,7 +89,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, condition, losses):
+    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, condition, losses, control_charts):
         page.register(app, services)
 
 

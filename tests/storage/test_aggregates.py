@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,9 +35,14 @@ def test_rollups_and_samples_tell_the_same(connection: Connection, monkeypatch: 
     shipper.ship(samples_of(PATHS[0], times, values, status=status))
     roll_up(connection)
     signal = number_of(connection, PATHS[0])
-    tiers = []
+    tiers: list[Any] = []
     real = aggregates._tier
-    monkeypatch.setattr(aggregates, "_tier", lambda *args: tiers.append(real(*args)) or tiers[-1])
+
+    def told(*args: Any) -> Any:
+        tiers.append(real(*args))
+        return tiers[-1]
+
+    monkeypatch.setattr(aggregates, "_tier", told)
     for wanted in (Aggregate.MINIMUM, Aggregate.MAXIMUM, Aggregate.RANGE, Aggregate.COUNT, Aggregate.AVERAGE):
         fast = read_aggregate(connection, signal, wanted, begin, begin + 10 * MINUTE, MINUTE)
         # uncertain samples that are not bad can only be told from the samples themselves
