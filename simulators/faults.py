@@ -12,7 +12,8 @@ from simulators.machines.model import SHIFT_SLOTS, Columns, FaultModel, MachineK
 
 _SPAN_CYCLES = SHIFT_SLOTS
 """A machine has at most one fault in each shift."""
-_CHANCE = 0.3
+_CHANCE = 0.45
+"""With the reference line one machine or another becomes unwell within a minute or two."""
 _SPAN_KEY = 7001
 
 
@@ -84,6 +85,6 @@ def planned(
     dice = noise.mixed(noise.mixed(seeds, _SPAN_KEY), span)
     happens = noise.unit(dice) < _CHANCE
     number = np.where(happens, (noise.unit(noise.mixed(dice, 1)) * len(kind.faults)).astype(np.int64), -1)
-    first = 1 + (noise.unit(noise.mixed(dice, 2)) * 4).astype(np.int64)
+    first = (noise.unit(noise.mixed(dice, 2)) * 6).astype(np.int64)
     cycles = 2 + (noise.unit(noise.mixed(dice, 3)) * 4).astype(np.int64)
     return number, first, cycles
