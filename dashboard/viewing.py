@@ -190,10 +190,15 @@ def sources(read: Read, editable: frozenset[str]) -> list[views.SourceView]:
     counts: dict[str, int] = {}
     for given in read.plan.signals:
         counts[str(given.source)] = counts.get(str(given.source), 0) + 1
+    urls = {str(row.id): row.url for row in read.plan.sources}
     found = []
     for row in sorted(read.plan.sources, key=lambda s: s.id):
         name = str(row.id)
         report = read.sources.get(name)
+        # where a broker spreads the messages of one source over several readers, the signals stand with the first
+        first = f"{name.rpartition('-')[0]}-1"
+        if report is not None and not report.complete and urls.get(first) == row.url:
+            counts.setdefault(name, counts.get(first, 0))
         silent = report is None or read.read_us - report.updated_us > SILENT_AFTER_US
         r = report or SourceReport(
             row.id, "stopped", "", 0, row.interval_us or None, None, None, None, None, 0, None, 0, 0, 0, row.insecure, True, 0

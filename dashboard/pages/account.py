@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import PasswordDraft
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, facts, forms, notice
+from dashboard.pages.parts import NONE_SHOWN, facts, forms, full_name, notice
 from dashboard.services import Services
 from dashboard.texts import texts_of
 from plant.errors import Rejected, Unavailable
@@ -25,7 +25,9 @@ def layout(context: PageContext) -> Component:
     content: list[Component] = [
         html.H1(t("Your account")),
         html.Div(
-            facts([(t("Name"), person.name), (t("Full name"), person.full_name or NONE_SHOWN), (t("Role"), t(str(person.role)))]),
+            facts(
+                [(t("Name"), person.name), (t("Full name"), full_name(person.full_name, t) or NONE_SHOWN), (t("Role"), t(str(person.role)))]
+            ),
             className="panel",
         ),
         html.H2(t("Change password")),

@@ -101,12 +101,6 @@ def _shown(context: PageContext, services: Services, source: str, span: str, t: 
         return [notice(t("The database is away: {why}", why=error), wrong=True)]
     asked = urlencode({"from_us": from_us, "to_us": to_us, **({"source": source} if source else {}), "format": "csv"})
     return [
-        html.H2(t("Where the samples went")),
-        html.Div([_totals(chosen, totals, t), *_fenced(chosen, t)], className="panel"),
-        html.H2(t("Minute by minute")),
-        html.Div(_strips(chosen, cells, from_us, to_us, width_us, t, context.time_zone), className="panel"),
-        html.H2(t("Gaps")),
-        html.Div(_gaps(gaps, t, context.time_zone), className="panel"),
         html.P(
             [
                 html.A(t("Ledger as CSV"), href=f"/api/v1/ledger?{asked}", download="ledger.csv"),
@@ -114,6 +108,12 @@ def _shown(context: PageContext, services: Services, source: str, span: str, t: 
                 html.A(t("Gaps as CSV"), href=f"/api/v1/gaps?{asked}&most=10000", download="gaps.csv"),
             ]
         ),
+        html.H2(t("Where the samples went")),
+        html.Div([_totals(chosen, totals, t), *_fenced(chosen, t)], className="panel dense"),
+        html.H2(t("Minute by minute")),
+        html.Div(_strips(chosen, cells, from_us, to_us, width_us, t, context.time_zone), className="panel"),
+        html.H2(t("Gaps")),
+        html.Div(_gaps(gaps, t, context.time_zone), className="panel"),
     ]
 
 
@@ -216,8 +216,8 @@ def _gaps(gaps: Sequence[GapView], t: Texts, zone: str) -> Component:
     ]
     rows = [
         [
-            moment(gap.from_us, zone),
-            moment(gap.to_us, zone),
+            moment(gap.from_us, zone, exact=True),
+            moment(gap.to_us, zone, exact=True),
             duration(gap.to_us - gap.from_us, t),
             dcc.Link(gap.source, href="/sources"),
             whole(gap.count) if gap.count else t("unknown"),

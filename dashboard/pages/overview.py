@@ -127,7 +127,7 @@ def _mini(signal: SignalView, t: Texts) -> Component:
         className="mini",
         **also(data_mini=json.dumps(told)),
         children=[
-            html.Span(signal.name, className="name2 quiet"),
+            html.Span(signal.name, className="name2 quiet", title=signal.name),
             bar(signal, span, t) if span is not None else html.Span(),
             html.Span(NONE_SHOWN, className="figure", **also(data_part="figure")),
         ],

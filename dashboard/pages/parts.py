@@ -96,12 +96,19 @@ def duration(span_us: int | None, t: Texts) -> str:
     return t("{n} d", n=round(seconds / 86_400))
 
 
-def moment(time_us: int | None, zone: str, *, seconds: bool = True) -> str:
-    """Return a time in the plant's time zone as ``2026-11-22 14:05:09``."""
+def moment(time_us: int | None, zone: str, *, seconds: bool = True, exact: bool = False) -> str:
+    """Return a time in the plant's time zone as ``2026-11-22 14:05:09``, with milliseconds where it is to be exact."""
     if time_us is None:
         return NONE_SHOWN
-    local = datetime.fromtimestamp(time_us / 1e6, UTC).astimezone(ZoneInfo(zone))
+    local = datetime.fromtimestamp(time_us // 1_000_000, UTC).astimezone(ZoneInfo(zone))
+    if exact:
+        return local.strftime("%Y-%m-%d %H:%M:%S") + f".{time_us // 1000 % 1000:03d}"
     return local.strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def full_name(name: str, t: Texts) -> str:
+    """Return a person's name; that of the account made at the first start is a word, and said in the language of the page."""
+    return t("Administrator") if name == "Administrator" else name
 
 
 def size(count: int | None) -> str:

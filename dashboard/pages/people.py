@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, forms, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, forms, full_name, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import AccountView, AuditView, TokenView
@@ -142,7 +142,7 @@ def _account_row(account: AccountView, context: PageContext, t: Texts) -> list[A
     own = account.name == context.person.name
     return [
         account.name,
-        account.full_name or NONE_SHOWN,
+        full_name(account.full_name, t) or NONE_SHOWN,
         t(account.role),
         state(*looks),
         moment(account.created_us, context.time_zone),
