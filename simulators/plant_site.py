@@ -9,7 +9,9 @@ from pathlib import Path
 
 from plant.signals import DataType
 from simulators.fleet import Fleet
+from simulators.machines.mill import MILL
 from simulators.machines.model import SignalModel
+from simulators.machines.nutrunner import ANGLE_WINDOW_DEG, TORQUE_WINDOW_NM
 from simulators.plant_feed import SCAN_US
 from simulators.plant_rules import Ruled, monitor_lines
 from simulators.site_file import (
@@ -90,6 +92,53 @@ def _lines(
             yield from mqtt_source(source, place, topics, interval_ms, "ms")
     for tool in tools:
         yield from tool_source(tool)
+    yield from _charts(groups, tools)
+
+
+def _charts(groups: Sequence[Group], tools: Sequence[ToolPlace]) -> Iterator[str]:
+    for tool in tools:
+        yield from _tool_charts(tool)
+    for group in groups:
+        if group.fleet.kind is MILL:
+            yield from _step_charts(f"{group.center}/{group.unit}-*")
+
+
+def _tool_charts(tool: ToolPlace) -> Iterator[str]:
+    """Yield what is charted of each spindle and program, with the capability of the tool."""
+    for what, title, (low, high) in (("torque", "Torque, spindle", TORQUE_WINDOW_NM), ("angle", "Angle, spindle", ANGLE_WINDOW_DEG)):
+        yield ""
+        yield "[[charts]]"
+        yield f'id = "bearing-{what}"'
+        yield f'name = "{title}"'
+        yield f"equipment = {text(tool.equipment)}"
+        yield f'tightening = "{what}"'
+        yield f"low = {low:g}"
+        yield f"high = {high:g}"
+        yield "tool = true  # Cm and Cmk of the last 50 runs"
+
+
+def _step_charts(glob: str) -> Iterator[str]:
+    """Yield a chart that looks for slow drift within one step, and one of scrap."""
+    yield ""
+    yield "[[charts]]"
+    yield 'id = "face-load"'
+    yield 'name = "Spindle load in step Face, {unit}"'
+    yield f"equipment = {text(glob)}"
+    yield 'kind = "ewma"'
+    yield 'signal = "spindle_load"'
+    yield 'take = "mean"'
+    yield 'trigger = "step"'
+    yield 'step = "Face"'
+    yield "phase_1 = 10  # few, so that a demo has limits soon"
+    yield ""
+    yield "[[charts]]"
+    yield 'id = "scrap"'
+    yield 'name = "Scrap, {unit}"'
+    yield f"equipment = {text(glob)}"
+    yield 'kind = "p"'
+    yield 'signal = "scrap_parts"'
+    yield 'trigger = "parts"'
+    yield "every_seconds = 900"
 
 
 def _ruled(group: Group) -> Ruled:
