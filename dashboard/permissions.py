@@ -60,6 +60,8 @@ _REST = (
     _get("/api/v1/ledger"),
     _get("/api/v1/ledger/totals"),
     _get("/api/v1/gaps"),
+    _get("/api/v1/events"),
+    _get("/api/v1/conditions"),
     _get("/api/v1/tightenings"),
     _get("/api/v1/tightenings/spindles"),
     _get("/api/v1/tightenings/{tightening}"),

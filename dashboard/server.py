@@ -23,6 +23,7 @@ from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, notice_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
+from dashboard.api_events import event_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_tightening import tightening_routes
@@ -38,6 +39,7 @@ from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_losses import LossService
@@ -95,6 +97,7 @@ def build_server(
         HealthService(hub),
         PeopleService(pool, clock, sessions.forget_all),
         TighteningService(pool),
+        EventService(pool),
         AlarmService(pool, hub, clock),
         LossService(pool, clock, settings.site_file),
         ChartService(pool, clock),
@@ -139,6 +142,7 @@ def build_server(
         history_routes(services),
         source_routes(services),
         tightening_routes(services),
+        event_routes(services),
         chart_routes(services),
         aggregate_routes(services),
         state_routes(services),

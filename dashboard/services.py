@@ -12,6 +12,7 @@ from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_losses import LossService
@@ -37,6 +38,8 @@ class Services:
     """Accounts, tokens and the audit."""
     tightening: TighteningService
     """Results of tightening tools and their curves."""
+    events: EventService
+    """What controllers tell by themselves, and how their conditions stand."""
     alarms: AlarmService
     """Alarms: lists, the journal, actions, figures, and who was told."""
     losses: LossService
