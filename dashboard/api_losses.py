@@ -55,7 +55,7 @@ def state_routes(services: Services) -> APIRouter:
     @router.get("/states/intervals", response_model=list[SliceView], summary="Where time went, piece by piece")
     def intervals(
         asked: Wanted,
-        loss: Annotated[str, Query(description="kind of loss, in planned time")] = "",
+        loss: Annotated[str, Query(description="kind of loss in planned time, of the equipment that the Pareto holds")] = "",
         reason: str | None = None,
         merged: Annotated[bool, Query(description="do not divide by product and part")] = False,
         most: Annotated[int, Query(ge=1, le=100_000)] = 5000,

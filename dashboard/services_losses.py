@@ -27,7 +27,7 @@ from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.errors import Rejected, SettingsError
 from plant.losses import Planned, Slice, Word, slices
-from plant.oee import Made, grouped, oee, pareto
+from plant.oee import Made, counts_pieces, grouped, oee, pareto
 from plant.site import Site, load_site
 from plant.states import StateModel
 from storage import states
@@ -64,6 +64,16 @@ class Gathered:
     made: list[Made]
     models: dict[EquipmentId, StateModel]
     without_calendar: bool
+
+    def uncounted(self) -> list[EquipmentId]:
+        """Return the equipment that counts nothing, where others do: what does not count its pieces has no OEE."""
+        found = [unit for unit, model in self.models.items() if not counts_pieces(model)]
+        return found if len(found) < len(self.models) else []
+
+    def rated(self) -> list[Slice]:
+        """Return the slices without those of such equipment."""
+        left_out = set(self.uncounted())
+        return [one for one in self.slices if one.equipment not in left_out] if left_out else self.slices
 
 
 class _SiteReader:
@@ -154,29 +164,31 @@ class LossService:
     def figures_of(self, gathered: Gathered, by: str = "") -> list[OeeView]:
         """Return the figures of what was gathered."""
         if not by:
-            return [oee_view("", oee(gathered.slices, gathered.made, gathered.models), without_calendar=gathered.without_calendar)]
+            return [oee_view("", oee(gathered.rated(), gathered.made, gathered.models), without_calendar=gathered.without_calendar)]
         if by not in GROUPS:
             raise Rejected(f"there is no group '{by}'; there are: {', '.join(GROUPS)}")
         site = self._settings.site()
         keys = _Keys(site, by)
-        found = grouped(gathered.slices, gathered.made, gathered.models, keys.of_slice, keys.of_made)
+        found = grouped(
+            gathered.slices if by == "equipment" else gathered.rated(), gathered.made, gathered.models, keys.of_slice, keys.of_made
+        )
         views = [oee_view(key, one, without_calendar=gathered.without_calendar) for key, one in found.items()]
         return sorted(views, key=lambda one: one.group) if by != "equipment" else views
 
     def waterfall_of(self, gathered: Gathered) -> list[StepView]:
         """Return the steps from calendar time to what was made well; they add up to the microsecond."""
-        steps = oee(gathered.slices, gathered.made, gathered.models).waterfall()
+        steps = oee(gathered.rated(), gathered.made, gathered.models).waterfall()
         return [StepView(step.name, step.us, step.is_sum) for step in steps]
 
     def six_losses(self, asked: Asked) -> dict[str, int | None]:
         """Return the six big losses in microseconds."""
         gathered = self.gather(asked)
-        return oee(gathered.slices, gathered.made, gathered.models).six_big_losses()
+        return oee(gathered.rated(), gathered.made, gathered.models).six_big_losses()
 
     def pareto_of(self, gathered: Gathered, language: str = "en") -> list[ParetoView]:
         """Return what planned time was lost to, the costliest first."""
         reasons = self._settings.site().states.reasons
-        lines = pareto(gathered.slices)
+        lines = pareto(gathered.rated())
         whole = sum(line.us for line in lines) or 1
         return [
             ParetoView(
@@ -188,11 +200,14 @@ class LossService:
     def slices_of(
         self, gathered: Gathered, *, loss: str = "", reason: str | None = None, most: int = 5000, language: str = "en", merged: bool = False
     ) -> list[SliceView]:
-        """Return the slices behind a figure, the newest last; ``merged`` leaves parts and products undivided."""
+        """Return the slices behind a figure, the newest last; ``merged`` leaves parts and products undivided.
+
+        Those of one ``loss`` are the ones that the Pareto sums up.
+        """
         reasons = self._settings.site().states.reasons
         chosen = [
             one
-            for one in gathered.slices
+            for one in (gathered.rated() if loss else gathered.slices)
             if (not loss or (one.loss == loss and one.planned is Planned.SHIFT)) and reason in {None, one.reason}
         ]
         if merged:

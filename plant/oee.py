@@ -135,6 +135,8 @@ class Oee:
     """Made outside of planned time: in none of the figures."""
     failures: int
     minor_stops: int
+    edge_us: int = 0
+    """Planned run time of one piece of each equipment: so much of what was made may have been begun before the span."""
 
     @property
     def availability(self) -> float | None:
@@ -153,8 +155,8 @@ class Oee:
 
     @property
     def run_time_is_wrong(self) -> bool:
-        """Whether more was made than the planned run time allows."""
-        return self.effectiveness is not None and self.effectiveness > 1
+        """Whether more was made than the planned run time allows, pieces begun before the span left aside."""
+        return self.planned_run_us is not None and self.planned_run_us > self.times.apt_us + self.edge_us
 
     @property
     def quality_ratio(self) -> float | None:
@@ -285,7 +287,10 @@ def oee(pieces_of_time: Iterable[Slice], made: Iterable[Made], models: Mapping[E
     times = Times(calendar, unplanned, pause, losses, outside, minor)
     inside, outside_pieces = planned_pieces(slices, made)
     quantities, run_us, good_us, missing = _quantities(inside, models, {one.equipment for one in slices})
-    return Oee(times, quantities, run_us, good_us, missing, outside_pieces, len(failures), len(minors))
+    longest: dict[EquipmentId, int] = {}
+    for piece in inside:
+        longest[piece.equipment] = max(longest.get(piece.equipment, 0), models[piece.equipment].run_time_us(piece.product) or 0)
+    return Oee(times, quantities, run_us, good_us, missing, outside_pieces, len(failures), len(minors), sum(longest.values()))
 
 
 def planned_pieces(slices: Sequence[Slice], made: Iterable[Made]) -> tuple[list[Made], int]:
@@ -319,7 +324,7 @@ def planned_pieces(slices: Sequence[Slice], made: Iterable[Made]) -> tuple[list[
 def _quantities(
     made: Iterable[Made], models: Mapping[EquipmentId, StateModel], units: set[EquipmentId]
 ) -> tuple[Quantities, int | None, int | None, tuple[str, ...]]:
-    counting = {unit for unit in units if _counts(models[unit])}
+    counting = {unit for unit in units if counts_pieces(models[unit])}
     if not counting:
         return Quantities(), None, None, ()
     kinds: dict[tuple[EquipmentId, str], dict[str, int]] = {}
@@ -348,7 +353,8 @@ def _quantities(
     return quantities, run_us, good_us if judged else None, ()
 
 
-def _counts(model: StateModel) -> bool:
+def counts_pieces(model: StateModel) -> bool:
+    """Return whether anything counts what an equipment makes."""
     return bool(model.good or model.produced or model.count_tightenings)
 
 

@@ -15,7 +15,7 @@ from dashboard.pages import losses_parts as parts
 from dashboard.pages.losses_words import spell
 from dashboard.pages.parts import also, moment, notice
 from dashboard.services import Services
-from dashboard.services_losses import DAY_US, Asked
+from dashboard.services_losses import DAY_US, Asked, Gathered
 from dashboard.texts import Texts, texts_of
 from dashboard.views_losses import WordDraft
 from plant.calendars import ShiftCalendar
@@ -76,7 +76,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 ],
             ),
             html.H2(t("Now")),
-            html.Div(_units(services, None, t), id="losses-units", className="panel live"),
+            html.Div(_units(services, None, t), id="losses-units", className="panel live long"),
             html.Div(shown, id="losses-shown", className="live"),
             html.H2(t("Intervals")),
             html.Div(
@@ -258,6 +258,7 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
     except Rejected as error:
         return [notice(str(error), wrong=True)], []
     names = dict(service.equipment())
+    left_out = _left_out(gathered, names, t)
     zone = context.time_zone
     if filters[5] == "hour":
         names = {one.group: moment(int(one.group), zone, seconds=False) for one in groups}
@@ -275,8 +276,8 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
                 ),
             ]
         ),
-        html.Div(parts.figures(whole, t), className="panel"),
-        html.Div(parts.groups_table(groups, head, names, t), className="panel"),
+        html.Div([parts.figures(whole, t), *left_out], className="panel"),
+        html.Div(parts.groups_table(groups, head, names, t), className="panel long"),
         html.H2(t("States over time")),
         html.Div(
             parts.strips(service.slices_of(gathered, most=1_000_000, merged=True), dict(service.equipment()), span, zone, t),
@@ -291,6 +292,14 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
     if notes:
         more = [html.H2(t("Counters")), html.Div(parts.notes_table(notes[:50], names, zone, t), className="panel"), *more]
     return shown, more
+
+
+def _left_out(gathered: Gathered, names: dict[str, str], t: Texts) -> list[Component]:
+    found = [names.get(unit, unit) for unit in gathered.uncounted()]
+    if not found:
+        return []
+    words = ", ".join(found[:4]) + (" …" if len(found) > 4 else "")
+    return [notice(t("Nothing counts the pieces of {names}: left out of figures, waterfall and Pareto.", names=words))]
 
 
 def _files(asked: Asked, by: str, t: Texts) -> Component:

@@ -60,7 +60,7 @@ def figures(one: OeeView, t: Texts) -> Component:
                 children=[
                     _figure(t("OEE"), one.oee, "A · E · Q", t),
                     _figure(t("Availability"), one.availability, "APT / PBT", t, at_most),
-                    _figure(t("Effectiveness"), one.effectiveness, "PRI · PQ / APT", t),
+                    _figure(t("Effectiveness"), one.effectiveness, "PRI · PQ / APT", t, wrong=one.run_time_is_wrong),
                     _figure(t("Quality ratio"), one.quality_ratio, "GQ / PQ", t),
                 ],
             ),
@@ -73,12 +73,12 @@ def figures(one: OeeView, t: Texts) -> Component:
     )
 
 
-def _figure(name: str, ratio: float | None, formula: str, t: Texts, at_most: float | None = None) -> Component:
+def _figure(name: str, ratio: float | None, formula: str, t: Texts, at_most: float | None = None, *, wrong: bool = False) -> Component:
     shown = 0.0 if ratio is None else min(1.0, ratio)
     more = 0.0 if at_most is None or ratio is None else max(0.0, min(1.0, at_most) - shown)
     words = t("unknown") if ratio is None else percent(ratio)
     return html.Div(
-        className="oee-figure" + (" wrong" if ratio is not None and ratio > 1 else ""),
+        className="oee-figure wrong" if wrong else "oee-figure",
         title=formula,
         children=[
             html.Div(name, className="small quiet"),
@@ -179,7 +179,8 @@ def strips(slices: Sequence[SliceView], names: Mapping[str, str], span: tuple[in
     ]
     if not rows:
         return html.P(t("Nothing is known of this span yet."), className="quiet")
-    ends = html.Div([html.Span(moment(at, zone, seconds=False)) for at in (span[0], sum(span) // 2, span[1])], className="minute-ends")
+    short = span[1] - span[0] < 2 * 3_600_000_000
+    ends = html.Div([html.Span(moment(at, zone, seconds=short)) for at in (span[0], sum(span) // 2, span[1])], className="minute-ends")
     legend = [html.Span([html.I(className=f"loss {loss}"), loss_words(loss, t)]) for loss in LOSSES]
     legend += [html.Span([html.I(className="loss not_planned"), t("not planned")])]
     return html.Div([*rows, ends, html.Div(legend, className="legend")])
