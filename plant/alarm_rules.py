@@ -223,3 +223,45 @@ def _ordered(found: Mapping[AlarmId, AlarmDefinition], touched: Mapping[AlarmId,
         if limits != sorted(set(limits)):
             told.add(place)
             problems.append(f"{place}.limit: limits of '{path}' must rise: low_low < low < high < high_high")
+
+
+def with_table(
+    root: EquipmentId,
+    sources: Sequence[SourceId],
+    signals: Sequence[Signal],
+    base: Sequence[AlarmDefinition],
+    rows: Iterable[tuple[str, AlarmSettings]],
+    problems: list[str],
+) -> tuple[AlarmDefinition, ...]:
+    """Return the alarms of a site with rows of a table in place: each gives one alarm whole, or takes it away.
+
+    Unlike a rule a row keeps nothing of what stood there before. Its equipment and signal are no globs but one signal below the site.
+    """
+    found = {definition.id: definition for definition in base}
+    by_path = {signal.path: signal for signal in signals}
+    touched: dict[AlarmId, str] = {}
+    for place, row in rows:
+        if AlarmKind(row.kind) in OF_SOURCES:
+            found.pop(AlarmId(f"{root}/{row.source}:{row.name or row.kind}"), None)
+            touched.update(dict.fromkeys(_of_sources(root, sources, place, row, found, problems), place))
+            continue
+        signal = by_path.get(SignalPath(f"{root}/{row.equipment}/{row.signal}"))
+        if signal is None:
+            problems.append(f"{place}.alarm: there is no signal '{row.equipment}/{row.signal}'")
+            continue
+        name = _name(signal, row.name or row.kind)
+        found.pop(name, None)
+        if not row.enabled:
+            continue
+        kind = AlarmKind(row.kind)
+        if kind is not AlarmKind.DISCRETE and row.limit is None:
+            problems.append(f"{place}.limit: is missing")
+            continue
+        made = _changed(root, by_path, signal, _fresh(signal, kind, row.name or row.kind, 0.0), row)
+        if isinstance(made, str):
+            problems.append(f"{place}{made}")
+            continue
+        found[name] = made
+        touched[name] = place
+    _ordered(found, touched, problems)
+    return tuple(found.values())

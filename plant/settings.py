@@ -414,6 +414,10 @@ class SiteFile(_Strict):
     sources: tuple[SourceSettings, ...] = ()
     signals: tuple[SignalSettings, ...] = ()
     alarms: tuple[AlarmSettings, ...] = ()
+    alarm_table: Annotated[
+        str | None,
+        Field(description="CSV file of alarms, relative to this one, that win over limits and rules; 'leadhand alarms import' writes it"),
+    ] = None
     calendars: tuple[CalendarSettings, ...] = ()
     charts: tuple[ChartSettings, ...] = ()
     condition: tuple[ConditionWatchSettings, ...] = ()

@@ -12,7 +12,8 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from plant import patterns
-from plant.alarm_rules import assemble_alarms
+from plant.alarm_rules import assemble_alarms, with_table
+from plant.alarm_table import load_table
 from plant.alarms import AlarmDefinition
 from plant.calendar_rules import assemble_calendars
 from plant.calendars import Calendars
@@ -63,7 +64,9 @@ class Site:
     calendars: Calendars = field(default_factory=Calendars)
     """When production is planned."""
     alarms: tuple[AlarmDefinition, ...] = ()
-    """Those of sources, of limits and of rules."""
+    """Those of sources, of limits and of rules, and of the table that wins over them."""
+    alarms_by_rules: tuple[AlarmDefinition, ...] = ()
+    """The same without the table."""
     notices: Notices = field(default_factory=Notices)
     """Who is told of which alarms."""
     states: StatePlan = field(default_factory=StatePlan)
@@ -217,7 +220,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     states = assemble_states(root, equipment, signals, rules, reasons, problems)
     notices = _notices(root, path.parent, equipment, calendars, files, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "alarms"))
-    alarms = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
+    alarms_by_rules = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
+    alarms = _table(root, [SourceId(source.id) for source in given[0]], signals, alarms_by_rules, files, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "charts"))
     charts = assemble_charts(root, equipment, signals, rules, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "condition"))
@@ -229,11 +233,29 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     return Site(
         *(root, named, head.time_zone, tuple(equipment.values()), *given, shipping, shared, calendars),
         alarms=alarms,
+        alarms_by_rules=alarms_by_rules,
         notices=notices,
         states=states,
         charts=charts,
         condition=condition,
     )
+
+
+def _table(
+    root: EquipmentId,
+    sources: list[SourceId],
+    signals: list[Signal],
+    alarms: tuple[AlarmDefinition, ...],
+    files: list[_Placed[SiteFile]],
+    problems: list[str],
+) -> tuple[AlarmDefinition, ...]:
+    """Return the alarms with those of the tables in place that the files name."""
+    for file in files:
+        if file.value.alarm_table is not None:
+            path = Path(file.place).parent / file.value.alarm_table
+            rows = ((f"{path}: row {row.row}", row.settings) for row in load_table(path, problems))
+            alarms = with_table(root, sources, signals, alarms, rows, problems)
+    return alarms
 
 
 def _notices(

@@ -121,18 +121,21 @@ def _bars(found: AlarmRatesView, t: Texts) -> Component:
     return html.Div([html.Div(bars, className="rate-bars", role="img", title=words), html.P(words, className="small quiet")])
 
 
+def _named(alarm: str, message: str) -> Component:
+    """Return what an alarm says, and which one it is: the end of its name."""
+    short = " · ".join(alarm.split("/")[-2:])
+    return html.Div([html.Div(message, className="wrap"), html.Div(short, className="small quiet wrap", title=alarm)])
+
+
 def _repeated(title: str, some: Sequence[RepeatedView], head: str, nothing: str, t: Texts) -> Component:
-    rows = [[html.Span(one.message or one.alarm, className="wrap", title=one.alarm), whole(one.count)] for one in some[:_MOST_LISTED]]
+    rows = [[_named(one.alarm, one.message), whole(one.count)] for one in some[:_MOST_LISTED]]
     drawn = table([(t("Alarm"), False), (head, True)], rows, caption=title, nothing=nothing)
     return html.Div([html.Strong(title), drawn], className="panel")
 
 
 def _standing(found: AlarmRatesView, zone: str, t: Texts) -> Component:
     title = t("Standing for more than a day")
-    rows = [
-        [html.Span(one.message or one.alarm, className="wrap", title=one.alarm), moment(one.since_us, zone, seconds=False)]
-        for one in found.standing[:_MOST_LISTED]
-    ]
+    rows = [[_named(one.alarm, one.message), moment(one.since_us, zone, seconds=False)] for one in found.standing[:_MOST_LISTED]]
     drawn = table([(t("Alarm"), False), (t("Since"), True)], rows, caption=title, nothing=t("None: as it should be."))
     return html.Div([html.Strong(title), drawn], className="panel")
 
@@ -201,7 +204,13 @@ def _sent(one: NoticeView, context: PageContext, t: Texts) -> list[Component | s
     }
     if one.state == "pending" and one.attempts:
         looks["pending"] = ("warning", t("tried {n} times", n=one.attempts))
-    alarms = one.alarms[0] if len(one.alarms) == 1 else t("{n} alarms", n=len(one.alarms)) if one.alarms else NONE_SHOWN
+    alarms = (
+        " · ".join(one.alarms[0].split("/")[-2:])
+        if len(one.alarms) == 1
+        else t("{n} alarms", n=len(one.alarms))
+        if one.alarms
+        else NONE_SHOWN
+    )
     again: Component | str = ""
     if one.state == "failed" and context.may(Role.INSPECTOR):
         again = html.Button(

@@ -100,22 +100,18 @@ def annunciated(
     heads = [
         *([("", False)] if may else []),
         (t("Priority"), False),
-        (t("State"), False),
         (t("Alarm"), False),
         (t("Value"), False),
         (t("Since"), True),
-        (t("What to do"), False),
         *([("", False)] if may else []),
     ]
     rows = [
         [
             *([_pick(one, one.alarm in picked, t)] if may else []),
-            html.Span(priority(one.priority, t), className="unseen" if one.state in UNSEEN else ""),
-            state(_LOOKS[AlarmState(one.state)], state_words(one.state, t)),
+            _standing(one, t),
             _what(one, names, t),
             _value(one, t),
             html.Span(moment(one.since_us, context.time_zone), className="number", **also(data_since=str(one.since_us or 0))),
-            html.Div(one.response or NONE_SHOWN, className="respond small"),
             *([_button(one, t)] if may else []),
         ]
         for one in alarms[:MOST_SHOWN]
@@ -130,26 +126,22 @@ def annunciated(
 def silenced(alarms: Sequence[AlarmView], names: dict[str, str], context: PageContext, t: Texts) -> Component:
     """Return what is shelved, suppressed or out of service, so that nothing is hidden for ever."""
     heads = [
-        (t("State"), False),
         (t("Priority"), False),
         (t("Alarm"), False),
         (t("Condition"), False),
         (t("Since"), True),
-        (t("Until"), True),
-        (t("Who"), False),
-        (t("Reason"), False),
+        (t("Until"), False),
+        (t("Who and why"), False),
         *([("", False)] if context.may(Role.INSPECTOR) else []),
     ]
     rows = [
         [
-            state(_LOOKS[AlarmState(one.state)], state_words(one.state, t)),
-            priority(one.priority, t),
+            _standing(one, t),
             _what(one, names, t),
             t("holds") if one.active else t("does not hold"),
             html.Span(moment(one.since_us, context.time_zone), className="number", **also(data_since=str(one.since_us or 0))),
             moment(one.shelved_until_us, context.time_zone, seconds=False),
-            one.who or NONE_SHOWN,
-            html.Span(one.reason or NONE_SHOWN, className="wrap"),
+            _who(one.who, one.reason),
             *([_back(one, context, t)] if context.may(Role.INSPECTOR) else []),
         ]
         for one in alarms[:MOST_SHOWN]
@@ -165,24 +157,32 @@ def journal(lines: Sequence[AlarmLineView], names: dict[str, str], context: Page
         (t("Priority"), False),
         (t("Alarm"), False),
         (t("Value"), False),
-        (t("State then"), False),
-        (t("Who"), False),
-        (t("Reason"), False),
+        (t("Who and why"), False),
     ]
     rows = [
         [
             html.Span(moment(one.time_us, context.time_zone), className="number"),
-            event_words(one.event, t),
+            html.Div([html.Div(event_words(one.event, t)), html.Div(f"→ {state_words(one.after, t)}", className="small quiet")]),
             priority(one.priority, t),
             _what(one, names, t),
             _value(one, t),
-            state_words(one.after, t),
-            one.who or NONE_SHOWN,
-            html.Span(one.reason or NONE_SHOWN, className="wrap"),
+            _who(one.who, one.reason),
         ]
         for one in lines
     ]
     return html.Div(table(heads, rows, caption=t("Journal"), nothing=t("Nothing happened that fits.")), className="alarm-list")
+
+
+def _standing(one: AlarmView, t: Texts) -> Component:
+    """Return priority and state, one below the other; what nobody has seen blinks."""
+    seen = html.Div(priority(one.priority, t), className="unseen" if one.state in UNSEEN else "")
+    return html.Div([seen, html.Div(state(_LOOKS[AlarmState(one.state)], state_words(one.state, t)), className="small")])
+
+
+def _who(who: str, reason: str) -> Component:
+    if not who and not reason:
+        return html.Span(NONE_SHOWN)
+    return html.Div([html.Div(who), html.Div(reason, className="small wrap")], className="why")
 
 
 def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Component:
@@ -196,7 +196,10 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
     elif one.source:
         place = dcc.Link(one.source, href="/sources")
     below = [place, " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
-    return html.Div([html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")], className="what")
+    content: list[Component] = [html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")]
+    if isinstance(one, AlarmView) and one.response and one.state != AlarmState.NORMAL:
+        content.append(html.Div(t("To do: {what}", what=one.response), className="small wrap"))
+    return html.Div(content, className="what")
 
 
 def _value(one: AlarmView | AlarmLineView, t: Texts) -> Component:

@@ -24,7 +24,7 @@ from storage.alarm_rates import LineFilter
 from storage.people import Role
 
 _REFUSED = (Rejected, Unavailable, ValidationError, PermissionError, ValueError)
-_MOST_LINES = 100
+_MOST_LINES = 30
 _SPANS = {"1": 1, "7": 7, "30": 30}
 _MINUTES = (15, 60, 240, 480, 1440)
 
@@ -46,6 +46,12 @@ def layout(context: PageContext, services: Services) -> Component:
             ),
             html.H2(t("Silenced")),
             html.Div(_lists(services, context, t, None, None, "priority", frozenset())[1], id="alarms-silenced", className="panel live"),
+            html.H2(t("Load of the operators")),
+            html.Div(
+                className="filters",
+                children=[_field(t("Span"), _choice("alarms-span", {"1": t("24 hours"), "7": t("7 days"), "30": t("30 days")}, "1", t))],
+            ),
+            html.Div(alarm_figures.rates(services, DAY_US, context, t), id="alarms-rates"),
             html.H2(t("Journal")),
             html.Div(
                 className="panel",
@@ -54,12 +60,6 @@ def layout(context: PageContext, services: Services) -> Component:
                     html.Div(_lines(services, context, t, None, None, None, None, 1), id="alarms-journal", className="live"),
                 ],
             ),
-            html.H2(t("Load of the operators")),
-            html.Div(
-                className="filters",
-                children=[_field(t("Span"), _choice("alarms-span", {"1": t("24 hours"), "7": t("7 days"), "30": t("30 days")}, "1", t))],
-            ),
-            html.Div(alarm_figures.rates(services, DAY_US, context, t), id="alarms-rates"),
             html.H2(t("Who was told")),
             html.Div(alarm_figures.told(services, context, t), id="alarms-told", className="panel"),
             dcc.Store(id="alarms-beat"),
