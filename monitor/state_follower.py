@@ -25,6 +25,7 @@ from storage.progress import read_progress, write_progress
 from storage.states import (
     CounterNote,
     add_states,
+    keep_checkpoint,
     read_first_received,
     read_missing,
     read_times_shipped,
@@ -36,6 +37,8 @@ _PIECE_US: Final = 600_000_000
 """At most so much of history in one step."""
 _LAG_US: Final = 2_000_000
 """A sample counts at its own time where that is no further from the one at which we received it; else its clock is not believed."""
+_CHECKPOINT_US: Final = 3_600_000_000
+_CHECKPOINTS_KEPT_US: Final = 31 * 86_400_000_000
 _KINDS: Final = ("good", "scrap", "rework", "produced")
 
 
@@ -83,6 +86,7 @@ class StateFollower:
         self._texts = {signal.path for signal in site.signals if signal.data_type.is_text}
         self._remembered: dict[EquipmentId, Remembered] | None = None
         self._numbers: dict[str, int] = {}
+        self._kept = -1
 
     def step(self, connection: Connection) -> bool:
         """Judge what has become certain, at most ten minutes of history of each equipment; return whether more waits."""
@@ -100,10 +104,26 @@ class StateFollower:
             add_states(connection, made.intervals, made.pieces, made.notes)
             done_us = min(one.memory.done_us for one in remembered.values())
             write_progress(connection, NAME, done_us, packed(remembered))
+            if done_us // _CHECKPOINT_US != self._kept:
+                keep_checkpoint(connection, done_us, packed(remembered), _CHECKPOINTS_KEPT_US)
+        self._kept = done_us // _CHECKPOINT_US
         self._remembered = remembered
         return more
 
-    def _due(self, connection: Connection, remembered: dict[EquipmentId, Remembered]) -> tuple[dict[tuple[int, int], list[_Unit]], bool]:
+    def again(self, connection: Connection, remembered: dict[EquipmentId, Remembered], to_us: int) -> Results:
+        """Return what comes of judging from what was remembered once up to a time; nothing is written."""
+        made = Results()
+        self._remembered = dict(remembered)
+        while True:
+            due, _ = self._due(connection, self._remembered, to_us)
+            if not due:
+                return made
+            for (begin, end), units in due.items():
+                self._remembered |= self._judge(connection, units, begin, end, made)
+
+    def _due(
+        self, connection: Connection, remembered: dict[EquipmentId, Remembered], most_us: int = 2**62
+    ) -> tuple[dict[tuple[int, int], list[_Unit]], bool]:
         """Return which equipment can be judged over which span, and whether that is not all."""
         marks = {source: mark.until_us for source, mark in read_marks(connection).items()}
         found: dict[tuple[int, int], list[_Unit]] = {}
@@ -111,7 +131,8 @@ class StateFollower:
         for unit in self._units:
             if any(source not in marks for source in unit.sources):
                 continue
-            until_us = min(marks[source] for source in (*unit.sources, *(tool for tool in unit.tools if tool in marks))) - _LAG_US
+            told_us = min(marks[source] for source in (*unit.sources, *(tool for tool in unit.tools if tool in marks)))
+            until_us = min(told_us - _LAG_US, most_us)
             if unit.model.equipment not in remembered:
                 first = read_first_received(connection, unit.sources)
                 if first is None:

@@ -211,6 +211,22 @@ def read_verdicts(connection: Connection, equipment: Sequence[str], from_us: int
     return [Made(EquipmentId(e), micros(time), kinds.get(verdict, "undecided"), program, "", 1) for e, time, verdict, program in rows]
 
 
+def keep_checkpoint(connection: Connection, at_us: int, state: bytes, keep_us: int) -> None:
+    """Keep what is remembered at a time, and give up what was kept longer ago than ``keep_us``; within the caller's transaction."""
+    with translate_errors():
+        connection.execute("INSERT INTO state_checkpoint (at_us, state) VALUES (%s, %s) ON CONFLICT DO NOTHING", [at_us, state])
+        connection.execute("DELETE FROM state_checkpoint WHERE at_us < %s", [at_us - keep_us])
+
+
+def read_checkpoint(connection: Connection, at_us: int) -> tuple[int, bytes] | None:
+    """Return the newest state that was kept at or before a time, with its time; None where none was."""
+    with translate_errors():
+        row = connection.execute(
+            "SELECT at_us, state FROM state_checkpoint WHERE at_us <= %s ORDER BY at_us DESC LIMIT 1", [at_us]
+        ).fetchone()
+    return None if row is None else (row[0], bytes(row[1]))
+
+
 def forget_states_before(connection: Connection, time_us: int) -> int:
     """Give up intervals, pieces and notes older than a time, some thousands a call; return how many intervals went."""
     with translate_errors():

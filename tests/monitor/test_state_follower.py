@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from monitor.state_follower import StateFollower, packed, unpacked
+from monitor.state_rerun import rerun_states
 from plant.ledger import Gap, GapReason
 from plant.samples import SampleBatch, concatenate
 from plant.settings import SiteFile
@@ -147,3 +148,21 @@ def test_a_persons_word_stands_beside_what_the_rules_told(database_url: str) -> 
         assert told(connection, begin)[1][2] == "idle"
         assert read_counter_notes(connection, [MILL], begin, begin + 100 * SECOND) == []
         assert forget_states_before(connection, begin + 25 * SECOND) == 1
+
+
+def test_history_judged_again_gives_the_same_intervals_and_pieces(database_url: str) -> None:
+    site, begin = site_with_states(), an_hour_ago()
+    with connect(database_url, application="test") as connection:
+        register_site(connection, site)
+        shipper = Shipper(connection)
+        gap = Gap(SOURCE, begin + 33 * SECOND, begin + 45 * SECOND, 480, GapReason.DISCONNECTED)
+        follow(connection, site, anew=4, ship=[(shipper, n, begin) for n in range(30)])
+        shipper.ship(concatenate([second_of(n, begin) for n in range(45, 99)]), gaps=(gap,))
+        follow(connection, site)
+        found = rerun_states(connection, site, begin + 20 * SECOND, begin + 90 * SECOND)
+        assert found.difference is None
+        assert found.stored == found.remade > 6
+        connection.execute("UPDATE state_interval SET reason = 'changed' WHERE from_time > to_timestamp(%s)", [begin / 1e6 + 50])
+        changed = rerun_states(connection, site, begin + 20 * SECOND, begin + 90 * SECOND).difference
+        assert changed is not None
+        assert "changed" in changed[0]
