@@ -132,6 +132,8 @@ class _Items(MonitoredItemService):
         if len(params.ItemsToCreate) > self._limits.max_monitored_items_per_call:
             raise ServiceError(StatusCodes.BadTooManyOperations)
         results = []
+        # before the first value of each is taken: a scan that passes meanwhile is sampled too
+        begun_us = self._device.clock.now_us()
         for wanted in params.ItemsToCreate:
             position = self._device.position(wanted.ItemToMonitor.NodeId)
             if position is None or wanted.ItemToMonitor.AttributeId != AttributeIds.Value:
@@ -140,7 +142,7 @@ class _Items(MonitoredItemService):
             else:
                 results.append(self._create(wanted, position, params.TimestampsToReturn))
         if self._items and self._sampler is None:
-            self._sampler = asyncio.create_task(self._sample_forever(self._device.clock.now_us()))
+            self._sampler = asyncio.create_task(self._sample_forever(begun_us))
         return results
 
     def _create(self, wanted: ua.MonitoredItemCreateRequest, position: int, times: ua.TimestampsToReturn) -> ua.MonitoredItemCreateResult:
