@@ -303,12 +303,13 @@ def monitor_rerun(
     site: Annotated[Path, typer.Argument(metavar="SITE", help="The site.toml that the monitor follows.")],
     from_time: Annotated[str, typer.Option("--from", metavar="TIME", help="ISO 8601; else UTC.")],
     to_time: Annotated[str | None, typer.Option("--to", metavar="TIME", help="ISO 8601, exclusive; now where not given.")] = None,
+    follower: Annotated[str, typer.Option(metavar="NAME", help="alarms or states.")] = "alarms",
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the journal of alarms again from the stored samples, and compare it byte for byte. Exit code 1 when it differs.
+    """Make the journal of alarms, or the states, again from the stored samples, and compare byte for byte. Exit code 1 when they differ.
 
-    Example: leadhand monitor rerun site.toml --from 2026-11-21 --to 2026-11-22
+    Example: leadhand monitor rerun site.toml --from 2026-11-21 --to 2026-11-22 --follower states
     """
     from dataclasses import asdict
 
@@ -316,13 +317,17 @@ def monitor_rerun(
     from leadhand.rerunning import rerun_table
     from leadhand.settings import load_settings
     from monitor.rerun import rerun_alarms
+    from monitor.state_rerun import rerun_states
     from plant.site import load_site
 
+    if follower not in {"alarms", "states"}:
+        raise typer.BadParameter(f"'{follower}' cannot be run again; there are: alarms, states", param_hint="--follower")
     clock, place = SystemClock(), used_home(home)
     factory = load_site(site)
     from_us, to_us = _time_us("--from", from_time) or 0, _time_us("--to", to_time) or clock.now_us()
     with open_database(place, load_settings(place.settings), clock) as url, connected(url) as connection:
-        found = rerun_alarms(connection, factory, from_us, to_us)
+        judge_again = rerun_states if follower == "states" else rerun_alarms
+        found = judge_again(connection, factory, from_us, to_us)
     typer.echo(json.dumps(asdict(found), indent=1) if as_json else rerun_table(found))
     raise typer.Exit(OK if found.difference is None else FAILED)
 
