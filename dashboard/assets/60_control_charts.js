@@ -109,7 +109,7 @@
     spread_of() {
       const told = this.points, cusum = this.chart.kind === "cusum", of = (key) => told.phase.map((phase) => { const own = told.phases.find((one) => one.phase === phase); return own ? own[key] : null; });
       const name = { individuals: lh.say("moving range"), xbar_r: lh.say("range"), xbar_s: lh.say("deviation"), cusum: lh.say("sum below target (CUSUM)") }[this.chart.kind] || "";
-      return { values: told.spread, low: cusum ? of("none") : of("spread_low"), high: cusum ? told.high : of("spread_high"), center: of("spread_center"), rules: told.spread_rules, name, zones: false, spec: false };
+      return { values: told.spread, low: cusum ? of("none") : of("spread_low").map((v) => (v === 0 ? null : v)), high: cusum ? told.high : of("spread_high"), center: of("spread_center"), rules: told.spread_rules, name, zones: false, spec: false };
     }
     scale(of, height) {
       const lines = [of.values, of.low, of.high, of.center].flat().filter((v) => v !== null && v !== undefined);

@@ -140,8 +140,6 @@ def _list(services: Services, t: Texts) -> Component:
     now_us = services.plant.clock().now_us
     heads = [
         (t("Characteristic"), False),
-        (t("Equipment"), False),
-        (t("Chart"), False),
         (t("State"), False),
         (t("Points"), True),
         (t("Last value"), True),
@@ -151,9 +149,12 @@ def _list(services: Services, t: Texts) -> Component:
     ]
     rows = [
         [
-            html.Button(one.name, className="tool chart-opener", **also(data_chart_open=str(one.id))),
-            names.get(one.equipment, one.equipment),
-            _kind(one.kind, t),
+            html.Div(
+                [
+                    html.Button(one.name, className="tool chart-opener", **also(data_chart_open=str(one.id))),
+                    html.Div(f"{names.get(one.equipment, one.equipment)} · {_kind(one.kind, t)}", className="small quiet"),
+                ]
+            ),
             _state(one, t),
             whole(one.points),
             _value(one.last_value, one.unit, share=one.kind == ChartKind.P),
@@ -251,7 +252,7 @@ def _form(t: Texts) -> Component:
                     className="tick",
                 )
             ),
-            html.Div(html.Button(t("Note the cause"), id="charts-note", className="tool filled")),
+            html.Div(html.Button(t("Note the cause"), id="charts-note", className="button")),
         ],
     )
 
@@ -261,7 +262,7 @@ def _renewal(t: Texts) -> Component:
         className="filters",
         children=[
             html.P(t("New limits count from the next point on; the old ones stay with their points."), className="quiet"),
-            html.Div(html.Button(t("Make limits anew"), id="charts-renew", className="tool filled")),
+            html.Div(html.Button(t("Make limits anew"), id="charts-renew", className="button")),
         ],
     )
 
