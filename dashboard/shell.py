@@ -39,7 +39,7 @@ _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
     ("/alarms", "alert-triangle", "Alarms"),
     ("/losses", "activity", "OEE and losses"),
-    ("/condition", "gauge", "Condition"),
+    ("/condition", "gauge", "Equipment condition"),
     ("/tightening", "tool", "Tightening"),
     ("/charts", "chart-line", "Control charts"),
     ("/sources", "plug-connected", "Sources"),
@@ -49,7 +49,7 @@ _ENTRIES = (
 _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
     "/alarms": ("Alarms", alarms.layout),
     "/losses": ("OEE and losses", losses.layout),
-    "/condition": ("Condition", condition.layout),
+    "/condition": ("Equipment condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
     "/charts": ("Control charts", control_charts.layout),
     "/sources": ("Sources", sources.layout),

@@ -35,13 +35,13 @@ def layout(context: PageContext, services: Services) -> Component:
     try:
         watched = services.condition.watched()
     except Unavailable as error:
-        return html.Div([html.H1(t("Condition")), notice(t("The database is away: {why}", why=error), wrong=True)])
+        return html.Div([html.H1(t("Equipment condition")), notice(t("The database is away: {why}", why=error), wrong=True)])
     chosen = _first(watched)
     options = [{"value": one.equipment, "label": one.name} for one in watched]
     streams, stream = _streams(services, chosen, t)
     return html.Div(
         [
-            html.H1(t("Condition")),
+            html.H1(t("Equipment condition")),
             html.Div(_watched(services, watched, t), id="condition-watched", className="panel live"),
             html.H2(t("Not as usual")),
             html.Div(id="condition-said"),
@@ -148,7 +148,7 @@ def _watched(services: Services, watched: list[WatchedView], t: Texts) -> Compon
     tools = {tool.equipment: tool for tool in services.condition.tools(only_now=True, most=2000)}
     heads = [
         (t("Equipment"), False),
-        (t("Condition"), False),
+        (t("State"), False),
         (t("Tool"), False),
         (t("Energy of a part"), True),
         (t("While idle"), True),
@@ -346,7 +346,7 @@ def _tools(services: Services, equipment: str | None, context: PageContext, t: T
             t("still in") if one.end_us is None else moment(one.end_us, context.time_zone),
             one.tool or NONE_SHOWN,
             whole(one.parts),
-            NONE_SHOWN if one.rise_percent is None else f"{one.rise_percent:+.0f} %",
+            NONE_SHOWN if one.rise_percent is None else f"{one.rise_percent:+.0f} %".replace("-", "\N{MINUS SIGN}"),
             NONE_SHOWN if one.limit_percent is None else f"+{one.limit_percent:.0f} %",
             NONE_SHOWN if one.end_us is not None else _outlook(one, t),
             t("yes") if one.called_worn else NONE_SHOWN,
