@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind, Suppre
 from plant.signals import SignalPath, SourceId
 from storage.alarm_sources import SourceSign
 from storage.alarms import Observation, Standing
+
+_SILENT_US: Final = 10_000_000
+"""What a reader said last tells nothing any more when it is silent for longer; then silence is the alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Silence:
     """Which signals are stale by the clock on the wall."""
 
     def __init__(self, definitions: Iterable[AlarmDefinition], conditions: Conditions, begun_us: int) -> None:
-        """``begun_us``: a signal of which nothing was ever received is silent since then."""
+        """``begun_us``: silence before that begins an alarm no sooner than silence from then on, so that no start raises them all."""
         self._alarms = [d for d in definitions if d.kind is AlarmKind.STALE and d.signal in conditions.position]
         self._positions = np.array([conditions.position[d.signal] for d in self._alarms], np.intp)
         self._limits: npt.NDArray[np.int64] = np.array([round(d.limit * 1e6) for d in self._alarms], np.int64)
@@ -49,13 +53,12 @@ class Silence:
         """Return what became stale or came back."""
         if not self._alarms:
             return []
-        last = np.maximum(received_us[self._positions], 0)
-        last = np.where(last > 0, last, self._begun_us)
-        stale = now_us - last > self._limits
         active = np.array([standings[d.id].life.active for d in self._alarms], np.bool_)
+        last = received_us[self._positions]
+        stale = now_us - np.where(active, last, np.maximum(last, self._begun_us)) > self._limits
         found = []
         for n in np.flatnonzero(stale != active).tolist():
-            what, since = self._alarms[n], int(last[n])
+            what, since = self._alarms[n], int(last[n]) or self._begun_us
             if stale[n]:
                 found.append(Seen(what.id, AlarmEvent.ACTIVE, since + int(self._limits[n]), (now_us - since) / 1e6))
             else:
@@ -84,15 +87,17 @@ class Sources:
             sign = by_source.get(what.source or SourceId(""))
             if sign is None:
                 continue
-            told = self._told(what, sign)
-            if (told is not None) != standings[what.id].life.active:
+            active = standings[what.id].life.active
+            told = self._told(what, sign, 0 if active else self._begun_us)
+            if (told is not None) != active:
                 found.append(told or Seen(what.id, AlarmEvent.INACTIVE, sign.now_us))
         return found
 
-    def _told(self, what: AlarmDefinition, sign: SourceSign) -> Seen | None:
-        """Return the alarm where it is active."""
+    def _told(self, what: AlarmDefinition, sign: SourceSign, begun_us: int) -> Seen | None:
+        """Return the alarm where it is active; what was before ``begun_us`` does not count."""
         limit_us = round(what.limit * 1e6)
-        silent_us = sign.now_us - self._begun_us if sign.silent_us is None else sign.silent_us
+        longest_us = sign.now_us - max(begun_us, self._begun_us if sign.silent_us is None else 0)
+        silent_us = longest_us if sign.silent_us is None else min(sign.silent_us, longest_us)
         if what.kind is AlarmKind.GAP:
             if sign.gap_until_us is None or sign.now_us - sign.gap_until_us > limit_us:
                 return None
@@ -100,9 +105,12 @@ class Sources:
         if what.kind is AlarmKind.SILENT:
             over = silent_us > limit_us
             return Seen(what.id, AlarmEvent.ACTIVE, sign.now_us - silent_us + limit_us, silent_us / 1e6) if over else None
-        if sign.state in {None, "connected"} or sign.since_us is None or sign.now_us - sign.since_us <= limit_us:
+        if sign.state in {None, "connected"} or sign.since_us is None or silent_us > max(limit_us, _SILENT_US):
             return None
-        return Seen(what.id, AlarmEvent.ACTIVE, sign.since_us + limit_us, None, sign.state, sign.detail)
+        since_us = max(sign.since_us, begun_us)
+        if sign.now_us - since_us <= limit_us:
+            return None
+        return Seen(what.id, AlarmEvent.ACTIVE, since_us + limit_us, None, sign.state, sign.detail)
 
 
 class Suppressions:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from plant.alarms import ActionKind, AlarmState
+from plant.clock import SystemClock
 from storage.alarms import ask, read_actions, read_standings
+from tests.ingest.parts import until
 from tests.monitor.alarm_plant import SECOND, Plant, alarm, robot_site, without_sources
 
 Start = Callable[..., Plant]
@@ -169,13 +171,18 @@ def test_late_samples_are_counted_and_neither_judged_nor_judged_twice(start: Sta
 
 
 def test_a_signal_of_which_nothing_comes_is_stale_until_something_does(start: Start) -> None:
-    plant = start({**CURRENT, "kind": "stale", "limit": 60})
+    plant = start({**CURRENT, "kind": "stale", "limit": 1})
     plant.ship([("current", 0, 70)], 100)
-    plant.step()
+
+    def told(lines: int) -> bool:
+        plant.step()
+        return len(plant.journal()) == lines
+
+    until(lambda: told(1), 60)
     [stale] = plant.journal()
-    assert (stale.event.value, stale.time_us) == ("active", plant.begin + plant.lag_us + 60 * SECOND)
-    now = plant.follower._clock.now_us() - plant.begin
-    plant.ship([("current", now, 70)], now + 100)
+    assert (stale.event.value, stale.time_us) == ("active", plant.begin + plant.lag_us + SECOND)
     plant.restart()
-    plant.step()
+    now = SystemClock().now_us() - plant.begin + 60 * SECOND
+    plant.ship([("current", now, 70)], now + 100)
+    until(lambda: told(2), 60)
     assert plant.told()[-1][1:4] == ("inactive", "unacknowledged", "returned")
