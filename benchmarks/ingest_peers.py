@@ -170,6 +170,10 @@ async def ours(url: str, space: str, nodes: int, seconds: float, database: str, 
     with patch("ingest.shipper.SampleWriter", partial(SampleWriter, direct_compress=direct)):
         shipper.start()
         await _until(lambda: shipper.away is None)
+        with connect(database, application="check") as connection:
+            # peers find their table made: ours finds its signals registered
+            count = "SELECT count(*) FROM signal"
+            await _until(lambda: connection.execute(count).fetchone() == (nodes,))
         for _ in range(5):
             await reading.read()
         _say({"go": True})

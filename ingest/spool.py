@@ -179,9 +179,9 @@ class Spool:
         with self._mutex:
             return [segment.path for segment in self._segments if segment.last > number]
 
-    def read(self, path: Path, at: int) -> bytes:
-        """Return the bytes of a segment from an offset."""
-        return self._files.read(path, at)
+    def read(self, path: Path, at: int, most: int = -1) -> bytes:
+        """Return the bytes of a segment from an offset, all that follow when ``most`` is negative."""
+        return self._files.read(path, at, most)
 
     @property
     def seed(self) -> int:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from ingest.segments import HEAD, Frame, scan
 from ingest.spool import Spool
+
+_PIECE_BYTES: Final = 2_000_000
+"""Read at once: a whole segment, and its frames beside it, would be most of the memory of a backlog."""
 
 
 class Tail:
@@ -46,11 +50,22 @@ class Tail:
         for path in self._spool.segments_behind(self.after):
             if path != self._path:
                 self._path, self._offset = path, HEAD.size
-            found = scan(self._spool.read(path, self._offset), self._spool.seed)
-            # what lies behind the last durable frame may be half written: it is looked at again
-            ready = [place for place, frame in enumerate(found.frames) if frame.number <= durable]
-            if ready:
-                self._offset += found.ends[ready[-1]]
-            self._ahead = [found.frames[place] for place in ready if found.frames[place].number > self.after]
-            if self._ahead:
-                return
+            while self._read_piece(path, durable):
+                if self._ahead:
+                    return
+
+    def _read_piece(self, path: Path, durable: int) -> bool:
+        """Read on in a segment; return whether there were durable frames."""
+        most = _PIECE_BYTES
+        while True:
+            content = self._spool.read(path, self._offset, most)
+            found = scan(content, self._spool.seed)
+            if found.frames or len(content) < most:
+                break
+            most *= 4  # one frame is larger, or so much is damaged
+        # what lies behind the last durable frame may be half written: it is looked at again
+        ready = [place for place, frame in enumerate(found.frames) if frame.number <= durable]
+        if ready:
+            self._offset += found.ends[ready[-1]]
+        self._ahead = [found.frames[place] for place in ready if found.frames[place].number > self.after]
+        return bool(ready)

@@ -5,7 +5,7 @@ For each source and minute ``expected = stored + unchanged + filtered + duplicat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -78,7 +78,16 @@ class Counts:
     gap: int = 0
 
     def __add__(self, other: Self) -> Self:
-        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        # written out: it is done for each tick of each source
+        return type(self)(
+            self.expected + other.expected,
+            self.stored + other.stored,
+            self.unchanged + other.unchanged,
+            self.filtered + other.filtered,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+            self.gap + other.gap,
+        )
 
     def unexplained(self, in_spool: int = 0) -> int:
         """Return how many expected samples are accounted for nowhere: 0 when the ledger adds up."""

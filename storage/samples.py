@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import psycopg
-from psycopg.abc import Buffer
 
 from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
@@ -18,7 +16,7 @@ from plant.samples import FLAG_HISTORICAL, SampleBatch
 from plant.shipment import Shipment
 from storage import events, leases, ledger, partitions, tightening
 from storage.arrays import take_columns
-from storage.copy_rows import kinds_of, sample_rows
+from storage.copy_rows import SampleRows, kinds_of, sample_rows
 from storage.database import Connection, deadline, moment, timescale_version, translate_errors
 from storage.feed import Digest, FeedWriter
 from storage.partitions import RAW, SECOND_US, Partition, make_partitions, uncovered
@@ -60,16 +58,12 @@ SELECT '1s', a, b FROM unnest(%s::timestamptz[], %s::timestamptz[]) AS n (a, b)
 """
 
 
-_Copy: TypeAlias = tuple[str, list[Buffer]]
-"""A statement and the pieces to feed it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A shipment's samples, ready for the wire."""
 
-    rows: _Copy | None
-    direct: list[_Copy]
+    rows: SampleRows | None
+    direct: list[SampleRows]
     """What goes straight into the columnstore. Each is by signal and time throughout, for it is packed as it comes."""
     cells_us: list[int]
     """Starts of the ten-minute cells touched."""
@@ -144,8 +138,9 @@ class SampleWriter:
             raise Rejected(f"one shipment with samples in {len(cells)} different ten-minute spans: its times cannot be right")
         kind = kinds_of(batch)
         deep = (_deep(batch, kind) if self._direct else np.zeros(len(batch), np.bool_))[order]
+        rows = order[~deep] if self._direct else order
         return _Prepared(
-            None if deep.all() else sample_rows(batch, signal_id, order[~deep]),
+            sample_rows(batch, signal_id, rows) if len(rows) else None,
             [sample_rows(batch, signal_id, order[deep & (kind[order] == k)]) for k in np.unique(kind[order[deep]])],
             cells.tolist(),
             _due(seconds),
@@ -239,10 +234,9 @@ def accepted_span(connection: Connection, clock: Clock | None = None) -> tuple[i
     return kept_us, (clock or SystemClock()).now_us() + _DAY_US
 
 
-def _copy(cursor: psycopg.Cursor[tuple[int, ...]], rows: _Copy) -> None:
-    statement, pieces = rows
-    with cursor.copy(statement.encode("ascii")) as copy:
-        for piece in pieces:
+def _copy(cursor: psycopg.Cursor[tuple[int, ...]], rows: SampleRows) -> None:
+    with cursor.copy(rows.statement.encode("ascii")) as copy:
+        for piece in rows.pieces():
             copy.write(piece)
 
 
