@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -17,9 +18,11 @@ from dashboard.views_alarms import (
     AlarmLineView,
     AlarmRatesView,
     AlarmView,
+    DifferenceView,
     NoticeView,
     ReceiverView,
 )
+from plant.alarm_table import MOST_BYTES
 from plant.alarms import Priority
 from plant.errors import Rejected
 from storage.alarm_rates import LineFilter
@@ -93,6 +96,39 @@ def alarm_routes(services: Services) -> APIRouter:
         return json_answer(service.actions(id))
 
     return router
+
+
+def definition_routes(services: Services) -> APIRouter:
+    """Return the routes that give and take alarm definitions as tables."""
+    router = APIRouter(prefix="/api/v1/alarms/definitions", tags=["alarms"])
+    service = services.alarms
+
+    @router.get("", response_class=Response, summary="All alarms of the site as a table, for a spreadsheet")
+    def definitions(format: Annotated[Literal["csv", "xlsx"], Query()] = "csv") -> Response:  # noqa: A002
+        kind = "text/csv; charset=utf-8" if format == "csv" else "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+        named = {"Content-Disposition": f'attachment; filename="alarms.{format}"'}
+        return Response(service.definitions(format), media_type=kind, headers=named)
+
+    @router.post("/check", response_model=DifferenceView, summary="What a CSV file or .xlsx workbook, sent as the body, would change")
+    async def check(request: Request, complete: bool = False) -> Response:
+        content = await _body(request)
+        return json_answer(await to_thread.run_sync(lambda: service.plan(person_of(request), content, complete=complete)))
+
+    @router.post("", response_model=DifferenceView, summary="Change the alarms as a CSV file or .xlsx workbook says, in one stroke")
+    async def take_in(request: Request, complete: bool = False) -> Response:
+        content = await _body(request)
+        return json_answer(await to_thread.run_sync(lambda: service.take_in(person_of(request), content, complete=complete)))
+
+    return router
+
+
+async def _body(request: Request) -> bytes:
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > MOST_BYTES:
+            raise Rejected(f"the table is larger than {MOST_BYTES // 1_000_000} MB")
+    return bytes(content)
 
 
 def notice_routes(services: Services) -> APIRouter:

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_aggregates import aggregate_routes
-from dashboard.api_alarms import alarm_routes, notice_routes
+from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
 from dashboard.api_events import event_routes
@@ -98,7 +98,7 @@ def build_server(
         PeopleService(pool, clock, sessions.forget_all),
         TighteningService(pool),
         EventService(pool),
-        AlarmService(pool, hub, clock),
+        AlarmService(pool, hub, clock, settings.site_file),
         LossService(pool, clock, settings.site_file),
         ChartService(pool, clock),
         AggregateService(pool),
@@ -147,6 +147,7 @@ def build_server(
         aggregate_routes(services),
         state_routes(services),
         oee_routes(services),
+        definition_routes(services),
         alarm_routes(services),
         condition_routes(services),
         notice_routes(services),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from threading import Lock
 from uuid import UUID, uuid4
 
+from dashboard import viewing
+from dashboard.alarm_files import apply_import, export_csv, export_xlsx, plan_import
 from dashboard.context import Person
 from dashboard.hub import Hub
 from dashboard.services_people import require
@@ -15,6 +19,9 @@ from dashboard.views_alarms import (
     AlarmLineView,
     AlarmRatesView,
     AlarmView,
+    CellView,
+    ChangeView,
+    DifferenceView,
     FloodView,
     NoticeView,
     ReceiverView,
@@ -22,10 +29,12 @@ from dashboard.views_alarms import (
     StandingView,
 )
 from plant import alarm_rates as figures
+from plant.alarm_table import Difference
 from plant.alarms import ActionKind, AlarmEvent, AlarmId, AlarmState, Priority
 from plant.clock import Clock
 from plant.errors import Rejected
 from plant.notices import Channel, NoticeKind
+from plant.site import load_site
 from storage import alarm_rates, alarms, audit, notices
 from storage.database import Connection, Pool
 from storage.people import Role, Scope
@@ -42,8 +51,9 @@ def role_for(action: ActionKind) -> Role:
 class AlarmService:
     """Each call reads the database in the calling thread, but for what the hub has. Raises Rejected and Unavailable."""
 
-    def __init__(self, pool: Pool, hub: Hub, clock: Clock) -> None:
-        self._pool, self._hub, self._clock = pool, hub, clock
+    def __init__(self, pool: Pool, hub: Hub, clock: Clock, site_file: Path) -> None:
+        self._pool, self._hub, self._clock, self._site_file = pool, hub, clock, site_file
+        self._writing = Lock()
 
     def alarms(
         self,
@@ -166,6 +176,38 @@ class AlarmService:
             ],
         )
 
+    def definitions(self, form: str) -> bytes:
+        """Return all alarms of the site as ``csv`` or ``xlsx``."""
+        site = load_site(self._site_file)
+        return (export_xlsx if form == "xlsx" else export_csv)(site.alarms, site.path)
+
+    def plan(self, who: Person, content: bytes, *, complete: bool = False) -> DifferenceView:
+        """Return what a table would change. Engineers only; raises SettingsError that names each wrong row and column."""
+        require(who, Role.ENGINEER)
+        return _difference(plan_import(self._site_file, content, complete=complete).difference, applied=False)
+
+    def take_in(self, who: Person, content: bytes, *, complete: bool = False) -> DifferenceView:
+        """Change the site's alarms as a table says, in one stroke, and return what changed. Engineers only."""
+        require(who, Role.ENGINEER)
+        with self._writing:
+            planned = plan_import(self._site_file, content, complete=complete)
+            if planned.difference:
+                apply_import(self._site_file, planned)
+        view = _difference(planned.difference, applied=bool(planned.difference))
+        with self._pool.connection() as connection:
+            counts_of = {"added": len(view.added), "changed": len(view.changed), "removed": len(view.removed)}
+            changed = viewing.plain(view)["changed"][:200]
+            audit.add_audit(
+                connection,
+                time_us=self._clock.now_us(),
+                actor=who.name,
+                act="alarm.import",
+                subject="alarms.csv",
+                next_={**counts_of, "changes": changed},
+                address=who.address,
+            )
+        return view
+
     def notices(self, *, state: str | None = None, receiver: str | None = None, most: int = 200) -> list[NoticeView]:
         """Return what was sent to whom, or will be, the newest first."""
         with self._pool.connection() as connection:
@@ -245,3 +287,8 @@ def _refuse_unseen(connection: Connection, names: list[AlarmId], seen: dict[str,
         name = standing.definition.id
         if standing.state is AlarmState.UNACKNOWLEDGED and standing.seq > seen.get(name, standing.seq):
             raise Rejected(f"'{name}' came again meanwhile: look at it before you acknowledge it")
+
+
+def _difference(found: Difference, *, applied: bool) -> DifferenceView:
+    changed = [ChangeView(one.alarm, [CellView(*cell) for cell in one.cells]) for one in found.changed]
+    return DifferenceView(list(found.added), changed, list(found.removed), applied)

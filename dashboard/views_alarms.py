@@ -180,6 +180,33 @@ class ReceiverView:
     mail: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """One cell that a table changes."""
+
+    column: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """What a table changes of one alarm."""
+
+    alarm: str
+    cells: list[CellView]
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """What a table of alarms would change, or changed."""
+
+    added: list[str]
+    changed: list[ChangeView]
+    removed: list[str]
+    applied: bool
+
+
 class AlarmActionDraft(BaseModel):
     """An action on one alarm or several."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leadhand.alarming import alarms_app
 from leadhand.condition_commands import condition_app
 from leadhand.console import Console
 from leadhand.home import DEMO, open_home, used_home
@@ -45,6 +46,7 @@ export_app = typer.Typer(help="Take data out: 'leadhand export samples --help'."
 people_app = typer.Typer(help="Local accounts: add people, set passwords, list them.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
 app.add_typer(people_app, name="people")
+app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 monitor_app = typer.Typer(help="What the monitor made of samples, looked at again.", no_args_is_help=True)
 app.add_typer(monitor_app, name="monitor")

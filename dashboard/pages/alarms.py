@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages import alarm_figures, alarm_tables
+from dashboard.pages import alarm_figures, alarm_import, alarm_tables
 from dashboard.pages.parts import also, notice, problems_of
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -62,6 +62,8 @@ def layout(context: PageContext, services: Services) -> Component:
             ),
             html.H2(t("Who was told")),
             html.Div(alarm_figures.told(services, context, t), id="alarms-told", className="panel"),
+            html.H2(t("Definitions")),
+            html.Div(alarm_import.layout(context, t), className="panel"),
             dcc.Store(id="alarms-beat"),
             dcc.Store(id="alarms-slow"),
             dcc.Store(id="alarms-acted"),
@@ -73,6 +75,7 @@ def layout(context: PageContext, services: Services) -> Component:
 
 def register(app: PageApp, services: Services) -> None:
     """Draw lists again when alarms change, and do what is asked; each action is checked and written down by the service."""
+    alarm_import.register(app, services)
 
     @app.callback(
         Output("alarms-list", "children"),

@@ -87,8 +87,10 @@ def plant(dashboard: RunningDashboard) -> Iterator[RunningDashboard]:
     """Three alarms of a robot: one urgent, one that chattered, one that was acknowledged."""
     now = dashboard.clock.now_us()
     with connect(dashboard.database_url, application="test") as connection:
-        told = {"message": "Current far too high", "response": "Stop the robot"}
-        definitions = [replace(one, **told) if one.id == HIGH_HIGH else one for one in dashboard.site.alarms]
+        definitions = [
+            replace(one, message="Current far too high", response="Stop the robot") if one.id == HIGH_HIGH else one
+            for one in dashboard.site.alarms
+        ]
         register_alarms(connection, str(dashboard.site.path), [(one, "A") for one in definitions], now)
         for n in range(4):
             happen(connection, LOW, AlarmEvent.ACTIVE, now - 60 * MINUTE_US + n * 4_000_000)
@@ -193,6 +195,25 @@ def test_viewers_and_tokens_without_the_right_do_nothing(plant: RunningDashboard
     with plant.program(Scope.ALARMS) as program:
         assert act(program, "remove_from_service", LOW, reason="gone").json()[0]["outcome"] == "applied"
         assert act(program, "return_to_service", LOW).json()[0]["outcome"] == "applied"
+
+
+def test_definitions_go_out_and_come_back_as_a_table(plant: RunningDashboard) -> None:
+    with plant.client(Role.ENGINEER) as engineer:
+        book = engineer.get("/api/v1/alarms/definitions", params={"format": "xlsx"})
+        assert book.content.startswith(b"PK")
+        same = engineer.post("/api/v1/alarms/definitions/check", content=book.content).json()
+        assert same == {"added": [], "changed": [], "removed": [], "applied": False}
+        line = next(row for row in engineer.get("/api/v1/alarms/definitions").text.splitlines() if "robot-2/current:high," in row)
+        head = engineer.get("/api/v1/alarms/definitions").text.splitlines()[0]
+        table = f"{head}\n{line.replace(',200,', ',190,')}\n".encode()
+        checked = engineer.post("/api/v1/alarms/definitions/check", content=table).json()
+        assert checked["changed"][0]["cells"] == [{"column": "limit", "before": "200", "after": "190"}]
+        assert engineer.post("/api/v1/alarms/definitions", content=table).json() == {**checked, "applied": True}
+        assert engineer.post("/api/v1/alarms/definitions", content=table).json()["changed"] == []
+        wrong = engineer.post("/api/v1/alarms/definitions", content=table.replace(b",190,", b",much,"))
+        assert (wrong.status_code, wrong.json()["problems"]) == (422, ["row 2, limit: 'much' is no number; write e.g. 12.5"])
+    with plant.client(Role.INSPECTOR) as inspector:
+        assert inspector.post("/api/v1/alarms/definitions", content=table).status_code == 403
 
 
 @pytest.fixture(scope="module")
