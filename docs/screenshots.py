@@ -28,6 +28,8 @@ PAGES = {
     "overview": ("/", "[data-unit] .state"),
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
     "losses": ("/losses", ".waterfall .fall"),
+    "charts": ("/charts", "[data-control-chart][data-drawn] svg"),
+    "alarms": ("/alarms", "#alarms-list td"),
     "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
     "sources": ("/sources", "#sources-list td"),
     "ledger": ("/ledger", "td"),
