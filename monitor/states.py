@@ -195,20 +195,17 @@ def _rises(before: Seen | None, samples: SignalSamples) -> tuple[Times, float | 
 def _missing(
     run: tuple[int, int] | None, gaps: Sequence[tuple[int, int]], hold_us: int, from_us: int, to_us: int
 ) -> tuple[list[tuple[int, int]], tuple[int, int] | None]:
-    """Return the spans in which too long a gap lets the signal tell nothing, and the last gap."""
-    untold: list[tuple[int, int]] = []
+    """Return the spans in which too long a gap lets the signal tell nothing, and the last gap.
+
+    Each ends a moment after its gap, so that what lies between two pieces of one outage depends on no piece that is told later.
+    """
+    untold = [] if run is None else [(run[0] + hold_us, run[1])]
     for begin, end in sorted(gaps):
         if begin >= to_us or (run is not None and end <= run[1]):
             continue
-        if run is not None and begin <= run[1] + _TOUCH_US:
-            run = (run[0], end)
-        else:
-            if run is not None:
-                untold.append((run[0] + hold_us, run[1]))
-            run = (begin, end)
-    if run is not None:
-        untold.append((run[0] + hold_us, run[1]))
-    return [(a, b) for a, b in untold if a < b and b > from_us], run
+        run = (run[0], end) if run is not None and begin <= run[1] + _TOUCH_US else (begin, end)
+        untold.append((max(begin, run[0] + hold_us), end))
+    return [(a, b + _TOUCH_US) for a, b in untold if a < b and b + _TOUCH_US > from_us], run
 
 
 def _decide(model: StateModel, tracks: Mapping[SignalPath, _Track], from_us: int) -> Steps:
