@@ -156,7 +156,7 @@ class Leases:
             except Exception as error:  # noqa: BLE001 - without leases no other gateway could ever stand in
                 _log.exception("leases failed", error=repr(error))
             self._stopping.wait(pause)
-            pause = min(_LONGEST_PAUSE_SECONDS, pause * 2)
+            pause = min(_LONGEST_PAUSE_SECONDS, pause * 1.5)
 
     def _round(self, connection: Connection) -> None:
         wanted = self._wanted()

@@ -36,6 +36,8 @@ _SHORT_SECONDS: Final = 2.0
 """Raw samples that come so often need nothing to travel ahead of them."""
 _BEHIND_SECONDS: Final = 3.0
 _LONGEST_PAUSE_SECONDS: Final = 10.0
+_PAUSE_SHARE: Final = 0.2
+"""Of the time that the database has been away, until it is tried again."""
 _SPAN_SECONDS: Final = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -80,6 +82,7 @@ class Shipper:
         self._tail: Tail | None = None
         self._stopping = threading.Event()
         self._stop_at = float("inf")
+        self._away_since: float | None = None
         self.away: str | None = "not connected yet"
         """Why nothing can be shipped now; None while the database takes it."""
         self._thread = threading.Thread(target=self._run, name="shipper", daemon=True)
@@ -107,24 +110,22 @@ class Shipper:
         self._thread.join(seconds + 10)
 
     def _run(self) -> None:
-        failures = 0
         while not self._over():
             try:
                 with self._connect() as connection:
-                    failures = self._ship_all(connection)
+                    self._ship_all(connection)
             except Unavailable as error:
-                if self.away is None or failures == 0:
+                if self.away is None or self._away_since is None:
                     _log.warning("the database is away; samples wait in the spool", reason=str(error))
                 self.away = str(error)
             except Exception as error:  # noqa: BLE001 - shipping must go on whatever a library raises
                 _log.exception("shipping failed; trying again", error=repr(error))
                 self.away = repr(error)
-            failures += 1
-            if self._stopping.is_set():
-                pause = 0.3
-            else:
-                pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(failures, 8)) * (0.5 + self._random.random())
-            self._wait(pause)
+            now = self._clock.monotonic()
+            self._away_since = now if self._away_since is None else self._away_since
+            # by how long it has been away, not by how often it was: a database that crashed and is back is found at once
+            pause = min(_LONGEST_PAUSE_SECONDS, max(0.25, _PAUSE_SHARE * (now - self._away_since)))
+            self._wait(0.3 if self._stopping.is_set() else pause * (0.5 + self._random.random()))
 
     def _wait(self, seconds: float) -> None:
         if self._stopping.is_set():
@@ -137,8 +138,8 @@ class Shipper:
             return False
         return self._clock.monotonic() >= self._stop_at or (not self._waiting and self._spool.cursor.released >= self._spool.durable)
 
-    def _ship_all(self, connection: Connection) -> int:
-        """Ship until the stop; return 0. Raises Unavailable when the database goes away."""
+    def _ship_all(self, connection: Connection) -> None:
+        """Ship until the stop. Raises Unavailable when the database goes away."""
         self._registered = None
         self._span_at = float("-inf")
         if self._leases is not None and not self._leases.settled.wait(1.0):
@@ -148,6 +149,7 @@ class Shipper:
         if self.away is not None:
             _log.info("the database takes samples", waiting_frames=self._spool.durable - self._spool.cursor.released)
             self.away = None
+        before = self._spool.cursor.released
         while not self._over():
             started = self._clock.monotonic()
             self._writer.news.clear()
@@ -155,15 +157,18 @@ class Shipper:
                 # also while nothing is to ship: a source that never answered must be seen too
                 self._register(connection)
             if self._ship_next(connection, samples):
+                self._away_since = None
                 self._clock.sleep(0.02)
                 continue
+            self._away_since = None
             self._caught_up_at = self._clock.monotonic()
             if not self._stopping.is_set():
                 # Records come at the end of each second: to be awake then is what makes a sample known a second sooner.
-                self._rest(started + self.every_seconds - min(_AWAKE_BEFORE_SECONDS, 0.25 * self.every_seconds))
+                # The first of a connection goes at once: somebody has waited for it since the start or since the database went away.
+                if self._spool.cursor.released > before or self.every_seconds > _SHORT_SECONDS:
+                    self._rest(started + self.every_seconds - min(_AWAKE_BEFORE_SECONDS, 0.25 * self.every_seconds))
                 if self._writer.news.wait(2.0):
                     self._stopping.wait(_GATHER_SECONDS)
-        return 0
 
     def _rest(self, due: float) -> None:
         """Wait until the next shipment, deep batches are what makes COPY cheap; new settings and a full spool do not wait."""

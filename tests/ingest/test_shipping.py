@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -234,6 +235,27 @@ def test_a_cut_connection_loses_and_doubles_nothing(parts: Parts) -> None:
     cutter.join()
     until(parts.settled, 60)
     assert stored(parts.url)[0] == 60 * 15
+
+
+def test_a_database_that_was_away_often_is_looked_for_as_soon_as_at_the_first_time(parts: Parts) -> None:
+    tried: list[float] = []
+
+    def reach() -> Connection:
+        tried.append(time.monotonic())
+        return parts.connect()
+
+    parts.shipper._connect = reach
+    with connect(parts.url, application="cutter") as cutter:
+        for n in range(6):
+            parts.away = True
+            tried.clear()
+            cutter.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test shipper'")
+            parts.submit(record(n))
+            until(lambda: len(tried) >= 2, 30)
+            parts.away = False
+            until(parts.settled, 30)
+    # by the number of times it would be 5 s at least
+    assert tried[1] - tried[0] < 4
 
 
 def test_one_record_that_the_database_refuses_blocks_no_other(parts: Parts) -> None:
