@@ -139,7 +139,7 @@ def _events(settings: OpcUaSourceSettings, around: Surroundings) -> Reader:
         EventSource(
             source,
             wanted.notifiers,
-            tuple(EquipmentRule(rule.name, EquipmentId(f"{around.site}/{rule.equipment}")) for rule in wanted.equipment),
+            tuple(EquipmentRule(name, EquipmentId(f"{around.site}/{below}")) for rule in wanted.equipment for name, below in rule.pairs),
             wanted.least_severity,
             wanted.conditions_only,
             wanted.queue_size,

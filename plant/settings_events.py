@@ -6,14 +6,27 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from plant.patterns import expand
 from plant.strict import Strict
 
 
 class EventEquipmentSettings(Strict):
     """Whose the events of some names are."""
 
-    name: Annotated[str, Field(description="glob over the event's source name or the address of its source node")]
-    equipment: Annotated[str, Field(description="path below the site")]
+    name: Annotated[str, Field(description="glob over the event's source name or the address of its source node; {1..20} for many")]
+    equipment: Annotated[str, Field(description="path below the site, with as many {1..20} as the name")]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """Each name with its equipment."""
+        return list(zip(expand(self.name), expand(self.equipment), strict=True))
+
+    @model_validator(mode="after")
+    def _as_many(self) -> EventEquipmentSettings:
+        names, paths = len(expand(self.name)), len(expand(self.equipment))
+        if names != paths:
+            raise ValueError(f"'name' stands for {names}, 'equipment' for {paths}: each name has one equipment")
+        return self
 
 
 class EventPrioritySettings(Strict):

@@ -330,11 +330,10 @@ def _sources(
             problems.append(f"{entry.place}.equipment: there is no equipment '{below}'; name it in 'equipment'")
         if isinstance(entry.value, OpcUaSourceSettings):
             for number, rule in enumerate(entry.value.events.equipment, 1):
-                if EquipmentId(f"{root}/{rule.equipment}") not in equipment:
-                    problems.append(
-                        f"{entry.place}.events.equipment[{number}].equipment: there is no equipment '{rule.equipment}'; "
-                        "name it in 'equipment'"
-                    )
+                unknown = [below for _, below in rule.pairs if EquipmentId(f"{root}/{below}") not in equipment]
+                if unknown:
+                    place = f"{entry.place}.events.equipment[{number}].equipment"
+                    problems.append(f"{place}: there is no equipment '{unknown[0]}'; name it in 'equipment'")
         found[source] = _placed_in(entry.value, zone)
     return found
 

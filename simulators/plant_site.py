@@ -84,7 +84,8 @@ def _lines(
     for source, place in places.items():
         interval_ms = SCAN_US / 1000
         if isinstance(place, OpcUaPlace):
-            yield from opcua_source(source, place, interval_ms)
+            ranges = [_unit_range(group) for group in groups if group.source == source]
+            yield from opcua_source(source, place, interval_ms, [(path.rpartition("/")[2], path) for path in ranges])
         elif isinstance(place, SparkplugPlace):
             yield from sparkplug_source(source, place, SPEAK_SCANS * interval_ms)
         else:

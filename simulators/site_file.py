@@ -66,10 +66,12 @@ def text(value: object) -> str:
     return json.dumps(str(value), ensure_ascii=False)
 
 
-def opcua_source(name: str, place: OpcUaPlace, interval_ms: float) -> list[str]:
-    """Return the lines of one OPC UA source."""
+def opcua_source(name: str, place: OpcUaPlace, interval_ms: float, units: Iterable[tuple[str, str]] = ()) -> list[str]:
+    """Return the lines of one OPC UA source. ``units``: by which name its events speak of which equipment."""
     lines = ["[[sources]]", 'protocol = "opcua"', f"id = {text(name)}", f"url = {text(place.url)}", f"interval_ms = {interval_ms:g}"]
-    lines += ["read_events = true  # alarms and conditions"] * place.events
+    if place.events:
+        rules = ", ".join(f"{{ name = {text(unit)}, equipment = {text(path)} }}" for unit, path in units)
+        lines += ["read_events = true  # alarms and conditions", f"events = {{ equipment = [{rules}] }}"]
     if place.certificate is None:
         return [*lines, 'security = { policy = "None", mode = "None" }', "allow_insecure = true  # on this machine only", ""]
     lines.append(f"security = {{ server_certificate = {text(place.certificate.resolve())} }}")

@@ -188,6 +188,7 @@ def test_an_event_told_twice_is_there_once_and_fields_that_are_not_told_stay(dat
     [
         (('hall/line/press" }]', 'hall/line/oven" }]'), "there is no equipment 'hall/line/oven'"),
         (("alarm_severity = 200", "alarm_severity = 0"), "alarm_severity"),
+        (('name = "oil"', 'name = "oil-{1..2}"'), "each name has one equipment"),
         (('read = "events"', 'read = "events"\nread_events = true'), "reads events already"),
         (("alarm_severity = 200", "priorities = { urgent = 100 }"), "urgent must not begin below high"),
     ],
