@@ -31,6 +31,7 @@ PAGES = {
     "charts": ("/charts", "[data-control-chart][data-drawn] svg"),
     "alarms": ("/alarms", "#alarms-list td"),
     "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
+    "condition": ("/condition", "#condition-watched td"),
     "sources": ("/sources", "#sources-list td"),
     "ledger": ("/ledger", "td"),
     "health": ("/health", "#health-now .sum"),
