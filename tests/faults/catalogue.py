@@ -35,6 +35,7 @@ def _row(number: int, fault: str, outcome: str, *tests: str, reason: str = "") -
 _LINKS, _DEVICES, _MESSAGES = "faults/test_links.py::", "faults/test_devices.py::", "faults/test_messages.py::"
 _VALUES, _DISK, _DATABASE = "faults/test_values.py::", "faults/test_disk.py::", "faults/test_database.py::"
 _PROCESSES, _MONITORED = "faults/test_processes.py::", "ingest/test_monitored.py::"
+_SUBSCRIPTIONS = "faults/test_subscriptions.py::"
 
 ROWS: tuple[Row, ...] = (
     _row(
@@ -123,6 +124,7 @@ ROWS: tuple[Row, ...] = (
         "a notification is missing, Republish refused",
         "asked for again; what the server has no more is a gap",
         _MONITORED + "test_lost_messages_are_a_gap_and_those_sent_again_are_none",
+        _SUBSCRIPTIONS + "test_messages_lost_for_good_and_a_subscription_that_falls_silent_are_gaps_in_the_ledger",
         "protocols/test_opcua_subscription.py::test_messages_that_the_server_has_no_more_are_counted_as_lost",
     ),
     _row(
@@ -130,6 +132,7 @@ ROWS: tuple[Row, ...] = (
         "a subscription is silent while its session lives",
         "made anew within three keep-alives, again and again",
         _MONITORED + "test_a_silent_subscription_is_made_anew_again_and_again_until_it_speaks",
+        _SUBSCRIPTIONS + "test_messages_lost_for_good_and_a_subscription_that_falls_silent_are_gaps_in_the_ledger",
         "protocols/test_opcua_subscription.py::test_a_silent_subscription_is_found_within_three_keep_alives_each_time",
     ),
     _row(

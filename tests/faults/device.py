@@ -82,7 +82,11 @@ class _Device:
                 await self.server.stop()
             case "start":
                 await self.start(wish.get("namespaces", (NAMESPACE,)))
-            case "silent" | "frozen" as fault:
+            case "lose":
+                # so many messages of subscriptions, which are sent again where they are asked for, or not
+                self.server.nodes.refuses_republish = wish["for_good"]
+                self.server.nodes.messages_to_lose = wish["count"]
+            case "silent" | "frozen" | "publishes_nothing" as fault:
                 setattr(self.server.nodes, fault, wish["on"])
             case "bad":
                 self.server.nodes.bad = {f"m/{name}": code for name, code in wish["status"].items()}
