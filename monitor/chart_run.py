@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +58,7 @@ def run_of(one: Characteristic, state: RunState | None) -> RunState:
         str(part)
         for part in (
             *(one.kind, one.signal, one.trigger, one.step, one.taken, one.every_us, one.tightened, one.subgroup, one.phase_1),
-            *(one.mean, one.sigma, one.target if one.kind is ChartKind.CUSUM else None),
+            *(one.mean, one.sigma, one.target if one.kind is ChartKind.CUSUM else None, one.phase_1_leave_out),
         )
     )
     if state is None:
@@ -197,16 +197,29 @@ def _plotted(one: Characteristic, state: RunState, phase: Phase, mean: float, va
 
 
 def _estimated(one: Characteristic, used: list[tuple[int, int, list[float]]], number: int, from_number: int, asked_by: str) -> Phase | None:
-    """Return limits from points; None where they do not differ, so that no limit can be told."""
-    table = np.array([values for _, _, values in used])
-    place, spread, sigma = _charts_of(one, table)
+    """Return limits from points; None where they do not differ, so that no limit can be told.
+
+    Points beyond their own trial limits do not count, as long as two of three remain: one that has a cause of its own would hide others.
+    """
+    kept = np.array([values for _, _, values in used])
+    least = -(-2 * len(used) // 3)
+    place, spread, sigma = _charts_of(one, kept)
+    while one.phase_1_leave_out and sigma > 0:
+        inside = ~place.beyond
+        if spread is not None and kept.shape[1] > 1:
+            inside &= ~spread.beyond
+        if inside.all() or np.count_nonzero(inside) < least:
+            break
+        kept = kept[inside]
+        place, spread, sigma = _charts_of(one, kept)
     if not sigma > 0:
         return None
     center = place.limits.center
     if one.kind is ChartKind.CUSUM and one.target is not None:
         center = one.target
     point_sigma = float(np.max(place.limits.sigma)) if one.kind is not ChartKind.P else sigma
-    return _phase(one, number, from_number, used, center, sigma, point_sigma, spread, asked_by)
+    made = _phase(one, number, from_number, used, center, sigma, point_sigma, spread, asked_by)
+    return replace(made, points=len(kept))
 
 
 def _charts_of(one: Characteristic, table: Floats) -> tuple[charts.Chart, charts.Chart | None, float]:

@@ -121,6 +121,8 @@ class Characteristic:
     subgroup: int = 1
     phase_1: int = 25
     """Points from which limits are estimated; then they stay."""
+    phase_1_leave_out: bool = True
+    """Whether points of phase 1 beyond their trial limits do not count."""
     low: float | None = None
     high: float | None = None
     target: float | None = None

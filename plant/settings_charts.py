@@ -32,6 +32,7 @@ class ChartSettings(Strict):
     program: Annotated[int | None, Field(ge=0, description="of tightenings: this program only")] = None
     subgroup: Annotated[int | None, Field(ge=1, le=1000, description="values in a point; 5 for xbar_r, 10 for xbar_s, 1 for others")] = None
     phase_1: Annotated[int, Field(ge=5, le=1000, description="points from which limits are estimated; then they stay")] = 25
+    phase_1_leave_out: Annotated[bool, Field(description="points of phase 1 beyond their trial limits do not count")] = True
     low: Annotated[float | None, Field(allow_inf_nan=False, description="lower specification limit")] = None
     high: Annotated[float | None, Field(allow_inf_nan=False, description="upper specification limit")] = None
     target: Annotated[float | None, Field(allow_inf_nan=False, description="what the value should be: for Cpm, and centre of a cusum")] = (

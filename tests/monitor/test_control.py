@@ -127,6 +127,21 @@ def test_limits_are_learnt_from_phase_1_then_frozen_and_points_beyond_them_are_t
     assert all(index["n"] == 41 and not index["enough"] for index in names.values())
 
 
+def test_a_failed_part_in_phase_1_does_not_widen_the_limits_and_is_told(connection: Connection) -> None:
+    site = charted()
+    register_site(connection, site)
+    begin, shipper = an_hour_ago(), Shipper(connection)
+    ship_parts(shipper, begin, bores(40, off={12: 5.0}))
+    pass_time(shipper, begin, 40)
+    run(connection, site)
+    (phase,) = charts.read_phases(connection, of(connection).id)
+    assert phase.points == 24
+    assert phase.sigma < 0.15
+    found = charts.read_violations(connection, begin, begin + 200 * SECOND)
+    assert 11 in {v.number for _, _, v in found if v.part == "location" and v.rule is Rule.BEYOND}
+    assert len({v.number for _, _, v in found}) < 6
+
+
 def test_restarts_and_other_cuts_of_the_stream_give_the_same_points(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     site = charted()
     register_site(connection, site)
@@ -213,7 +228,8 @@ def stream(*rows: tuple[int, int, float]) -> Stream:
 def test_a_part_has_the_values_between_two_changes_of_its_trigger() -> None:
     values = stream(*((n, n, float(n * n)) for n in range(10)))
     parts = stream((0, 0, 1.0), (3, 3, 2.0), (5, 5, np.nan), (7, 7, 3.0))
-    for taken, found in {Taken.LAST: [9, 49], Taken.MAX: [9, 49], Taken.MIN: [0, 16], Taken.MEAN: [3.5, 31.5]}.items():
+    wanted: dict[Taken, list[float]] = {Taken.LAST: [9, 49], Taken.MAX: [9, 49], Taken.MIN: [0, 16], Taken.MEAN: [3.5, 31.5]}
+    for taken, found in wanted.items():
         told, state = by_trigger(Gathered(), values, parts, taken)
         assert told == [(3, found[0]), (7, found[1])]
         assert (state.code, state.count) == (3.0, 2)
