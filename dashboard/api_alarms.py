@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -21,8 +20,8 @@ from dashboard.views_alarms import (
     DifferenceView,
     NoticeView,
     ReceiverView,
+    TableDraft,
 )
-from plant.alarm_table import MOST_BYTES
 from plant.alarms import Priority
 from plant.errors import Rejected
 from storage.alarm_rates import LineFilter
@@ -109,26 +108,15 @@ def definition_routes(services: Services) -> APIRouter:
         named = {"Content-Disposition": f'attachment; filename="alarms.{format}"'}
         return Response(service.definitions(format), media_type=kind, headers=named)
 
-    @router.post("/check", response_model=DifferenceView, summary="What a CSV file or .xlsx workbook, sent as the body, would change")
-    async def check(request: Request, complete: bool = False) -> Response:
-        content = await _body(request)
-        return json_answer(await to_thread.run_sync(lambda: service.plan(person_of(request), content, complete=complete)))
+    @router.post("/check", response_model=DifferenceView, summary="What a CSV file or .xlsx workbook would change")
+    def check(request: Request, draft: TableDraft) -> Response:
+        return json_answer(service.plan(person_of(request), draft.content, complete=draft.complete))
 
     @router.post("", response_model=DifferenceView, summary="Change the alarms as a CSV file or .xlsx workbook says, in one stroke")
-    async def take_in(request: Request, complete: bool = False) -> Response:
-        content = await _body(request)
-        return json_answer(await to_thread.run_sync(lambda: service.take_in(person_of(request), content, complete=complete)))
+    def take_in(request: Request, draft: TableDraft) -> Response:
+        return json_answer(service.take_in(person_of(request), draft.content, complete=draft.complete))
 
     return router
-
-
-async def _body(request: Request) -> bytes:
-    content = bytearray()
-    async for part in request.stream():
-        content += part
-        if len(content) > MOST_BYTES:
-            raise Rejected(f"the table is larger than {MOST_BYTES // 1_000_000} MB")
-    return bytes(content)
 
 
 def notice_routes(services: Services) -> APIRouter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, model_validator
 
 Action = Literal["acknowledge", "reset", "shelve", "unshelve", "remove_from_service", "return_to_service"]
 
@@ -205,6 +205,15 @@ class DifferenceView:
     changed: list[ChangeView]
     removed: list[str]
     applied: bool
+
+
+class TableDraft(BaseModel):
+    """A table of alarms: a CSV file or an .xlsx workbook."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    content: Annotated[Base64Bytes, Field(description="the file, in base64")]
+    complete: Annotated[bool, Field(description="alarms that the table does not name are taken away")] = False
 
 
 class AlarmActionDraft(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 from collections.abc import Iterator
@@ -198,22 +199,25 @@ def test_viewers_and_tokens_without_the_right_do_nothing(plant: RunningDashboard
 
 
 def test_definitions_go_out_and_come_back_as_a_table(plant: RunningDashboard) -> None:
+    def body(content: bytes) -> dict[str, str]:
+        return {"content": base64.b64encode(content).decode()}
+
     with plant.client(Role.ENGINEER) as engineer:
         book = engineer.get("/api/v1/alarms/definitions", params={"format": "xlsx"})
         assert book.content.startswith(b"PK")
-        same = engineer.post("/api/v1/alarms/definitions/check", content=book.content).json()
+        same = engineer.post("/api/v1/alarms/definitions/check", json=body(book.content)).json()
         assert same == {"added": [], "changed": [], "removed": [], "applied": False}
-        line = next(row for row in engineer.get("/api/v1/alarms/definitions").text.splitlines() if "robot-2/current:high," in row)
-        head = engineer.get("/api/v1/alarms/definitions").text.splitlines()[0]
-        table = f"{head}\n{line.replace(',200,', ',190,')}\n".encode()
-        checked = engineer.post("/api/v1/alarms/definitions/check", content=table).json()
+        rows = engineer.get("/api/v1/alarms/definitions").text.splitlines()
+        line = next(row for row in rows if "robot-2/current:high," in row)
+        table = f"{rows[0]}\n{line.replace(',200,', ',190,')}\n".encode()
+        checked = engineer.post("/api/v1/alarms/definitions/check", json=body(table)).json()
         assert checked["changed"][0]["cells"] == [{"column": "limit", "before": "200", "after": "190"}]
-        assert engineer.post("/api/v1/alarms/definitions", content=table).json() == {**checked, "applied": True}
-        assert engineer.post("/api/v1/alarms/definitions", content=table).json()["changed"] == []
-        wrong = engineer.post("/api/v1/alarms/definitions", content=table.replace(b",190,", b",much,"))
+        assert engineer.post("/api/v1/alarms/definitions", json=body(table)).json() == {**checked, "applied": True}
+        assert engineer.post("/api/v1/alarms/definitions", json=body(table)).json()["changed"] == []
+        wrong = engineer.post("/api/v1/alarms/definitions", json=body(table.replace(b",190,", b",much,")))
         assert (wrong.status_code, wrong.json()["problems"]) == (422, ["row 2, limit: 'much' is no number; write e.g. 12.5"])
     with plant.client(Role.INSPECTOR) as inspector:
-        assert inspector.post("/api/v1/alarms/definitions", content=table).status_code == 403
+        assert inspector.post("/api/v1/alarms/definitions", json=body(table)).status_code == 403
 
 
 @pytest.fixture(scope="module")
