@@ -84,7 +84,9 @@ def stage(
 
 def test_each_process_killed_in_turn_loses_no_message_and_tells_of_every_tick(stage: Stage, seed: int) -> None:
     chance = Random(seed)  # noqa: S311
+    began = time.monotonic()
     stage.begin()
+    first_seconds = time.monotonic() - began
     rig = stage.rig
     for _ in range(3):
         family = rig.family()
@@ -100,7 +102,8 @@ def test_each_process_killed_in_turn_loses_no_message_and_tells_of_every_tick(st
             victim.kill()
             began = time.monotonic()
             rig.until_stored_again(stage.press.source, "one", "two", more=3)
-        assert time.monotonic() - began < 15, "5 s on a machine that does nothing else"
+        # 5 s on a machine that does nothing else; where others work, a first start took long as well
+        assert time.monotonic() - began < max(15, 3 * first_seconds)
     stage.end()
 
 
