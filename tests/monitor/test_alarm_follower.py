@@ -63,6 +63,8 @@ def test_the_monitor_goes_on_after_a_kill_without_a_line_lost_or_twice(start: St
     plant.step()
     plant.ship([("current", 1_400_000, 10)], 1_500_000)
     plant.step()
+    plant.restart()
+    plant.step()
     assert plant.told() == [
         ("current:high", "active", "normal", "unacknowledged", SECOND),
         ("current:high", "inactive", "unacknowledged", "returned", 1_400_000),
