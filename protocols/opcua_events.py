@@ -14,6 +14,7 @@ from typing import Any, Final
 from asyncua import ua
 from asyncua.ua.attribute_ids import AttributeIds
 from asyncua.ua.object_ids import ObjectIds
+from asyncua.ua.uaerrors import UaError
 
 from protocols.opcua_addresses import AddressProblem, named_by, node_address
 from protocols.opcua_attributes import variant_at
@@ -105,10 +106,18 @@ def raw_events(body: bytes) -> RawEvents:
         values = []
         for _ in range(max(fields, 0)):
             end = after_variant(body, position)
-            values.append(variant_at(body, position))
+            values.append(_readable(body, position))
             position = end
         events.append((handle, tuple(values)))
     return RawEvents(tuple(events))
+
+
+def _readable(body: bytes, position: int) -> Any:
+    """Return the value of a Variant; None where it is of no kind wanted here, or no text or address that can be read."""
+    try:
+        return variant_at(body, position)
+    except (ValueError, LookupError, struct.error, UaError):
+        return None
 
 
 def named_events(raw: RawEvents, namespaces: Sequence[str]) -> list[Event]:
