@@ -69,10 +69,9 @@ def chances(parts: Parts, mode: int, training: npt.NDArray[np.int64], judged: np
     x, y = parts.physics[training], parts.failed[training, mode]
     if y.sum() < _LEAST_FAILURES:
         return np.zeros(len(training)), np.zeros(len(judged))
-    # bagged trees: each training part is judged by the trees that did not draw it
-    model = RandomForestClassifier(
-        _TREES, min_samples_leaf=2, max_features=None, class_weight="balanced", oob_score=True, random_state=seed, n_jobs=1
-    )
+    # Bagged trees: each training part is judged by the trees that did not draw it. No class weights: they decide what is drawn,
+    # and then hardly a tree is without the rare failures.
+    model = RandomForestClassifier(_TREES, min_samples_leaf=2, max_features=None, oob_score=True, random_state=seed, n_jobs=1)
     model.fit(x, y)
     own = np.nan_to_num(model.oob_decision_function_[:, 1])
     return own, model.predict_proba(parts.physics[judged])[:, 1]

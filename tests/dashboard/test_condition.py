@@ -54,7 +54,7 @@ def test_trends_tools_and_energy_come_over_rest(viewer: httpx.Client) -> None:
     assert now["outlook"] == "trend"
     assert now["remaining_low"] < now["remaining_parts"] < now["remaining_high"]
     assert (before["outlook"], before["remaining_parts"]) == ("no_trend", None)
-    span = {"equipment": UNIT, "from_us": START_US, "to_us": START_US + 10**12, "format": "csv"}
+    span: dict[str, str | int] = {"equipment": UNIT, "from_us": START_US, "to_us": START_US + 10**12, "format": "csv"}
     assert len(viewer.get("/api/v1/condition/parts", params=span).text.splitlines()) == 53
     [watched] = viewer.get("/api/v1/condition").json()
     assert (watched["judged"], watched["open_findings"], watched["least_parts"]) == (True, 1, 12)
