@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from monitor.state_follower import StateFollower, unpacked
+from monitor.state_follower import NAME, StateFollower, unpacked
 from plant.equipment import EquipmentId
 from plant.errors import Rejected
 from plant.oee import Made
 from plant.site import Site
 from plant.states import StateInterval
 from storage.database import Connection, snapshot
+from storage.progress import read_progress
 from storage.states import read_checkpoint, read_intervals, read_pieces
 
 _SECOND_US = 1_000_000
@@ -41,9 +42,12 @@ def rerun_states(connection: Connection, site: Site, from_us: int, to_us: int) -
     """
     with snapshot(connection):
         kept = read_checkpoint(connection, from_us)
-        if kept is None:
+        known = read_progress(connection, NAME)
+        if kept is None or known is None:
             raise Rejected("no state was kept so long ago: they are kept for a month, one an hour, from the first hour of the monitor on")
         remembered = unpacked(kept[1])
+        # what still goes on is longer each second
+        to_us = min([to_us, *(one.memory.done_us for one in unpacked(known.state).values())])
         begins = {unit: one.memory.done_us for unit, one in remembered.items()}
         made = StateFollower(site).again(connection, remembered, to_us)
         stored = read_intervals(connection, list(begins), min(begins.values(), default=0), to_us)

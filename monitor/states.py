@@ -19,8 +19,8 @@ from plant.states import Condition, EquipmentState, OperationMode, StateInterval
 _HOLDS: Final = 1
 _HOLDS_NOT: Final = 0
 _UNTOLD: Final = -1
-_TOUCH_US: Final = 200_000
-"""Gaps that follow each other within so long are one: an outage is told piece by piece."""
+_TOUCH_US: Final = 1_000
+"""Gaps that follow each other within so long are one: an outage is told piece by piece, tick by tick."""
 Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int8]
 

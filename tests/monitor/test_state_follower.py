@@ -120,8 +120,8 @@ def test_a_gap_in_the_samples_is_an_unknown_state(database_url: str) -> None:
         follow(connection, site)
         assert [(a, b, state) for a, b, state, _ in told(connection, begin)][:3] == [
             (0, 8, "execute"),
-            (8, 15.2, "unknown"),
-            (15.2, pytest.approx(18, abs=1.2), "execute"),
+            (8, 15.001, "unknown"),
+            (15.001, pytest.approx(18, abs=1.2), "execute"),
         ]
 
 
