@@ -137,7 +137,7 @@
       stairs(of.center, "center"); stairs(of.low, "limit"); stairs(of.high, "limit");
       if (of.spec) for (const v of [this.chart.low, this.chart.high]) if (v !== null && v >= low && v <= high) out.append(svg("line", { x1: LEFT, x2: width - RIGHT, y1: y(v), y2: y(v), class: "spec" }));
       told.phase.forEach((phase, n) => {
-        if (n && phase !== told.phase[n - 1]) out.append(svg("line", { x1: x(n) - step / 2, x2: x(n) - step / 2, y1: TOP, y2: height - BOTTOM, class: "phase" }), svg("text", { x: x(n) - step / 2 + 4, y: TOP + 10 }, lh.say("phase {n}", { n: phase })));
+        if (n && phase !== told.phase[n - 1]) out.append(svg("line", { x1: x(n) - step / 2, x2: x(n) - step / 2, y1: TOP, y2: height - BOTTOM, class: "phase" }), svg("text", { x: x(n) - step / 2 + 4, y: TOP + 10 }, phase ? lh.say("phase {n}", { n: phase }) : ""));
       });
       let line = "";
       of.values.forEach((v, n) => { if (v !== null) line += (line && of.values[n - 1] !== null ? "L" : "M") + x(n) + " " + y(v); });
