@@ -23,12 +23,12 @@ from ingest.reporter import Reporter
 from ingest.shipper import Shipper
 from ingest.spool import Spool
 from ingest.stored import adopt_stored
-from ingest.watch import SettingsWatch
 from ingest.writer import SpoolWriter
 from ingest.zygote import Zygote
 from plant.clock import SystemClock
 from plant.errors import SettingsError
 from plant.site import load_site
+from plant.watch import SettingsWatch
 from storage.database import Connection, connect
 
 _STARTED_SECONDS = 15.0

@@ -79,6 +79,6 @@ def read(
     typer.echo(f"{len(found.added)} added, {len(found.changed)} changed, {len(found.removed)} removed")
     if found and apply:
         apply_import(site, planned)
-        typer.echo("applied; the monitor takes it up when it is started anew")
+        typer.echo("applied; the monitor takes it up within seconds")
     elif found:
         typer.echo("nothing is changed yet: say --apply")

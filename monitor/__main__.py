@@ -21,6 +21,7 @@ from monitor.state_follower import make_state_follower
 from plant.clock import Clock, SystemClock
 from plant.errors import SettingsError
 from plant.site import Site, load_site
+from plant.watch import SettingsWatch
 
 FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
     (alarm_follower.NAME, alarm_follower.make_alarms),
@@ -32,6 +33,7 @@ FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
 )
 """By name; they run side by side."""
 _STOP_SECONDS = 10.0
+_WATCH_SECONDS = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,26 +63,51 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     signal.signal(signal.SIGINT, on_signal)
     try:
-        site = load_site(options.site)
+        return follow(options.site, url, SystemClock(), stop, FOLLOWERS)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return follow(site, url, SystemClock(), stop, FOLLOWERS)
 
 
-def follow(site: Site, url: str, clock: Clock, stop: threading.Event, makers: tuple[tuple[str, MakeFollower], ...]) -> int:
-    """Run the followers that a site asks for until told to stop; returns the exit code."""
+def follow(path: Path, url: str, clock: Clock, stop: threading.Event, makers: tuple[tuple[str, MakeFollower], ...]) -> int:
+    """Run the followers that a site asks for until told to stop; returns the exit code. Changed settings are taken up within seconds.
+
+    Raises SettingsError where they are wrong at the begin; later the old ones stay in force.
+    """
+    log = structlog.get_logger(process="monitor")
+    watch = SettingsWatch(path)
+    running = _started(load_site(path), url, clock, makers)
+    sys.stdout.write(json.dumps({"ready": True, "followers": [one.name for one in running]}) + "\n")
+    sys.stdout.flush()
+    while not stop.wait(_WATCH_SECONDS):
+        if not watch.changed():
+            continue
+        try:
+            site = load_site(path)
+        except SettingsError as error:
+            log.warning("the settings changed and are wrong; the old ones stay in force", problems=error.problems)
+            continue
+        _stop(running)
+        running = _started(site, url, clock, makers)
+        log.info("the settings were read anew", followers=[one.name for one in running])
+    _stop(running)
+    return 0
+
+
+def _started(site: Site, url: str, clock: Clock, makers: tuple[tuple[str, MakeFollower], ...]) -> list[Following]:
     wanted = [(name, make) for name, make in makers if make(site, clock) is not None]
     running = [Following(name, partial(_made, make, site, clock), url) for name, make in wanted]
     for one in running:
         one.start()
-    sys.stdout.write(json.dumps({"ready": True, "followers": [one.name for one in running]}) + "\n")
-    sys.stdout.flush()
-    stop.wait()
+    return running
+
+
+def _stop(running: list[Following]) -> None:
+    for one in running:
+        one.end()
     late = [one.name for one in running if not one.stop(_STOP_SECONDS)]
     if late:
         structlog.get_logger(process="monitor").warning("stopped within a step, which the database takes back", followers=late)
-    return 0
 
 
 def _made(make: MakeFollower, site: Site, clock: Clock) -> Follower:

@@ -61,9 +61,13 @@ class Following:
         """Begin to follow."""
         self._thread.start()
 
+    def end(self) -> None:
+        """Ask it to end after the step at hand."""
+        self._stop.set()
+
     def stop(self, seconds: float) -> bool:
         """End after the step at hand; return whether it ended in time."""
-        self._stop.set()
+        self.end()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

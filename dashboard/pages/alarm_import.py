@@ -82,7 +82,7 @@ def _shown(found: DifferenceView, t: Texts) -> Component:
         changed=len(found.changed),
         removed=len(found.removed),
     )
-    done = t("It is written; the monitor takes it up when it is started anew.") if found.applied else t("Nothing is changed yet.")
+    done = t("It is written; the monitor takes it up within seconds.") if found.applied else t("Nothing is changed yet.")
     rows = [
         *([t("added"), name, ""] for name in found.added),
         *([t("removed"), name, ""] for name in found.removed),

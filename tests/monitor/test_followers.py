@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from monitor.__main__ import follow
 from monitor.followers import Follower, Following
+from plant.clock import Clock, SystemClock
 from plant.errors import Unavailable
+from plant.site import Site
 from storage.database import Connection, connect
 from storage.progress import hold_follower, read_progress, write_progress
 from tests.ingest.parts import until
@@ -98,3 +102,35 @@ def test_of_two_monitors_one_follows_and_the_other_takes_over(counted: str) -> N
         assert numbers(counted) == []
     until(lambda: len(numbers(counted)) >= 20, 30)
     assert following.stop(10)
+
+
+def test_changed_settings_are_taken_up_and_wrong_ones_leave_the_old_in_force(counted: str, tmp_path: Path) -> None:
+    settings = tmp_path / "site.toml"
+    (tmp_path / "alarms.csv").write_text("")
+    seen: list[str] = []
+
+    def make(site: Site, _clock: Clock) -> Follower:
+        seen.append(site.name)
+        return Counter(last=10**9)
+
+    def write(name: str, *more: str) -> None:
+        (tmp_path / "new").write_text("\n".join(["[site]", 'enterprise = "acme"', 'id = "north"', f'name = "{name}"', *more]))
+        (tmp_path / "new").rename(settings)
+
+    write("first")
+    stop = threading.Event()
+    process = threading.Thread(target=follow, args=(settings, counted, SystemClock(), stop, (("counter", make),)))
+    process.start()
+    try:
+        until(lambda: len(numbers(counted)) > 0, 30)
+        write("wrong", "nonsense = 1")
+        write("second")
+        until(lambda: "second" in seen, 30)
+        reached = len(numbers(counted))
+        until(lambda: len(numbers(counted)) > reached, 30)
+    finally:
+        stop.set()
+        process.join(30)
+    assert not process.is_alive()
+    assert "wrong" not in seen
+    assert numbers(counted) == list(range(1, len(numbers(counted)) + 1))

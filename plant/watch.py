@@ -10,7 +10,7 @@ Stamp = tuple[int, int, int]
 
 
 class SettingsWatch:
-    """Looks at a settings file and all that it includes; ``changed`` compares with the last look."""
+    """Looks at a settings file, all that it includes and its table of alarms; ``changed`` compares with the last look."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,16 +37,17 @@ class SettingsWatch:
                 continue
             found[path] = stamp = (state.st_mtime_ns, state.st_size, state.st_ino)
             for pattern in self._patterns(path, stamp):
-                waiting.extend(path.parent.glob(pattern))
+                waiting.extend([Path(pattern)] if Path(pattern).is_absolute() else path.parent.glob(pattern))
         return found
 
     def _patterns(self, path: Path, stamp: Stamp) -> tuple[str, ...]:
-        known = self._includes.get(path)
-        if known is not None and known[0] == stamp:
-            return known[1]
+        last = self._includes.get(path)
+        if last is not None and last[0] == stamp:
+            return last[1]
         patterns: tuple[str, ...] = ()
         with contextlib.suppress(OSError, ValueError):
-            include = tomllib.loads(path.read_text(encoding="utf-8")).get("include", ())
-            patterns = tuple(word for word in include if isinstance(word, str))
+            known = tomllib.loads(path.read_text(encoding="utf-8"))
+            named = (*known.get("include", ()), known.get("alarm_table"))
+            patterns = tuple(word for word in named if isinstance(word, str) and word)
         self._includes[path] = (stamp, patterns)
         return patterns
