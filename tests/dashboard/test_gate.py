@@ -28,6 +28,8 @@ _EXAMPLES = {
     "receiver": "nobody",
     "notice": "0c7c1cbe-1f0e-4d8a-9c39-0e6f6a5f2a11",
     "channel": "mail",
+    "chart": "1",
+    "stream": "1",
     "page": "health",
     "path": "acme/north",
     "file": "10_stream.js",
