@@ -10,7 +10,7 @@ from typing import Protocol
 import psycopg
 
 from plant.clock import Clock
-from storage import chunks, events, partitions, tightening
+from storage import chunks, events, partitions, states, tightening
 from storage.database import Connection, is_timescale, moment, translate_errors
 from storage.partitions import RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
 from storage.rollups import roll_up
@@ -26,8 +26,10 @@ _LATENESS_KEPT = "60 days"
 """Histograms are most of the ledger's size: 20 sources would fill 6 GB a year with them."""
 _FORGETTING_US = 3_600_000_000
 _TIGHTENINGS_KEPT_US = 15 * 366 * 86_400_000_000
-_EVENTS_KEPT_US = 5 * 366 * 86_400_000_000
 """As long as a machine may come back with the question how its bolts were tightened."""
+_EVENTS_KEPT_US = 5 * 366 * 86_400_000_000
+_STATES_KEPT_US = 5 * 366 * 86_400_000_000
+"""Five years of losses can be compared."""
 _CURVES_KEPT_US = 2 * 366 * 86_400_000_000
 """Curves are ten times the size of their results: some 2 kB each."""
 _DAY_US = 86_400_000_000
@@ -209,6 +211,7 @@ class Upkeep:
         run("UPDATE ledger SET lateness = '{}' WHERE minute < %s - %s::interval AND lateness <> '{}'", [now, _LATENESS_KEPT])
         tightening.forget_before(self._connection, now_us - _TIGHTENINGS_KEPT_US, now_us - _CURVES_KEPT_US)
         events.forget_before(self._connection, now_us - _EVENTS_KEPT_US)
+        states.forget_states_before(self._connection, now_us - _STATES_KEPT_US)
         self._forgot_us = now_us
 
 

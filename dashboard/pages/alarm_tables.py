@@ -92,9 +92,7 @@ def priority(which: str, t: Texts) -> Component:
     return html.Span(priority_words(which, t), className=f"prio {which}")
 
 
-def annunciated(
-    alarms: Sequence[AlarmView], picked: frozenset[str], names: dict[str, str], context: PageContext, t: Texts, filtered: bool
-) -> Component:
+def annunciated(alarms: Sequence[AlarmView], names: dict[str, str], context: PageContext, t: Texts, filtered: bool) -> Component:
     """Return what must be seen; who may acknowledge also gets boxes to pick and buttons."""
     may = context.may(Role.INSPECTOR)
     heads = [
@@ -107,7 +105,7 @@ def annunciated(
     ]
     rows = [
         [
-            *([_pick(one, one.alarm in picked, t)] if may else []),
+            *([_pick(one, t)] if may else []),
             _standing(one, t),
             _what(one, names, t),
             _value(one, t),
@@ -212,13 +210,16 @@ def _value(one: AlarmView | AlarmLineView, t: Texts) -> Component:
     return html.Div(content)
 
 
-def _pick(one: AlarmView, picked: bool, t: Texts) -> Component:
+def _pick(one: AlarmView, t: Texts) -> Component:
+    """Return a box that stays ticked when the list is drawn again, until the alarm itself is another."""
     label = html.Span(t("Choose {alarm}", alarm=one.message or one.alarm), className="skip")
     return html.Div(
         dcc.Checklist(
             id={"part": "alarm-pick", "alarm": one.alarm},
             options=[{"label": label, "value": one.alarm}],
-            value=[one.alarm] if picked else [],
+            value=[],
+            persistence=str(one.seq),
+            persistence_type="memory",
         ),
         className="pick",
     )

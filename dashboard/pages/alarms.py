@@ -41,11 +41,11 @@ def layout(context: PageContext, services: Services) -> Component:
                 children=[
                     *([_actions(context, t)] if context.may(Role.INSPECTOR) else []),
                     _filters(services, t),
-                    html.Div(_lists(services, context, t, None, None, "priority", frozenset())[0], id="alarms-list", className="live"),
+                    html.Div(_lists(services, context, t, None, None, "priority")[0], id="alarms-list", className="live"),
                 ],
             ),
             html.H2(t("Silenced")),
-            html.Div(_lists(services, context, t, None, None, "priority", frozenset())[1], id="alarms-silenced", className="panel live"),
+            html.Div(_lists(services, context, t, None, None, "priority")[1], id="alarms-silenced", className="panel live"),
             html.H2(t("Load of the operators")),
             html.Div(
                 className="filters",
@@ -86,14 +86,11 @@ def register(app: PageApp, services: Services) -> None:
         Input("alarms-equipment", "value"),
         Input("alarms-priority", "value"),
         Input("alarms-order", "value"),
-        State({"part": "alarm-pick", "alarm": ALL}, "value"),
         prevent_initial_call=True,
     )
-    def again(_beat: Any, _acted: Any, equipment: str | None, priority: str | None, order: str | None, picks: list[list[str]]) -> Any:
+    def again(_beat: Any, _acted: Any, equipment: str | None, priority: str | None, order: str | None) -> Any:
         context = current_context()
-        acted = ctx.triggered_id == "alarms-acted"
-        picked = frozenset() if acted else frozenset(name for pick in picks for name in pick or [])
-        return _lists(services, context, texts_of(context.language), equipment, priority, order or "priority", picked)
+        return _lists(services, context, texts_of(context.language), equipment, priority, order or "priority")
 
     @app.callback(
         Output("alarms-journal", "children"),
@@ -194,7 +191,7 @@ def _outcome(done: list[AlarmActionView], t: Texts) -> Component:
 
 
 def _lists(
-    services: Services, context: PageContext, t: Texts, equipment: str | None, priority: str | None, order: str, picked: frozenset[str]
+    services: Services, context: PageContext, t: Texts, equipment: str | None, priority: str | None, order: str
 ) -> tuple[Component, Component, dict[str, int]]:
     try:
         found = services.alarms.annunciated()
@@ -209,7 +206,7 @@ def _lists(
     else:
         open_ones.sort(key=lambda one: (one.state not in UNSEEN, Priority[one.priority.upper()], -(one.since_us or 0)))
     shown = {one.alarm: one.seq for one in open_ones[: alarm_tables.MOST_SHOWN] if one.state in UNSEEN}
-    first = alarm_tables.annunciated(open_ones, picked, names, context, t, bool(equipment or priority))
+    first = alarm_tables.annunciated(open_ones, names, context, t, bool(equipment or priority))
     return first, alarm_tables.silenced([one for one in fitting if one.state in SILENCED], names, context, t), shown
 
 
