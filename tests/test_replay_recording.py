@@ -99,7 +99,7 @@ def replayed(file: Path, folder: Path, via: str, *, speed: float = 5.0) -> Store
     return Stored(home, file, done.stdout)
 
 
-@pytest.fixture(scope="module", params=["opcua", "mosquitto", "embedded"])
+@pytest.fixture(scope="module", params=["opcua", "mosquitto", pytest.param("embedded", marks=pytest.mark.heavy)])
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     return replayed(recording("experiment_05.csv"), tmp_path_factory.mktemp(request.param), request.param)
 

@@ -164,6 +164,7 @@ def test_topics_that_are_none_are_refused(dashboard: RunningDashboard, topics: s
         assert client.get("/live", params={"topics": topics}).status_code == 409
 
 
+@pytest.mark.heavy
 def test_a_stream_ends_when_its_session_does(dashboard: RunningDashboard) -> None:
     with dashboard.client(Role.VIEWER) as client, client.stream("GET", "/live?topics=sources", timeout=30) as answer:
         live = Stream(answer)

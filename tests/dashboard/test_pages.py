@@ -60,8 +60,15 @@ def theatre(postgres_server: str, migrated_template: str, tmp_path_factory: pyte
             stage.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("language", "theme"),
+    [
+        ("en", "light"),
+        ("zh", "dark"),
+        pytest.param("en", "dark", marks=pytest.mark.heavy),
+        pytest.param("zh", "light", marks=pytest.mark.heavy),
+    ],
+)
 def test_each_page_opens_by_its_own_address_in_each_language_and_theme(theatre: Theatre, language: str, theme: str) -> None:
     with visitor(theatre.browser, theatre.address, theatre.seat(), language=language, theme=theme) as (page, _):
         for path, (english, chinese, content) in PAGES.items():

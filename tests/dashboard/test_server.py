@@ -89,6 +89,7 @@ def test_wrong_settings_end_it_with_words(tmp_path: Path, database_url: str) -> 
     assert (taken.returncode, "cannot be listened on" in taken.stderr) == (2, True)
 
 
+@pytest.mark.heavy
 def test_beyond_loopback_it_wants_the_first_password_changed(tmp_path: Path, database_url: str) -> None:
     home, site_file = _home(tmp_path)
     nobody = _run(home, site_file, database_url, "--host", "0.0.0.0")  # noqa: S104

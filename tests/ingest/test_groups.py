@@ -163,6 +163,7 @@ def harm_readers(tmp_path: Path, url: str, database: Connection, harms: list[sig
         plant.stop()
 
 
+@pytest.mark.heavy
 def test_a_killed_reader_process_starts_anew_and_its_missing_ticks_become_a_gap(
     tmp_path: Path, database_url: str, database: Connection
 ) -> None:

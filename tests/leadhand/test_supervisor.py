@@ -212,6 +212,7 @@ def test_a_second_wish_to_stop_hastens(tmp_path: Path) -> None:
         assert alive(below) == []
 
 
+@pytest.mark.heavy
 def test_a_log_that_has_grown_large_is_moved_aside_while_it_is_written(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "ingest.log"
     with running(tmp_path, free_port(), "noisy") as process:
