@@ -53,10 +53,9 @@ from pathlib import Path
 from monitor.__main__ import follow
 from monitor.alarm_follower import NAME, make_alarms
 from plant.clock import SystemClock
-from plant.site import load_site
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
-sys.exit(follow(load_site(Path(sys.argv[1])), sys.argv[2], SystemClock(), stop, ((NAME, make_alarms),)))
+sys.exit(follow(Path(sys.argv[1]), sys.argv[2], SystemClock(), stop, ((NAME, make_alarms),)))
 """
 _SITE = """
 [site]
