@@ -37,11 +37,11 @@ lint: dev  ## ruff, mypy, the contracts between the packages, unused and missing
 
 test: dev  ## all tests but the long ones
 	@tests/install-system-packages.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not heavy" tests
+	@tests/run.sh $(BIN)/python -m "not heavy" tests
 
 test-heavy: dev  ## faults, floods and long runs
 	@tests/install-system-packages.sh
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m heavy --timeout=1500 tests
+	@tests/run.sh $(BIN)/python -m heavy --timeout=1500 tests
 
 bench: dev  ## print each figure that Leadhand promises, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Runs pytest with two workers, and what fails in it once more, alone and in a new process.
+#
+#   tests/run.sh PYTHON [pytest's arguments]
+#
+# A test that passes alone is said to be unsteady, by name, at the end: a defect to mend, but not one of the product's answers.
+# More than two such tests are no chance any more, and the run has failed (docs/decisions/0009-once-more-alone.md).
+set -u
+python=$1
+shift
+most=2
+failed=.pytest_cache/v/cache/lastfailed
+rm -f "$failed"
+"$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+status=$?
+[ "$status" -eq 1 ] && [ -s "$failed" ] || exit "$status"
+names=$("$python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$failed")
+count=$(printf '%s\n' "$names" | wc -l)
+if [ "$count" -gt "$most" ]; then
+    echo "$count tests failed: too many to try once more."
+    exit 1
+fi
+echo "Once more, alone, what failed:"
+echo "$names"
+"$python" -m pytest --last-failed --last-failed-no-failures none "$@" || exit 1
+echo "UNSTEADY: passed only when tried once more, alone, and is to be mended:"
+echo "$names"
