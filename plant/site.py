@@ -41,6 +41,7 @@ from plant.settings import (
 from plant.signals import Limits, Range, Signal, SignalPath, SourceId
 from plant.state_rules import assemble_states
 from plant.states import StatePlan
+from plant.vision_rules import VisionPlan, assemble_vision
 
 T = TypeVar("T")
 _TEMPLATE_WORDS = ("equipment", "unit", "signal", "site", "enterprise")
@@ -72,9 +73,11 @@ class Site:
     states: StatePlan = field(default_factory=StatePlan)
     """How the state of equipment is told, and the reasons of stops."""
     charts: tuple[Characteristic, ...] = ()
+    """What has a control chart."""
     condition: tuple[ConditionPlan, ...] = ()
     """What is watched for wear and drift."""
-    """What has a control chart."""
+    vision: VisionPlan = field(default_factory=VisionPlan)
+    """Which pictures are looked at, and how."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -226,6 +229,9 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     charts = assemble_charts(root, equipment, signals, rules, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "condition"))
     condition = assemble_condition(root, equipment, signals, rules, problems)
+    heads = [(f"{f.place}: vision", f.value.vision) for f in files if f.value.vision is not None]
+    cameras, stations = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("cameras", "stations"))
+    vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())
@@ -238,6 +244,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         states=states,
         charts=charts,
         condition=condition,
+        vision=vision,
     )
 
 

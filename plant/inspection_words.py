@@ -1,0 +1,39 @@
+"""The words of reasons in English, by code; the dashboard translates them. ``{name}`` is a value of the reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FRAME_REASONS: Final = {
+    "no_model": "There is no model for {subject} here: nothing was judged.",
+    "no_view": "The settings name no view '{view}' of station '{station}'.",
+    "no_calibration": "The view has no calibration: pixels cannot be told in millimetres.",
+    "calibration_expired": "Calibration '{calibration}' was valid until {expires}.",
+    "dark": "The picture is too dark: mean brightness {value}, {limit} at least.",
+    "overexposed": "The picture is overexposed: {value} % of it is white, {limit} % at most.",
+    "blurred": "The picture is not sharp: {value}, {limit} at least.",
+    "flat": "Most of the picture is one colour: {value} % of it, {limit} % at most.",
+    "inspector_failed": "The inspection failed: {why}.",
+}
+"""Why a picture cannot be judged, whatever it is looked at for."""
+
+REFUSED_REASONS: Final = {
+    "empty": "The file holds nothing.",
+    "too_many_bytes": "The file has {bytes} bytes, {limit} at most are taken.",
+    "unknown_format": "The file is no JPEG, PNG or BMP picture.",
+    "wrong_extension": "The file is named '{name}' and holds a {format} picture.",
+    "damaged_header": "The {format} header is damaged: {why}.",
+    "too_large": "The picture has {width} x {height} pixels, {limit} million at most are taken.",
+    "too_small": "The picture has {width} x {height} pixels, {limit} on each side at least are taken.",
+    "truncated": "The {format} picture ends too early.",
+    "trailing_data": "{bytes} bytes follow the end of the {format} picture.",
+    "foreign_content": "The picture holds another file within it ({what}).",
+    "turned": "The picture says that it is turned (EXIF orientation {orientation}); the camera must give it upright.",
+    "unsupported": "The {format} picture is of a kind that is not taken: {why}.",
+    "damaged": "The {format} picture cannot be decoded: {why}.",
+    "no_metadata": "Nobody says which part, station and view this is: {why}.",
+}
+"""Why a file is no picture to be looked at."""
+
+REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS}
+"""All. Codes of one subject are added where they are judged, in a table of their own."""
