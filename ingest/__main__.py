@@ -54,7 +54,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--home", type=Path, required=True, help="folder for spool, certificates and secrets")
     parser.add_argument("--only", default="*", help="glob over source ids: read these only")
     parser.add_argument("--processes", type=int, default=0, help="most processes that cyclic sources are spread over; 0: one a processor")
-    parser.add_argument("--sync-ms", type=float, default=500.0, help="longest time between two syncs of the spool; MQTT syncs at once")
+    parser.add_argument(
+        "--sync-ms", type=float, default=30.0, help="how long a record waits for others to be synced with; MQTT syncs at once"
+    )
     parser.add_argument(
         "--ship-ms", type=float, help="time between two shipments to the database; return_interval_ms of the site if not given"
     )

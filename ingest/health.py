@@ -9,7 +9,8 @@ from plant.ledger import LedgerLine, no_lateness, percentile_us
 from plant.signals import SourceId
 from storage.health import SourceReport, SourceStateName
 
-_SPAN_RECORDS = 60
+_SPAN_RECORDS = 120
+_OLDEST_US = 120_000_000
 
 
 class SourceHealth:
@@ -68,7 +69,7 @@ class SourceHealth:
         late, ticks, span = no_lateness(), 0, 0
         for ledger, from_us, to_us in list(self._recent):
             made = sum(line.ticks for line in ledger)
-            if made and to_us > now_us - 2 * _SPAN_RECORDS * 1_000_000:
+            if made and to_us > now_us - _OLDEST_US:
                 ticks += made
                 span += to_us - from_us
                 for line in ledger:
@@ -96,6 +97,6 @@ class SourceHealth:
 
     def _came_each_us(self, now_us: int) -> int | None:
         """Return how far apart the samples of a signal came, silent seconds between records included; None when none came."""
-        came = [one for one in list(self._came) if one[2] > now_us - 2 * _SPAN_RECORDS * 1_000_000]
+        came = [one for one in list(self._came) if one[2] > now_us - _OLDEST_US]
         samples = sum(count for count, _, _ in came)
         return round((came[-1][2] - came[0][1]) / samples) if samples else None

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import structlog
 
 from ingest.account import Account
+from ingest.cuts import RECORD_US, is_cut, seconds_to_cut
 from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
@@ -59,7 +60,7 @@ class OpcUaMonitor:
         state: SourceState | None,
         *,
         seed: int,
-        flush_seconds: float = 1.0,
+        flush_us: int = RECORD_US,
         check_seconds: float = 60.0,
     ) -> None:
         self._source = source
@@ -71,7 +72,7 @@ class OpcUaMonitor:
         self.health = health
         self._clock = clock
         self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
-        self._flush_seconds = flush_seconds
+        self._flush_us = flush_us
         self._check_seconds = check_seconds
         self._account = Account(source)
         paths = tuple(signal.path for signal in self._signals)
@@ -197,7 +198,7 @@ class OpcUaMonitor:
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             while not task.done() and not self._stopping:
-                await asyncio.wait({task, stopped}, timeout=self._flush_seconds, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({task, stopped}, timeout=self._flush_us / 1e6, return_when=asyncio.FIRST_COMPLETED)
                 now = self._clock.now_us()
                 kept_us = 0 if self._before is None else round(self._before.granted.outage_seconds * 1e6)
                 if self._blind is not None and now > self._heard_us + kept_us and minute_of(now) != minute_of(self._since_us):
@@ -295,18 +296,20 @@ class OpcUaMonitor:
         """Take messages, write records down, and compare what is monitored with what should be."""
         stopped = asyncio.create_task(self._stopped.wait())
         receiving = asyncio.create_task(subscription.receive())
-        checked_at = flushed_at = self._clock.monotonic()
+        checked_at, cut_us = self._clock.monotonic(), self._clock.now_us()
         try:
             while not self._stopping:
-                await asyncio.wait({receiving, stopped}, timeout=self._flush_seconds, return_when=asyncio.FIRST_COMPLETED)
+                left = seconds_to_cut(self._clock.now_us(), self._flush_us)
+                await asyncio.wait({receiving, stopped}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
                 if receiving.done():
                     delivery = receiving.result()
                     receiving = asyncio.create_task(subscription.receive())
                     self._take(delivery)
-                now = self._clock.monotonic()
-                if now - flushed_at >= self._flush_seconds or minute_of(self._clock.now_us()) != minute_of(self._since_us):
-                    flushed_at = now
+                now_us = self._clock.now_us()
+                if is_cut(cut_us, now_us, self._flush_us) or minute_of(now_us) != minute_of(self._since_us):
+                    cut_us = now_us
                     self._flush()
+                now = self._clock.monotonic()
                 if now - checked_at >= self._check_seconds:
                     checked_at = now
                     await self._check(session, subscription)

@@ -1,6 +1,6 @@
-"""What is kept of cyclic reads: store rules over all signals of a source at once, into a page of ticks x signals filled each second.
+"""What is kept of cyclic reads: store rules over all signals of a source at once, into a page of ticks x signals for each record.
 
-A full page is turned in no time and harvested by another thread, so that no tick waits for a second's worth of samples.
+A full page is turned in no time and harvested by another thread, so that no tick waits for a record's worth of samples.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def plausible(time_us: Times, now_us: int) -> Bools:
 
 
 class Page:
-    """The reads of about one second, filled by one thread and harvested once by another. Its memory is used again."""
+    """The reads of about one record, filled by one thread and harvested once by another. Its memory is used again."""
 
     def __init__(self, paths: tuple[SignalPath, ...], ticks: int, free: deque[Page]) -> None:
         shape = (ticks, len(paths))
@@ -133,7 +133,7 @@ class _Chosen:
 
 
 class ReadingTable:
-    """The reads of about one second. ``last_us``: the source times stored before, NO_TIME where there are none."""
+    """The reads of about one record. ``last_us``: the source times stored before, NO_TIME where there are none."""
 
     def __init__(self, signals: Sequence[Signal], last_us: Times, ticks: int) -> None:
         n = len(signals)

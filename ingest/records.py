@@ -1,4 +1,4 @@
-"""What the spool keeps: the samples of one source and about one second, with their ledger and their gaps.
+"""What the spool keeps: the samples of one source and about half a second, with their ledger and their gaps.
 
 The ledger travels with the samples, so it is exactly as durable as they are.
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import structlog
 
 from ingest.account import Account
+from ingest.cuts import RECORD_US, is_cut
 from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
@@ -69,7 +70,7 @@ class OpcUaSampler:
         state: SourceState | None,
         *,
         seed: int,
-        flush_us: int = 1_000_000,
+        flush_us: int = RECORD_US,
     ) -> None:
         self._source = source
         self._signals = tuple(signals)
@@ -261,6 +262,9 @@ class OpcUaSampler:
                 if tick is None:
                     continue
                 failures = 0 if await self._read_tick(session, nodes, tick) else failures + 1
+                if is_cut(self._since_us, self._next_us, self._flush_us):
+                    # now and not at the next tick, which of a slow source comes seconds later
+                    self._flush(self._next_us)
                 if failures >= 3:
                     raise Unavailable("the server answered none of three reads in time")
                 if asking is not None and asking.done():
@@ -326,7 +330,7 @@ class OpcUaSampler:
             self._next_us = to_us
             late -= over * self._interval_us
         tick = self._next_us
-        if tick // self._flush_us != self._since_us // self._flush_us or self._table.full:
+        if is_cut(self._since_us, tick, self._flush_us) or self._table.full:
             self._flush(tick)
         while self._lost:
             self._table.forget(self._lost.popleft())

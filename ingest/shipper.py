@@ -29,7 +29,8 @@ _MOST_FRAMES: Final = 4_000
 """A record of few samples takes as much memory by its ledger as by them."""
 _ROWS_A_SIGNAL: Final = 66
 """A backlog of a small site needs no batch deeper than this: twice as deep drains little faster and takes twice the memory."""
-_AWAKE_BEFORE_SECONDS: Final = 0.25
+_SPOOLED_SECONDS: Final = 0.05
+"""After records end, until they are in the spool."""
 _GATHER_SECONDS: Final = 0.04
 """Sources end their records at the same time: what comes a moment later goes along."""
 _SHORT_SECONDS: Final = 2.0
@@ -163,12 +164,19 @@ class Shipper:
             self._away_since = None
             self._caught_up_at = self._clock.monotonic()
             if not self._stopping.is_set():
-                # Records come at the end of each second: to be awake then is what makes a sample known a second sooner.
-                # The first of a connection goes at once: somebody has waited for it since the start or since the database went away.
+                # the first of a connection goes at once: somebody has waited for it since the start or since the database went away
                 if self._spool.cursor.released > before or self.every_seconds > _SHORT_SECONDS:
-                    self._rest(started + self.every_seconds - min(_AWAKE_BEFORE_SECONDS, 0.25 * self.every_seconds))
+                    self._rest(self._due(started))
                 if self._writer.news.wait(2.0):
                     self._stopping.wait(_GATHER_SECONDS)
+
+    def _due(self, started: float) -> float:
+        """Return when to ship next. Records end at fixed moments of the clock: right behind these, so that none of them waits."""
+        every = self.every_seconds
+        if every > _SHORT_SECONDS:
+            return started + every
+        after = min(_SPOOLED_SECONDS, 0.25 * every)
+        return self._clock.monotonic() + every - (self._clock.now_us() / 1e6 - after) % every
 
     def _rest(self, due: float) -> None:
         """Wait until the next shipment, deep batches are what makes COPY cheap; new settings and a full spool do not wait."""

@@ -19,6 +19,7 @@ import numpy as np
 import structlog
 
 from ingest.account import Account
+from ingest.cuts import is_cut
 from ingest.deadbands import widths_of
 from ingest.health import SourceHealth
 from ingest.records import Mark, Record, SourceState, merged, without_samples
@@ -38,7 +39,6 @@ _WAITING: Final = 20_000
 _MOST_WAITING_BYTES: Final = 64_000_000
 _LARGEST_GROUP: Final = 2000
 _BEAT_SECONDS: Final = 0.1
-_RECORD_US: Final = 1_000_000
 _REFUSED_PAUSE_SECONDS: Final = 10.0
 _GOODBYE_SECONDS: Final = 2.0
 _LAST_WORD_SECONDS: Final = 0.3
@@ -411,7 +411,7 @@ class SparkplugReader:
             self._table.forget(self._stored_times(self._writer.state_of(self._source)))
         if minute_of(now) != minute_of(self._since_us):
             self._flush(last=True)
-        elif self._tokens or now - self._since_us >= _RECORD_US:
+        elif self._tokens or is_cut(self._since_us, now):
             self._flush()
 
     def _next(self, seconds: float) -> bool:

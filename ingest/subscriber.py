@@ -18,6 +18,7 @@ import numpy.typing as npt
 import structlog
 
 from ingest.account import Account
+from ingest.cuts import is_cut, seconds_to_cut
 from ingest.health import SourceHealth
 from ingest.messages import MessageTable, Rows
 from ingest.records import Mark, Record, SourceState
@@ -39,6 +40,7 @@ _WAITING_MESSAGES: Final = 50_000
 """A second of what one reader is made for; beyond it nothing more is read from the broker."""
 _COST_OF_ONE: Final = 150
 """Bytes that a message takes beside its payload."""
+_IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
 """Messages that end the lingering when no more come: a broker may send no more than 20 before it hears of one."""
@@ -219,7 +221,7 @@ class MqttSubscriber:
             self._begin_again()
         if self._fresh_session.is_set():
             self._note_fresh_session()
-        batches = self._waiting.get(0.25)
+        batches = self._waiting.get(min(_IDLE_SECONDS, seconds_to_cut(self._clock.now_us())))
         if batches and self._unheard:
             # the broker sent more before it heard of the last group: it did not wait for that
             self._enough = max(_GROUP, self._window // 4)
@@ -397,7 +399,7 @@ class MqttSubscriber:
             self._flush(last=True)
             return
         for gathering in (self._again, self._once):
-            if gathering.packet_ids or now - gathering.since_us >= 1_000_000 or len(gathering.table) >= _LARGEST_GROUP:
+            if gathering.packet_ids or is_cut(gathering.since_us, now) or len(gathering.table) >= _LARGEST_GROUP:
                 self._flush_one(gathering)
 
     def _flush(self, *, last: bool = False) -> None:

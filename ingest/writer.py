@@ -36,7 +36,10 @@ from plant.samples import SampleBatch
 from plant.signals import SignalPath, SourceId
 
 _WAITING: Final = 4096
-"""Records that may wait for the disk; a minute of fifty sources."""
+"""Records that may wait for the disk; a minute of thirty sources."""
+_ROOM_SECONDS: Final = 0.5
+"""How often a disk that refuses is tried again."""
+_QUIET_SECONDS: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -80,7 +83,8 @@ class RecordWriter(Protocol):
 class SpoolWriter:
     """Writes records to an open spool. ``states`` tells where each source stood when the spool was opened, and follows."""
 
-    def __init__(self, spool: Spool, clock: Clock, *, sync_seconds: float = 0.5) -> None:
+    def __init__(self, spool: Spool, clock: Clock, *, sync_seconds: float = 0.03) -> None:
+        """``sync_seconds``: how long a record waits for others before they are made durable together."""
         self._spool = spool
         self._clock = clock
         self._sync_seconds = sync_seconds
@@ -91,7 +95,7 @@ class SpoolWriter:
         self._unacknowledged: list[Submission] = []
         self._mutex = threading.Lock()
         self._waiting: dict[SourceId, int] = {}
-        self._synced_at = 0.0
+        self._unsynced_since: float | None = None
         self._full_since: float | None = None
         self.drop_oldest = False
         """Whether, when the spool is full, the oldest samples that wait become a gap; otherwise the newest do."""
@@ -199,17 +203,20 @@ class SpoolWriter:
             # nobody submits: what was lost of a source that says no more is written down once there is room
             for source in list(self._lost):
                 self._append_lost(source)
-        due = self._clock.monotonic() - self._synced_at >= self._sync_seconds
-        if (urgent or due) and self._spool.last > self._spool.durable:
-            self._sync()
+        if self._spool.last > self._spool.durable:
+            now = self._clock.monotonic()
+            since = self._unsynced_since = now if self._unsynced_since is None else self._unsynced_since
+            if urgent or now - since >= self._sync_seconds:
+                self._sync()
+        else:
+            self._unsynced_since = None
         for event in waiting:
             event.set()
         return running
 
     def _next_group(self) -> list[Submission | threading.Event | None]:
-        pause = self._sync_seconds if self._spool.last > self._spool.durable or self._lost else 10.0
         try:
-            group = [self._queue.get(timeout=pause)]
+            group = [self._queue.get(timeout=self._pause())]
         except queue.Empty:
             return []
         while len(group) < 500:
@@ -218,6 +225,11 @@ class SpoolWriter:
             except queue.Empty:
                 break
         return group
+
+    def _pause(self) -> float:
+        if self._unsynced_since is not None:
+            return max(0.0, self._unsynced_since + self._sync_seconds - self._clock.monotonic())
+        return _ROOM_SECONDS if self._lost else _QUIET_SECONDS
 
     def _write(self, submission: Submission) -> bool:
         record = submission.record
@@ -296,9 +308,10 @@ class SpoolWriter:
         except SpoolFull as error:
             # nothing is acknowledged; the frames are still in memory and are written to a new file next time
             _log.error("the spool cannot be made durable", reason=str(error))
+            self._unsynced_since = self._clock.monotonic() + _ROOM_SECONDS
             self._clock.sleep(0.05)
             return
-        self._synced_at = self._clock.monotonic()
+        self._unsynced_since = None
         done, self._unacknowledged = self._unacknowledged, []
         self.news.set()
         for submission in done:

@@ -397,7 +397,7 @@ class IngestSettings(_Strict):
     return_interval_ms: Annotated[
         float,
         Field(ge=250, le=86_400_000, description="time between two shipments of raw samples; newest values travel ahead each second"),
-    ] = 1000.0
+    ] = 500.0
     when_spool_full: Annotated[
         Literal["refuse_newest", "drop_oldest"],
         Field(description="which samples become a gap when the spool holds its quota: the new ones, or the oldest of those that wait"),

@@ -120,7 +120,7 @@ class Run:
             clock,
             state,
             seed=1,
-            flush_seconds=0.2,
+            flush_us=200_000,
             check_seconds=check_seconds,
         )
         self.monitor.start()
@@ -251,7 +251,9 @@ async def test_what_was_given_out_when_the_link_broke_is_taken_for_the_server_se
     writer = SpoolWriter(Spool(tmp_path, SystemFiles(), new_id=uuid4), clock)
     health = SourceHealth(SOURCE, SCAN_US, insecure=True, now_us=clock.now_us())
     endpoint = OpcUaEndpoint("opc.tcp://127.0.0.1:1/", "None", "None")
-    monitor = OpcUaMonitor(SOURCE, SIGNALS, WISH, lambda: endpoint, writer, health, clock, None, seed=1, flush_seconds=60, check_seconds=0)
+    monitor = OpcUaMonitor(
+        SOURCE, SIGNALS, WISH, lambda: endpoint, writer, health, clock, None, seed=1, flush_us=60_000_000, check_seconds=0
+    )
     monitor._since_us = clock.now_us()
     with pytest.raises(Unavailable, match="the link broke"):
         await monitor._take_all(None, GivesOut())  # type: ignore[arg-type]
