@@ -6,13 +6,14 @@ from typing import Final
 
 FRAME_REASONS: Final = {
     "no_model": "There is no model for {subject} here: nothing was judged.",
-    "no_view": "The settings name no view '{view}' of station '{station}'.",
     "no_calibration": "The view has no calibration: pixels cannot be told in millimetres.",
     "calibration_expired": "Calibration '{calibration}' was valid until {expires}.",
+    "calibration_later": "Calibration '{calibration}' was made on {date}, after the picture.",
     "dark": "The picture is too dark: mean brightness {value}, {limit} at least.",
     "overexposed": "The picture is overexposed: {value} % of it is white, {limit} % at most.",
     "blurred": "The picture is not sharp: {value}, {limit} at least.",
     "flat": "Most of the picture is one colour: {value} % of it, {limit} % at most.",
+    "repeated": "This very picture was told to be of part '{part}' already: the camera repeats itself.",
     "inspector_failed": "The inspection failed: {why}.",
 }
 """Why a picture cannot be judged, whatever it is looked at for."""
@@ -31,6 +32,8 @@ REFUSED_REASONS: Final = {
     "turned": "The picture says that it is turned (EXIF orientation {orientation}); the camera must give it upright.",
     "unsupported": "The {format} picture is of a kind that is not taken: {why}.",
     "damaged": "The {format} picture cannot be decoded: {why}.",
+    "no_view": "The settings name no view '{view}' of station '{station}'.",
+    "other_bytes": "The picture is not the one that was sent: its sha256 differs from the one told.",
     "no_metadata": "Nobody says which part, station and view this is: {why}.",
 }
 """Why a file is no picture to be looked at."""

@@ -1,0 +1,178 @@
+"""The vision process: ``python -m vision --site site.toml --home HOME``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import structlog
+
+from plant.clock import Clock, SystemClock
+from plant.errors import SettingsError, Unavailable
+from plant.settings_vision import CameraSettings
+from plant.site import load_site
+from plant.vision_rules import VisionPlan
+from plant.watch import SettingsWatch
+from storage.database import Connection, connect
+from storage.evidence import EvidenceFolder
+from storage.frame_inbox import FrameInbox
+from vision.cameras import StreamFrames
+from vision.judging import Bench, Source, judge_waiting, tidy
+from vision.mqtt_frames import MqttFrames
+from vision.shipped import make_inspectors, make_shadows
+
+_IDLE_SECONDS: Final = 0.2
+_WATCH_SECONDS: Final = 1.0
+_TIDY_SECONDS: Final = 60.0
+_AT_ONCE: Final = 16
+_LONGEST_PAUSE_SECONDS: Final = 30.0
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Judge the pictures that come until told to stop; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m vision", description="Look at pictures of bolts and welds, judge them, keep them.")
+    parser.add_argument("--site", type=Path, required=True, help="settings of the factory")
+    parser.add_argument("--home", type=Path, required=True, help="folder of this installation: pictures wait and are kept in it")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    url = os.environ.get("LEADHAND_DATABASE_URL", "")
+    if not url:
+        sys.stderr.write("LEADHAND_DATABASE_URL is not set: name the database in it, e.g. postgresql://user:password@host/leadhand\n")
+        return 2
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        stop.set()
+
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        return watch(options.site, options.home, url, SystemClock(), stop)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event) -> int:
+    """Judge what the cameras of a site give until told to stop; returns the exit code. Changed settings are taken up within seconds."""
+    log = structlog.get_logger(process="vision")
+    settings = SettingsWatch(path)
+    plan = load_site(path).vision
+    said = False
+    while not stop.is_set():
+        with ExitStack() as open_things:
+            bench, sources = _opened(plan, home, clock, open_things)
+            if not said:
+                models = {subject.value: one.model_sha256[:12] for subject, one in bench.inspectors.items()}
+                sys.stdout.write(json.dumps({"ready": True, "stations": len(plan.stations), "models": models}) + "\n")
+                sys.stdout.flush()
+                said = True
+            changed = _Changed(settings, clock)
+            _judge(bench, sources, url, stop, changed)
+        if not stop.is_set():
+            try:
+                plan = load_site(path).vision
+                log.info("the settings were read anew", stations=len(plan.stations))
+            except SettingsError as error:
+                log.warning("the settings changed and are wrong; the old ones stay in force", problems=error.problems)
+    return 0
+
+
+class _Changed:
+    """Looks at the settings once a second at most."""
+
+    def __init__(self, settings: SettingsWatch, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._due = 0.0
+
+    def __call__(self) -> bool:
+        if self._clock.monotonic() < self._due:
+            return False
+        self._due = self._clock.monotonic() + _WATCH_SECONDS
+        return self._settings.changed()
+
+
+def _opened(plan: VisionPlan, home: Path, clock: Clock, open_things: ExitStack) -> tuple[Bench, list[Source]]:
+    bench = Bench(
+        plan=plan,
+        inspectors=make_inspectors(plan),
+        evidence=EvidenceFolder(home / "evidence"),
+        refused=home / "vision" / "refused",
+        clock=clock,
+        shadows=make_shadows(plan),
+    )
+    inbox = FrameInbox(home / "vision" / "inbox", plan.settings.queue)
+    sources = [Source(inbox, "inbox")]
+    for camera in plan.cameras:
+        if camera.kind == "folder":
+            folder = FrameInbox(plan.folder / (camera.folder or ""), plan.settings.queue, station=camera.station, view=camera.view)
+            sources.append(Source(folder, f"folder:{camera.id}", camera.exif_rotation))
+        else:
+            taking = _taking(camera, inbox, plan, clock)
+            taking.start()
+            open_things.callback(taking.stop)
+    return bench, sources
+
+
+def _taking(camera: CameraSettings, inbox: FrameInbox, plan: VisionPlan, clock: Clock) -> MqttFrames | StreamFrames:
+    if camera.kind == "mqtt":
+        return MqttFrames(camera, inbox, plan.folder, round(plan.settings.max_megabytes * 1e6), clock)
+    return StreamFrames(camera, inbox, clock)
+
+
+def _judge(bench: Bench, sources: list[Source], url: str, stop: threading.Event, changed: _Changed) -> None:
+    """Judge until told to stop or the settings change; while the database is away, pictures wait where they are."""
+    log = structlog.get_logger(process="vision")
+    away, pause = False, 1.0
+    while not stop.is_set() and not changed():
+        try:
+            with connect(url, application="leadhand vision") as connection:
+                if away:
+                    log.info("pictures are judged again")
+                away, pause = False, 1.0
+                if _rounds(bench, sources, connection, stop, changed):
+                    return
+        except Unavailable as error:
+            if not away:
+                log.warning("pictures wait", reason=str(error))
+            away = True
+            stop.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+def _rounds(bench: Bench, sources: list[Source], connection: Connection, stop: threading.Event, changed: _Changed) -> bool:
+    """Return whether the settings changed."""
+    due = bench.clock.monotonic()
+    while not stop.is_set():
+        done = sum(judge_waiting(bench, source, connection, _AT_ONCE) for source in sources)
+        if bench.clock.monotonic() >= due:
+            tidy(bench, connection)
+            due = bench.clock.monotonic() + _TIDY_SECONDS
+        if changed():
+            return True
+        if not done:
+            stop.wait(_IDLE_SECONDS)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Whether a picture is good enough to be judged: bright enough, not too bright, sharp, and with something on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import cv2
+import numpy as np
+
+from plant.inspections import Reason
+from plant.settings_vision import FrameCheckSettings, ViewSettings
+from vision.frames import Pixels
+
+_WIDTH: Final = 320
+"""Measured at one width, so that limits mean the same for every camera."""
+_WHITE: Final = 250
+_PLAIN: Final = 1.5
+"""Standard deviation of grey values below which a row or column shows nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameStatistics:
+    """What is measured of a picture as a whole."""
+
+    brightness: float
+    """Mean of its grey values, 0 to 255."""
+    sharpness: float
+    """Variance of the Laplacian."""
+    white_percent: float
+    flat_percent: float
+    """Share of rows, or of columns where that is more, on which there is nothing."""
+
+
+def measure(pixels: Pixels) -> FrameStatistics:
+    """Return the statistics of a picture."""
+    height, width = pixels.shape[:2]
+    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
+    if width > _WIDTH:
+        grey = cv2.resize(grey, (_WIDTH, max(8, round(height * _WIDTH / width))), interpolation=cv2.INTER_AREA)
+    values = np.asarray(grey, np.float32)
+    flat = max(float(np.mean(values.std(axis=1) < _PLAIN)), float(np.mean(values.std(axis=0) < _PLAIN)))
+    return FrameStatistics(
+        float(values.mean()),
+        float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        100 * float(np.mean(values >= _WHITE)),
+        100 * flat,
+    )
+
+
+def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
+    """Return why a picture is too poor to be judged; nothing where it is good enough."""
+    reasons = []
+    if found.brightness < limits.dark_below:
+        reasons.append(Reason("dark", {"value": round(found.brightness, 1), "limit": limits.dark_below}))
+    if found.white_percent > limits.white_percent:
+        reasons.append(Reason("overexposed", {"value": round(found.white_percent, 1), "limit": limits.white_percent}))
+    if found.sharpness < limits.sharp_above:
+        reasons.append(Reason("blurred", {"value": round(found.sharpness, 2), "limit": limits.sharp_above}))
+    if found.flat_percent > limits.flat_percent:
+        reasons.append(Reason("flat", {"value": round(found.flat_percent, 1), "limit": limits.flat_percent}))
+    return reasons
+
+
+def expired(view: ViewSettings, taken_us: int) -> list[Reason]:
+    """Return why the calibration of a view did not hold when a picture was taken; nothing where it did, or where there is none."""
+    if view.calibration is None:
+        return []
+    day = datetime.fromtimestamp(taken_us / 1e6, UTC).date()
+    if view.calibration.date <= day <= view.calibration.expires:
+        return []
+    words = {"calibration": view.calibration.id, "expires": view.calibration.expires.isoformat(), "date": view.calibration.date.isoformat()}
+    return [Reason("calibration_expired" if day > view.calibration.expires else "calibration_later", words)]
