@@ -24,12 +24,14 @@ from plant.alarm_table import (
     read_rows,
     write_table,
 )
-from plant.alarms import AlarmDefinition, AlarmId, AlarmKind
+from plant.alarms import FOUND, AlarmDefinition, AlarmId, AlarmKind
 from plant.errors import SettingsError
 from plant.signals import SourceId
 from plant.site import Site, load_site
 
 TABLE = "alarms.csv"
+_NO_ROWS = FOUND | {AlarmKind.TOLD}
+"""Kinds whose alarms no table gives: they come from rules over equipment, or from controllers."""
 _NAMED = re.compile(r"^\s*alarm_table\s*=\s*", re.MULTILINE)
 
 
@@ -54,7 +56,7 @@ def export_xlsx(definitions: Sequence[AlarmDefinition], root: str) -> bytes:
 
 
 def _rows(definitions: Sequence[AlarmDefinition], root: str) -> list[tuple[str, ...]]:
-    return [cells_of(root, definition) for definition in definitions if definition.kind is not AlarmKind.TOLD]
+    return [cells_of(root, definition) for definition in definitions if definition.kind not in _NO_ROWS]
 
 
 def plan_import(site_file: Path, content: bytes, *, complete: bool = False) -> Import:
@@ -77,7 +79,7 @@ def plan_import(site_file: Path, content: bytes, *, complete: bool = False) -> I
     wanted = {**kept, **{row.alarm: row for row in rows}}
     if complete:
         below = len(site.path) + 1
-        missing = [one for one in site.alarms if one.id[below:] not in {row.alarm for row in rows} and one.kind is not AlarmKind.TOLD]
+        missing = [one for one in site.alarms if one.id[below:] not in {row.alarm for row in rows} and one.kind not in _NO_ROWS]
         wanted |= {one.id[below:]: _away(site, one) for one in missing}
     after, needed = _apply(site, wanted)
     return Import(difference(site.path, site.alarms, after), write_table([row.cells for row in needed]), before)

@@ -11,6 +11,7 @@ from monitor.alarm_watch import Seen, Silence, Sources, Suppressions, ends_of_sh
 from monitor.alarms import LIMITS, Conditions, Happening, Lives
 from monitor.feed import FeedState
 from monitor.followers import Follower
+from monitor.found import FoundAlarms
 from monitor.series import DERIVED
 from monitor.told import Heard, ToldAlarms
 from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind
@@ -64,6 +65,7 @@ class AlarmFollower:
         self._clock = clock
         self._board: Board | None = None
         self._told = ToldAlarms(site)
+        self._found = FoundAlarms(site)
         self._watched_at = self._saved_at = float("-inf")
         self._checkpoint_us = 0
         self._reread_at = 0.0
@@ -95,6 +97,9 @@ class AlarmFollower:
                 self._told.done(connection, told)
             if watch:
                 wrote |= board.watch(connection, self._clock.now_us())
+                found = self._found.read(connection)
+                wrote |= board.take_found(connection, self._found.hear(found, board.lives.standings))
+                self._found.done(connection, found)
             if wrote or now - self._saved_at >= _SAVE_SECONDS:
                 self._save(connection, board)
                 self._saved_at = now
@@ -108,8 +113,11 @@ class AlarmFollower:
         known = read_progress(connection, NAME)
         units = {signal.path: signal.unit for signal in self._site.signals}
         now_us = self._clock.now_us()
-        numbers = register_alarms(connection, self._site.path, [(d, units.get(d.signal, "")) for d in self._site.alarms], now_us)
-        board = Board(self._site.alarms, connection, numbers, None if known is None else known.state, now_us)
+        self._found = FoundAlarms(self._site)
+        alarms = self._found.begin(connection)
+        given = [(d, units.get(d.signal, "") or self._found.unit(d)) for d in alarms]
+        numbers = register_alarms(connection, self._site.path, given, now_us)
+        board = Board(alarms, connection, numbers, None if known is None else known.state, now_us)
         self._board = board
         self._told = ToldAlarms(self._site)
         if known is None:
@@ -118,10 +126,14 @@ class AlarmFollower:
         return board
 
     def _site_grew(self, connection: Connection, board: Board) -> bool:
-        """Return whether signals are registered by now that were not at the begin: a gateway registers them when it first ships."""
-        if not board.missing or self._clock.monotonic() - self._reread_at < _SAVE_SECONDS:
+        """Return whether signals or charts are registered by now that were not at the begin: a gateway does it when it first ships."""
+        if not (board.missing or self._found) or self._clock.monotonic() - self._reread_at < _SAVE_SECONDS:
             return False
         self._reread_at = self._clock.monotonic()
+        if self._found.grew(connection):
+            return True
+        if not board.missing:
+            return False
         signals, _ = read_numbers(connection)
         return any(path in signals for path in board.missing)
 
@@ -249,6 +261,11 @@ class Board:
                 standings[one.definition.id] = one if known is None else replace(known, definition=one.definition)
         placed = [replace(one, effective_us=self._input(one.alarm, one.effective_us)) for one in heard.observations]
         return self._write(connection, [observed_now(one) for one in placed], placed)
+
+    def take_found(self, connection: Connection, seen: Sequence[Observation]) -> bool:
+        """Apply what was found by charts and of the condition; return whether the journal got longer."""
+        placed = [replace(one, effective_us=self._input(one.alarm, one.effective_us)) for one in seen]
+        return bool(placed) and self._write(connection, [observed_now(one) for one in placed], placed)
 
     def watch(self, connection: Connection, now_us: int) -> bool:
         """Look at what the clock brings; return whether the journal got longer."""

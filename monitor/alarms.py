@@ -16,7 +16,7 @@ import numpy.typing as npt
 from monitor.feed import FeedState, News, Read, SignalFeed
 from monitor.limits import Changes, LimitJudge, LimitState
 from monitor.series import DERIVED, DerivedSeries, Kept, matched_name
-from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind, AlarmLife, AlarmState, lived
+from plant.alarms import FOUND, AlarmDefinition, AlarmEvent, AlarmId, AlarmKind, AlarmLife, AlarmState, lived
 from plant.errors import Rejected
 from plant.signals import SignalPath
 from storage.alarms import Entry, Standing
@@ -194,7 +194,7 @@ def _usual(one: Standing) -> bool:
 
 
 def _limit(what: AlarmDefinition) -> float | None:
-    return None if what.kind in {AlarmKind.DISCRETE, AlarmKind.TOLD} else what.limit
+    return None if what.kind in FOUND | {AlarmKind.DISCRETE, AlarmKind.TOLD} else what.limit
 
 
 def _stands(known: Standing, one: Happening, life: AlarmLife, seq: int) -> Standing:

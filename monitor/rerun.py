@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from monitor.alarm_follower import NAME, Board, asked, observed_now
 from monitor.alarm_state import Remembered
 from monitor.alarms import Happening
-from plant.alarms import AlarmId, AlarmKind
+from plant.alarms import FOUND, AlarmId, AlarmKind
 from plant.errors import Rejected
 from plant.site import Site
 from storage.alarms import (
@@ -71,8 +71,9 @@ def rerun_alarms(connection: Connection, site: Site, from_us: int, to_us: int) -
 
 def _remade(connection: Connection, site: Site, checkpoint: Checkpoint, to_us: int, end: dict[int, int]) -> tuple[int, list[Entry]]:
     numbers = read_alarm_numbers(connection)
-    told = [one.definition for one in read_standings(connection) if one.definition.kind is AlarmKind.TOLD]
-    definitions = [*(d for d in site.alarms if d.id in numbers), *told]
+    others = FOUND | {AlarmKind.TOLD}
+    stored = [one.definition for one in read_standings(connection) if one.definition.kind in others]
+    definitions = [*(d for d in site.alarms if d.id in numbers and d.kind not in others), *stored]
     standings = Remembered(checkpoint.state).standings(numbers, definitions)
     board = Board(definitions, connection, numbers, checkpoint.state, checkpoint.at_us, standings=standings, seq=checkpoint.seq)
     happenings: list[Happening] = []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from plant import patterns
-from plant.alarms import AlarmDefinition, AlarmId, AlarmKind, Priority, Suppression
+from plant.alarms import FOUND, AlarmDefinition, AlarmId, AlarmKind, Priority, Suppression
 from plant.equipment import EquipmentId
 from plant.settings_alarms import OF_SOURCES, AlarmSettings
 from plant.signals import Signal, SignalPath, SourceId
@@ -57,6 +57,8 @@ def assemble_alarms(
     by_path = {signal.path: signal for signal in signals}
     touched: dict[AlarmId, str] = {}
     for place, rule in rules:
+        if AlarmKind(rule.kind) in FOUND:
+            continue
         before = len(problems)
         if AlarmKind(rule.kind) in OF_SOURCES:
             names = _of_sources(root, sources, place, rule, found, problems)
@@ -107,7 +109,7 @@ def _of_sources(
         known = found.get(name) or found.get(AlarmId(f"{root}/{source}:{rule.kind}"))
         seconds = _GAP_SECONDS if AlarmKind(rule.kind) is AlarmKind.GAP else _SILENT_SECONDS
         base = known or AlarmDefinition(name, SignalPath(""), AlarmKind(rule.kind), seconds, source=source)
-        found[name] = replace(base, id=name, **_given(rule, {"source": source}))
+        found[name] = replace(base, id=name, **given_by(rule, {"source": source}))
         touched.append(name)
     return touched
 
@@ -158,7 +160,7 @@ def _changed(
     """Return an alarm as a rule changes it, or what is wrong, beginning with the key."""
     below = signal.equipment[len(root) + 1 :]
     words = {"equipment": below, "unit": below.rpartition("/")[2], "signal": signal.name}
-    given = _given(rule, words)
+    given = given_by(rule, words)
     if rule.set_point_signal is not None:
         other = _resolved(root, signals, signal, rule.set_point_signal)
         if isinstance(other, str):
@@ -186,7 +188,7 @@ def _changed(
     return made
 
 
-def _given(rule: AlarmSettings, words: Mapping[str, str]) -> dict[str, Any]:
+def given_by(rule: AlarmSettings, words: Mapping[str, str]) -> dict[str, Any]:
     """Return what a rule says, by the names of a definition's fields."""
     given: dict[str, Any] = {key: getattr(rule, key) for key in ("limit", "deadband", "latching", "set_point", "values", "texts")}
     for key in ("on_delay", "off_delay", "window"):

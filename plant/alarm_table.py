@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from plant.alarms import AlarmDefinition, AlarmKind, Priority
+from plant.alarms import FOUND, AlarmDefinition, AlarmKind, Priority
 from plant.equipment import EquipmentId
 from plant.settings_alarms import OF_SOURCES, AlarmSettings
 
@@ -29,7 +29,7 @@ NUMBERS = frozenset({"limit", "deadband", "on_delay_seconds", "off_delay_seconds
 CHOICES = {
     "enabled": ("yes", "no"),
     "latching": ("yes", "no"),
-    "kind": tuple(kind.value for kind in AlarmKind if kind.value != "told"),
+    "kind": tuple(kind.value for kind in AlarmKind if kind not in FOUND | {AlarmKind.TOLD}),
     "priority": tuple(each.name.lower() for each in Priority),
 }
 _SIDED = {AlarmKind.HIGH_HIGH, AlarmKind.HIGH, AlarmKind.LOW, AlarmKind.LOW_LOW}

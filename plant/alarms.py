@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
-from typing import NewType
+from typing import Final, NewType
 
 from plant.equipment import EquipmentId
 from plant.errors import Rejected
@@ -37,6 +37,14 @@ class AlarmKind(StrEnum):
     """Samples of a source are missing; returns when for the limit, in seconds, none more are."""
     TOLD = "told"
     """A controller tells of it (OPC UA alarms and conditions)."""
+    CHART = "chart"
+    """The newest point of a control chart violates a rule."""
+    CONDITION = "condition"
+    """An equipment does not work as is usual of it."""
+
+
+FOUND: Final = frozenset({AlarmKind.CHART, AlarmKind.CONDITION})
+"""Kinds that are found by other parts of the monitor, which judge whole parts and not single samples."""
 
 
 class Priority(IntEnum):
@@ -134,7 +142,7 @@ class AlarmDefinition:
     values: tuple[float, ...] = ()
     """DISCRETE: numbers that mean the alarm."""
     texts: tuple[str, ...] = ()
-    """DISCRETE: texts that mean the alarm."""
+    """DISCRETE: texts that mean the alarm; CHART: rules whose violation does, all where empty; CONDITION: severities that do."""
     message: str = ""
     response: str = ""
     """What the operator shall do (IEC 62682: an alarm without a response is none)."""
@@ -143,6 +151,8 @@ class AlarmDefinition:
     source: SourceId | None = None
     """The source that gives the signal, or that is watched."""
     suppressed_while: Suppression | None = None
+    chart: str = ""
+    """CHART: the name of the chart, as ``ChartId``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from plant.alarms import AlarmKind
+from plant.alarms import FOUND, AlarmKind
+from plant.charts import Rule
+from plant.condition import Severity
 from plant.strict import Strict
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -21,8 +23,11 @@ _ONLY_FOR: Final = {
     "set_point_signal": {AlarmKind.DEVIATION},
     "values": {AlarmKind.DISCRETE},
     "texts": {AlarmKind.DISCRETE},
+    "chart": {AlarmKind.CHART},
+    "rules": {AlarmKind.CHART},
+    "severity": {AlarmKind.CONDITION},
 }
-_WITHOUT_DEADBAND: Final = OF_SOURCES | {AlarmKind.DISCRETE, AlarmKind.STALE}
+_WITHOUT_DEADBAND: Final = OF_SOURCES | FOUND | {AlarmKind.DISCRETE, AlarmKind.STALE}
 _WITHOUT_DELAYS: Final = OF_SOURCES | {AlarmKind.STALE}
 
 
@@ -48,7 +53,21 @@ class AlarmSettings(Strict):
     ] = None
     signal: Annotated[str | None, Field(description="glob over names of signals")] = None
     source: Annotated[str | None, Field(description="glob over ids of sources, for the kinds silent, disconnected and gap")] = None
-    kind: Literal["high_high", "high", "low", "low_low", "rate", "deviation", "discrete", "stale", "silent", "disconnected", "gap"]
+    kind: Literal[
+        "high_high",
+        "high",
+        "low",
+        "low_low",
+        "rate",
+        "deviation",
+        "discrete",
+        "stale",
+        "silent",
+        "disconnected",
+        "gap",
+        "chart",
+        "condition",
+    ]
     name: Annotated[
         str | None,
         Field(pattern=r"^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$", description="behind the colon of the alarm's id; the kind where not given"),
@@ -70,6 +89,11 @@ class AlarmSettings(Strict):
     ] = None
     values: Annotated[tuple[Finite, ...], Field(description="discrete: numbers that mean the alarm")] = ()
     texts: Annotated[tuple[str, ...], Field(description="discrete: texts that mean the alarm")] = ()
+    chart: Annotated[str | None, Field(description="chart: glob over ids of [[charts]]; all where not given")] = None
+    rules: Annotated[
+        tuple[Rule, ...], Field(description="chart: rules whose violation means the alarm; all of the chart's where not given")
+    ] = ()
+    severity: Annotated[Severity | None, Field(description="condition: from this one on; slight where not given")] = None
     suppressed_while: SuppressionSettings | None = None
     message: Annotated[str | None, Field(description="what is wrong; {equipment}, {unit} and {signal} are replaced")] = None
     response: Annotated[str | None, Field(description="what the operator shall do")] = None
@@ -77,11 +101,7 @@ class AlarmSettings(Strict):
     @model_validator(mode="after")
     def _fits_kind(self) -> AlarmSettings:
         kind = AlarmKind(self.kind)
-        if kind in OF_SOURCES:
-            if self.source is None or self.equipment is not None or self.signal is not None:
-                raise ValueError(f"'{kind.value}' watches sources: give 'source', not 'equipment' and 'signal'")
-        elif self.equipment is None or self.signal is None or self.source is not None:
-            raise ValueError(f"'{kind.value}' watches signals: give 'equipment' and 'signal', not 'source'")
+        _check_places(self, kind)
         for key, kinds in _ONLY_FOR.items():
             if getattr(self, key) not in (None, ()) and kind not in kinds:
                 raise ValueError(f"'{key}' means nothing for the kind '{kind.value}'")
@@ -94,3 +114,17 @@ class AlarmSettings(Strict):
         if self.limit is not None and self.limit <= 0 and kind in _NEEDS_LIMIT | OF_SOURCES:
             raise ValueError(f"the limit of '{kind.value}' must be above 0")
         return self
+
+
+def _check_places(rule: AlarmSettings, kind: AlarmKind) -> None:
+    if kind in OF_SOURCES:
+        if rule.source is None or rule.equipment is not None or rule.signal is not None:
+            raise ValueError(f"'{kind.value}' watches sources: give 'source', not 'equipment' and 'signal'")
+    elif kind in FOUND:
+        if rule.equipment is None or rule.signal is not None or rule.source is not None:
+            raise ValueError(f"'{kind.value}' is found of equipment: give 'equipment', not 'signal' or 'source'")
+        for key in ("limit", "on_delay_seconds", "off_delay_seconds", "suppressed_while"):
+            if getattr(rule, key) is not None:
+                raise ValueError(f"'{key}' means nothing for the kind '{kind.value}'")
+    elif rule.equipment is None or rule.signal is None or rule.source is not None:
+        raise ValueError(f"'{kind.value}' watches signals: give 'equipment' and 'signal', not 'source'")

@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from plant import patterns
+from plant.alarm_found import with_found
 from plant.alarm_rules import assemble_alarms, with_table
 from plant.alarm_table import load_table
 from plant.alarms import AlarmDefinition
@@ -222,8 +223,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     rules, reasons = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("states", "reasons"))
     states = assemble_states(root, equipment, signals, rules, reasons, problems)
     notices = _notices(root, path.parent, equipment, calendars, files, problems)
-    rules = ((entry.place, entry.value) for entry in _placed(files, "alarms"))
-    alarms_by_rules = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, rules, problems)
+    alarm_rules = [(entry.place, entry.value) for entry in _placed(files, "alarms")]
+    alarms_by_rules = assemble_alarms(root, [SourceId(source.id) for source in given[0]], signals, alarm_rules, problems)
     alarms = _table(root, [SourceId(source.id) for source in given[0]], signals, alarms_by_rules, files, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "charts"))
     charts = assemble_charts(root, equipment, signals, rules, problems)
@@ -232,6 +233,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     heads = [(f"{f.place}: vision", f.value.vision) for f in files if f.value.vision is not None]
     cameras, stations = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("cameras", "stations"))
     vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
+    alarms_by_rules = with_found(root, alarms_by_rules, alarm_rules, charts, condition, problems)
+    alarms = with_found(root, alarms, alarm_rules, charts, condition, [])
     if problems:
         raise SettingsError(problems)
     shipping = next((f.value.ingest for f in files if f.value.ingest is not None), IngestSettings())

@@ -92,6 +92,7 @@ def monitor_lines(groups: Iterable[Ruled], takt_seconds: float) -> Iterator[str]
     for group in known:
         if group.kind in _WATCHED:
             yield from _watch(group, *_WATCHED[group.kind])
+    yield from _found(known)
 
 
 def _calendars(groups: Sequence[Ruled], takt_seconds: float) -> Iterator[str]:
@@ -204,3 +205,23 @@ def _watch(group: Ruled, signals: Sequence[str], wears: str) -> Iterator[str]:
     if wears:
         yield f"wear = {{ signal = {text(wears)}, step = {text(_STEP_OF_WEAR[group.kind])}, worn_percent = 20 }}"
     yield ""
+
+
+def _found(groups: Sequence[Ruled]) -> Iterator[str]:
+    """Yield alarms of what the monitor finds: a part out of its limits is soon looked at, a tool that wears within the shift."""
+    if any(group.kind in CHARTED for group in groups):
+        yield "[[alarms]]"
+        yield 'equipment = "**"'
+        yield 'kind = "chart"'
+        yield 'rules = ["beyond_limits"]'
+        yield 'priority = "low"'
+        yield 'response = "Look at the chart: gauge the next part, find what changed, note the cause"'
+        yield ""
+    if any(group.kind in _WATCHED for group in groups):
+        yield "[[alarms]]"
+        yield 'equipment = "**"'
+        yield 'kind = "condition"'
+        yield 'severity = "clear"'
+        yield 'priority = "medium"'
+        yield 'response = "Look at the reasons, and at the tool or the part named there, before the next change of shift"'
+        yield ""

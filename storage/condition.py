@@ -25,10 +25,22 @@ INSERT INTO condition_baseline (stream_id, from_time, middle, low, high, parts) 
 ON CONFLICT (stream_id, from_time) DO UPDATE SET middle = excluded.middle, low = excluded.low, high = excluded.high, parts = excluded.parts
 """
 _FINDING = """
-INSERT INTO condition_finding (equipment_id, program, step, occurrence, begin_time, end_time, last_time, severity, ratio, parts, reasons)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (equipment_id, program, step, occurrence, begin_time) DO UPDATE SET end_time = excluded.end_time,
-    last_time = excluded.last_time, severity = excluded.severity, ratio = excluded.ratio, parts = excluded.parts, reasons = excluded.reasons
+WITH before AS (
+    SELECT severity, end_time FROM condition_finding WHERE equipment_id = %(equipment)s AND program = %(program)s AND step = %(step)s
+        AND occurrence = %(occurrence)s AND begin_time = %(begin)s
+), written AS (
+    INSERT INTO condition_finding (equipment_id, program, step, occurrence, begin_time, end_time, last_time, severity, ratio, parts,
+        reasons)
+    VALUES (%(equipment)s, %(program)s, %(step)s, %(occurrence)s, %(begin)s, %(end)s, %(last)s, %(severity)s, %(ratio)s, %(parts)s,
+        %(reasons)s)
+    ON CONFLICT (equipment_id, program, step, occurrence, begin_time) DO UPDATE SET end_time = excluded.end_time,
+        last_time = excluded.last_time, severity = excluded.severity, ratio = excluded.ratio, parts = excluded.parts,
+        reasons = excluded.reasons
+)
+INSERT INTO condition_change (equipment_id, program, step, occurrence, begin_time, time, severity, ratio, ended)
+SELECT %(equipment)s, %(program)s, %(step)s, %(occurrence)s, %(begin)s, coalesce(%(end)s::timestamptz, %(last)s), %(severity)s, %(ratio)s,
+    %(end)s::timestamptz IS NOT NULL
+WHERE NOT EXISTS (SELECT FROM before WHERE severity = %(severity)s AND (end_time IS NULL) = (%(end)s::timestamptz IS NULL))
 """
 _TOOL = """
 INSERT INTO condition_tool (equipment_id, begin_time, end_time, tool, parts, outlook, rise_percent, limit_percent, remaining, remaining_low,
@@ -222,12 +234,21 @@ def put_baselines(connection: Connection, rows: Iterable[BaselineRow]) -> None:
 
 
 def put_findings(connection: Connection, equipment: int, rows: Iterable[FindingRow]) -> None:
-    """Store findings; one that began at the same time in the same step is brought up to date."""
+    """Store findings; one that began at the same time in the same step is brought up to date, and its changes are kept."""
     values = [
-        (
-            *(equipment, row.program, row.step, row.occurrence, moment(row.begin_us), None if row.end_us is None else moment(row.end_us)),
-            *(moment(row.last_us), row.severity.value, row.ratio, row.parts, Jsonb(list(row.reasons))),
-        )
+        {
+            "equipment": equipment,
+            "program": row.program,
+            "step": row.step,
+            "occurrence": row.occurrence,
+            "begin": moment(row.begin_us),
+            "end": None if row.end_us is None else moment(row.end_us),
+            "last": moment(row.last_us),
+            "severity": row.severity.value,
+            "ratio": row.ratio,
+            "parts": row.parts,
+            "reasons": Jsonb(list(row.reasons)),
+        }
         for row in rows
     ]
     if values:

@@ -8,12 +8,14 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from dashboard.chart_words import rule_words
 from dashboard.context import PageContext
 from dashboard.pages.parts import NONE_SHOWN, also, moment, state, table
 from dashboard.texts import Texts
 from dashboard.viewing_alarms import UNSEEN
 from dashboard.views_alarms import AlarmLineView, AlarmView
-from plant.alarms import AlarmState
+from plant.alarms import AlarmKind, AlarmState
+from plant.charts import Rule
 from storage.people import Role
 
 MOST_SHOWN = 200
@@ -83,6 +85,8 @@ def kind_words(which: str, t: Texts) -> str:
         "disconnected": t("source away"),
         "gap": t("samples missing"),
         "told": t("told by the device"),
+        "chart": t("out of control"),
+        "condition": t("not as usual"),
     }
     return words.get(which, which)
 
@@ -190,7 +194,10 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
     head = one.message or f"{signal or one.source}: {own}"
     place: Any = NONE_SHOWN
     if one.equipment:
-        place = dcc.Link(names.get(one.equipment, one.equipment), href=f"/equipment/{one.equipment}", title=t("Trends"))
+        page, words = {"chart": ("/charts", t("Control charts")), "condition": ("/condition", t("Equipment condition"))}.get(
+            one.kind, (f"/equipment/{one.equipment}", t("Trends"))
+        )
+        place = dcc.Link(names.get(one.equipment, one.equipment), href=page, title=words)
     elif one.source:
         place = dcc.Link(one.source, href="/sources")
     below = [place, " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
@@ -207,7 +214,15 @@ def _value(one: AlarmView | AlarmLineView, t: Texts) -> Component:
     content: list[Component] = [html.Div(said, className="number")]
     if one.limit is not None and one.value is not None:
         content.append(html.Div(t("limit {limit}", limit=f"{one.limit:.6g}"), className="small quiet number"))
+    if one.kind == AlarmKind.CHART and one.text:
+        content.append(html.Div(_broken(one.text, t), className="small quiet wrap"))
     return html.Div(content)
+
+
+def _broken(text: str, t: Texts) -> str:
+    """Return the rules that a point violates as people call them; the journal has their names."""
+    names = [name.replace(" ", "_") for name in text.split(", ")]
+    return ", ".join(rule_words(Rule(name), t) if name in set(Rule) else name for name in names)
 
 
 def _pick(one: AlarmView, t: Texts) -> Component:

@@ -9,6 +9,7 @@ from dash import Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
+from dashboard.chart_words import rule_words
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, age, also, facts, moment, notice, problems_of, state, table, whole
@@ -26,7 +27,7 @@ _SHOWN_INDICES = ("Cmk", "Cpk", "Ppk")
 def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its list is drawn again every two seconds while the stream lives."""
     t = texts_of(context.language)
-    rules = {rule.value: _rule(rule, t) for rule in Rule}
+    rules = {rule.value: rule_words(rule, t) for rule in Rule}
     told = {"zone": context.time_zone, "rules": rules}
     return html.Div(
         [
@@ -222,8 +223,8 @@ def _broken(points: PointsView, t: Texts, zone: str) -> Component:
         causes.setdefault(note.number, []).append(f"{note.cause} ({note.actor})")
     rows = []
     for n in range(len(points.number) - 1, -1, -1):
-        words = [_rule(Rule(rule), t) for rule in points.rules[n]]
-        words += [t("spread: {rule}", rule=_rule(Rule(rule), t)) for rule in points.spread_rules[n]]
+        words = [rule_words(Rule(rule), t) for rule in points.rules[n]]
+        words += [t("spread: {rule}", rule=rule_words(Rule(rule), t)) for rule in points.spread_rules[n]]
         number = points.number[n]
         if words or number in causes:
             why = "; ".join(causes.get(number, []))
@@ -333,21 +334,6 @@ def _rules(one: ChartView, t: Texts) -> str:
         RuleSet.LIMITS: t("limits only"),
     }
     return names[RuleSet(one.rule_set)] if one.rule_set in RULES else one.rule_set
-
-
-def _rule(rule: Rule, t: Texts) -> str:
-    words = {
-        Rule.BEYOND: t("beyond its limits"),
-        Rule.RUN_9: t("nine in a row on one side of the centre"),
-        Rule.RUN_8: t("eight in a row on one side of the centre"),
-        Rule.TREND: t("six in a row rising or falling"),
-        Rule.ALTERNATING: t("fourteen in a row going up and down"),
-        Rule.TWO_OF_THREE: t("two of three beyond 2 sigma on one side"),
-        Rule.FOUR_OF_FIVE: t("four of five beyond 1 sigma on one side"),
-        Rule.STRATIFIED: t("fifteen in a row within 1 sigma"),
-        Rule.MIXED: t("eight in a row outside 1 sigma on both sides"),
-    }
-    return words[rule]
 
 
 def _kind(kind: str, t: Texts) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from plant.alarms import AlarmDefinition, AlarmKind, Priority, Suppression
+from plant.alarms import FOUND, AlarmDefinition, AlarmKind, Priority, Suppression
 from plant.errors import SettingsError
 from plant.settings import SiteFile
 from plant.signals import SignalPath
@@ -134,3 +134,60 @@ def test_a_rule_that_contradicts_itself_is_refused(rule: dict[str, Any], words: 
     with pytest.raises(ValidationError) as error:
         settings(rule)
     assert words in str(error.value)
+
+
+FOUND_ON = {
+    "charts": [{"id": "current", "equipment": "line/cell/*", "signal": "current", "every_seconds": 60, "rules": "western_electric"}],
+    "condition": [{"equipment": "line/cell/robot-1", "signals": ["current"], "parts": "program"}],
+}
+
+
+def found_alarms(*rules: dict[str, Any]) -> dict[str, AlarmDefinition]:
+    whole = settings(*rules).model_dump(exclude_unset=True) | FOUND_ON
+    return {alarm.id.removeprefix("acme/north/line/cell/"): alarm for alarm in site_of(SiteFile.model_validate(whole)).alarms}
+
+
+def test_charts_and_condition_are_alarms_where_a_rule_says_so_and_nowhere_else() -> None:
+    assert not any(alarm.kind in FOUND for alarm in found_alarms().values())
+    found = found_alarms(
+        {"equipment": "**", "kind": "chart", "priority": "low", "message": "{chart} of {unit}"},
+        {"equipment": "**/robot-2", "kind": "chart", "chart": "cur*", "rules": ["beyond_limits"], "latching": True},
+        {"equipment": "**", "kind": "condition", "severity": "clear"},
+    )
+    one, two = found["robot-1:chart-current"], found["robot-2:chart-current"]
+    assert (one.priority, one.texts, one.chart, one.latching) == (Priority.LOW, (), f"current:{ROBOT}", False)
+    assert (two.priority, two.texts, two.latching) == (Priority.LOW, ("beyond_limits",), True)
+    wear = found["robot-1:condition"]
+    assert (wear.texts, wear.message) == (("clear", "strong"), "robot-1 does not work as usual")
+    assert "robot-2:condition" not in found
+    away = found_alarms({"equipment": "**", "kind": "chart"}, {"equipment": "**/robot-1", "kind": "chart", "enabled": False})
+    assert [name for name, alarm in away.items() if alarm.kind is AlarmKind.CHART] == ["robot-2:chart-current"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"equipment": "paint/**", "kind": "chart"}, "no chart '*' of equipment that fits 'paint/**'; there is e.g. 'current' of"),
+        ({"equipment": "**/robot-2", "kind": "condition"}, "no equipment that [[condition]] watches fits"),
+        ({"equipment": "**", "kind": "chart", "rules": ["nine_on_one_side"]}, "is judged by 'western_electric', which has none of them"),
+    ],
+)
+def test_a_rule_for_what_is_found_that_can_never_hold_is_refused(rule: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        found_alarms(rule)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"equipment": "**", "signal": "current", "kind": "chart"}, "give 'equipment', not 'signal' or 'source'"),
+        ({"equipment": "**", "kind": "chart", "limit": 3}, "'limit' means nothing for the kind 'chart'"),
+        ({"equipment": "**", "kind": "chart", "severity": "clear"}, "'severity' means nothing for the kind 'chart'"),
+        ({**CURRENT, "kind": "high", "rules": ["beyond_limits"]}, "'rules' means nothing for the kind 'high'"),
+    ],
+)
+def test_keys_that_mean_nothing_for_what_is_found_are_named(rule: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(rule)
+    assert words in str(caught.value)
