@@ -133,6 +133,8 @@ _GAPS = st.dictionaries(
 @given(
     _histories(),
     st.lists(st.integers(1, 299), max_size=9),
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([-1_001, -1_000, -999, -500, -1, 0, 1, 500, 1_000, 1_001])), max_size=6),
+    st.sampled_from([0, 1, 500, 999, 1_000, 1_001, 1_500]),
     _GAPS,
     st.sampled_from([None, 4 * SECOND]),
     st.sampled_from([0, SECOND, 3 * SECOND]),
@@ -140,23 +142,44 @@ _GAPS = st.dictionaries(
 def test_intervals_are_the_same_however_time_is_cut(
     history: dict[SignalPath, SignalSamples],
     cuts: list[int],
+    close: list[tuple[int, int]],
+    hole_us: int,
     drawn: dict[SignalPath, list[tuple[int, int]]],
     silent_us: int | None,
     hold_us: int,
 ) -> None:
     model = replace(MODEL, silent_us=silent_us, hold_us=hold_us)
     tenth = SECOND // 10
-    gaps = {path: _divided([(a * tenth, (a + n) * tenth) for a, n in spans]) for path, spans in drawn.items()}
+    gaps = {path: _divided([(a * tenth, (a + n) * tenth) for a, n in spans], hole_us) for path, spans in drawn.items()}
     whole = _pieces(model, history, gaps, [30 * SECOND])
-    assert _pieces(model, history, gaps, [*(cut * SECOND // 10 for cut in sorted(set(cuts))), 30 * SECOND]) == whole
+    # cuts close to where a hole between two pieces of one outage begins and ends, as well as anywhere
+    ends = {cut * tenth for cut in cuts} | {max(1, min(second * SECOND + off, 30 * SECOND - 1)) for second, off in close}
+    assert _pieces(model, history, gaps, [*sorted(ends), 30 * SECOND]) == whole
     assert whole[0].from_us == 0
     assert whole[-1].to_us == 30 * SECOND
     assert all(a.to_us == b.from_us for a, b in pairwise(whole))
 
 
-def _divided(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Gaps as they are told: an outage piece by piece, some of which do not quite touch."""
-    return [(at, min(b, at + SECOND - (at // SECOND % 2) * 500)) for a, b in spans for at in range(a, b, SECOND)]
+@pytest.mark.parametrize("hold_us", [0, SECOND])
+@pytest.mark.parametrize("hole_us", [0, 1, 500, 999, 1_000, 1_001, 1_500])
+def test_a_cut_at_the_edge_of_a_hole_between_two_pieces_of_an_outage_changes_nothing(hole_us: int, hold_us: int) -> None:
+    model = replace(MODEL, hold_us=hold_us)
+    first = 5 * SECOND
+    gaps = {POWER: [(3 * SECOND, first), (first + hole_us, 7 * SECOND)]}
+    history = ALL_WELL | {POWER: column(*((t / 10, 9.0) for t in range(100)))}
+    whole = _pieces(model, history, gaps, [10 * SECOND])
+    for edge in (first, first + hole_us, first + 1_000):
+        for off in (-1_001, -1_000, -1, 0, 1, 250, 1_000, 1_001):
+            assert _pieces(model, history, gaps, [edge + off, 10 * SECOND]) == whole, (edge, off)
+
+
+def _divided(spans: list[tuple[int, int]], hole_us: int) -> list[tuple[int, int]]:
+    """Gaps as they are told: an outage piece by piece, each ending with a second, some of which do not quite touch."""
+    found = []
+    for a, b in spans:
+        edges = [a, *range(a - a % SECOND + SECOND, b, SECOND), b]
+        found += [(begin, min(b, end - (end // SECOND % 2) * hole_us)) for begin, end in pairwise(edges)]
+    return [(begin, end) for begin, end in found if begin < end]
 
 
 def _pieces(
