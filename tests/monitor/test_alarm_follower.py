@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from monitor.alarm_follower import AlarmFollower
 from plant.alarms import ActionKind, AlarmState
 from plant.clock import SystemClock
+from plant.errors import Unavailable
 from storage.alarms import ask, read_actions, read_standings
+from storage.feed import read_marks
+from storage.progress import read_progress
 from tests.ingest.parts import until
-from tests.monitor.alarm_plant import SECOND, Plant, alarm, robot_site, without_sources
+from tests.monitor.alarm_parts import ManualClock
+from tests.monitor.alarm_plant import SECOND, SOURCE, Plant, alarm, robot_site, without_sources
 
 Start = Callable[..., Plant]
 
@@ -70,6 +75,47 @@ def test_the_monitor_goes_on_after_a_kill_without_a_line_lost_or_twice(start: St
         ("current:high", "inactive", "unacknowledged", "returned", 1_400_000),
     ]
     assert [entry.seq for entry in plant.journal()] == [1, 2]
+
+
+def test_progress_is_saved_with_the_lines_of_the_journal_and_not_a_moment_later(start: Start) -> None:
+    plant = start()
+    clock = ManualClock(SystemClock().now_us())
+    plant.follower = AlarmFollower(plant.site, clock)  # its clock stands: nothing is saved because time goes by
+    plant.ship([("current", 100, 70)], 200)
+    plant.step()
+    for place in range(1, 4):
+        at = place * SECOND
+        plant.ship([("current", at, 90 if place % 2 else 10)], at + 100)
+        plant.step()
+        before = plant.told()
+        assert len(before) == place
+        known = read_progress(plant.connection, "alarms")
+        assert known is not None
+        # who goes on from what is stored is behind none of the lines
+        assert known.done_us == read_marks(plant.connection)[SOURCE].until_us
+        plant.restart()
+        plant.step()
+        assert plant.told() == before
+        plant.follower = AlarmFollower(plant.site, clock)
+
+
+def test_a_line_of_which_the_progress_could_not_be_saved_is_not_in_the_journal(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant = start()
+    plant.ship([("current", 100, 70)], 200)
+    plant.step()
+
+    def away(*_: object) -> None:
+        raise Unavailable("the database is away")
+
+    plant.ship([("current", 300, 90)], 400)
+    with monkeypatch.context() as broken:
+        broken.setattr("monitor.alarm_follower.write_progress", away)
+        with pytest.raises(Unavailable):
+            plant.step()
+    assert plant.told() == []
+    plant.restart()
+    plant.step()
+    assert plant.told() == [("current:high", "active", "normal", "unacknowledged", 300)]
 
 
 def test_a_delay_ends_though_the_value_rests(start: Start) -> None:

@@ -70,6 +70,26 @@ def test_a_value_that_comes_back_within_the_delay_raises_nothing() -> None:
     assert changes_of(slow, [(10, 11), (110, 9)], 1000) == [(110, True, 11), (110, False, 9)]
 
 
+@pytest.mark.parametrize("breaks", [[(50, 9.0)], [(50, math.nan)]], ids=["a value that is back", "a value that is none"])
+def test_an_alarm_whose_delay_runs_is_looked_at_though_the_bounds_of_what_came_raise_nothing(breaks: list[tuple[int, float]]) -> None:
+    judge = LimitJudge([definition(on_delay_us=100)], np.array([0]))
+    assert not len(judged(judge, [(10, 11)], 20))
+    # a batch that lies wholly below the limit, or says nothing: it breaks the delay
+    assert not len(judged(judge, breaks, 60))
+    assert not len(judged(judge, [(70, 12)], 150))
+    found = judged(judge, [], 171)
+    assert (found.time_us.tolist(), found.active.tolist()) == ([170], [True])
+
+
+def test_a_delay_to_return_that_runs_is_broken_by_a_batch_that_lies_wholly_beyond_the_limit() -> None:
+    judge = LimitJudge([definition(off_delay_us=100)], np.array([0]))
+    assert judged(judge, [(10, 11)], 20).active.tolist() == [True]
+    assert not len(judged(judge, [(30, 9)], 40))
+    assert not len(judged(judge, [(60, 12)], 100))
+    assert not len(judged(judge, [], 140))
+    assert judged(judge, [(150, 9)], 260).time_us.tolist() == [250]
+
+
 def test_an_unknown_value_proves_nothing_and_breaks_a_delay() -> None:
     assert changes_of(definition(), [(1, 11), (2, math.nan), (3, 11), (4, math.nan)], 9) == [(1, True, 11)]
     assert changes_of(definition(on_delay_us=100), [(10, 11), (50, math.nan), (60, 11)], 160) == []
