@@ -17,6 +17,7 @@ from leadhand.alarming import alarms_app
 from leadhand.condition_commands import condition_app
 from leadhand.console import Console
 from leadhand.home import DEMO, open_home, used_home
+from leadhand.joint_command import joint
 from plant.clock import SystemClock
 from plant.errors import Rejected, SettingsError, Unavailable
 
@@ -48,6 +49,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(people_app, name="people")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
+app.command()(joint)
 monitor_app = typer.Typer(help="What the monitor made of samples, looked at again.", no_args_is_help=True)
 app.add_typer(monitor_app, name="monitor")
 

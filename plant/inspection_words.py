@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from plant.joint_words import CURVE_REASONS, JOINT_REASONS
+
 FRAME_REASONS: Final = {
     "no_model": "There is no model for {subject} here: nothing was judged.",
     "no_calibration": "The view has no calibration: pixels cannot be told in millimetres.",
@@ -38,5 +40,5 @@ REFUSED_REASONS: Final = {
 }
 """Why a file is no picture to be looked at."""
 
-REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS}
+REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS, **CURVE_REASONS, **JOINT_REASONS}
 """All. Codes of one subject are added where they are judged, in a table of their own."""

@@ -80,6 +80,8 @@ class JointCurve:
     """From when on the tool is let go and torque falls; None where the controller does not say."""
     errors: tuple[str, ...] = field(default=())
     """What the tool says went wrong."""
+    unread: tuple[str, ...] = field(default=())
+    """What the tool tells and nobody here understands: such a curve is never released unseen."""
 
     def __post_init__(self) -> None:
         """Raise Rejected for columns that do not fit together."""

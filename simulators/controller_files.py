@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
-
 from plant.joint_curves import CurveStep, JointCurve, Quantity
 
 
@@ -45,7 +43,6 @@ def _step(curve: JointCurve, number: int, step: CurveStep, *, last: bool) -> dic
             if value is not None:
                 functions.append({"name": f"MF{'s' if end == 'Max' else ''} {_name(window.quantity)}{end}", "nom": value})
                 functions[-1]["act"] = _figure(window.reached)
-    released = {} if curve.release_s is None or not last else {"torsion release": int(np.searchsorted(elapsed, curve.release_s))}
     return {
         "step type": "standard",
         "row": str(number + 2),
@@ -57,8 +54,7 @@ def _step(curve: JointCurve, number: int, step: CurveStep, *, last: bool) -> dic
         "category": 3 if last else 0,
         "result": "OK" if step.ok else "NOK",
         "tightening functions": functions,
-        "graph": released
-        | {
+        "graph": {
             "angle values": [round(float(value), 3) for value in angle],
             "torque values": [round(float(value), 3) for value in torque],
             "gradient values": [0.0] * len(angle),

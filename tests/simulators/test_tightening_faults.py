@@ -29,7 +29,7 @@ def test_good_joints_scatter_and_are_good() -> None:
     forces = [one.clamp_kn for one in made]
     assert all(one.curve.tool_ok for one in made)
     assert 205 < min(forces) < 250 < max(forces) < 310
-    assert all(TORQUE_WINDOW[0] < one.curve.steps[1].windows[0].reached < TORQUE_WINDOW[1] for one in made)
+    assert all(TORQUE_WINDOW[0] < (one.curve.steps[1].windows[0].reached or 0) < TORQUE_WINDOW[1] for one in made)
 
 
 def test_there_are_more_than_twenty_ways_to_be_wrong() -> None:
