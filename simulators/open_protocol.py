@@ -35,6 +35,7 @@ from protocols.open_protocol_traces import (
     parse_subscription,
     subscribed_kinds,
 )
+from simulators.listening import stop_accepting
 from simulators.tightening import COUNTS_PER_DEG, COUNTS_PER_NM, SAMPLE_US, JointFault, Program, Tightened, tighten
 
 _STATUS: Final = {AgainstLimits.LOW: 0, AgainstLimits.OK: 1, AgainstLimits.HIGH: 2}
@@ -147,8 +148,9 @@ class Controller:
 
     async def stop(self) -> None:
         """Hang up and listen no more."""
-        if self._server is not None:
-            self._server.close()
+        server, self._server = self._server, None
+        if server is not None:
+            await stop_accepting(server)
         self.hang_up()
         for task in list(self._tasks):
             task.cancel()
@@ -342,6 +344,7 @@ class Controller:
                 self._leave(client)
             with contextlib.suppress(Exception):
                 writer.transport.abort()
+                await writer.wait_closed()
             self._tasks.discard(task)
 
     def _leave(self, client: _Client) -> None:

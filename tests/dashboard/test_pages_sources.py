@@ -18,6 +18,7 @@ from plant.site import load_site
 from tests.dashboard.browser import chromium, until, visitor
 from tests.dashboard.stage import dashboard_before, make_stage
 from tests.databases import fresh_database
+from tests.protocols.opcua_servers import started
 
 pytestmark = pytest.mark.browser
 
@@ -25,10 +26,13 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def opc_ua_server() -> Iterator[str]:
     """The address of an OPC UA server without security that offers three variables."""
-    ready, ended, address = threading.Event(), asyncio.Event(), []
-    loop = asyncio.new_event_loop()
+    ready, address = threading.Event(), []
+    loop: asyncio.AbstractEventLoop
+    ended: asyncio.Event
 
     async def serve() -> None:
+        nonlocal loop, ended
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
         server = Server()
         await server.init()
         server.set_endpoint("opc.tcp://127.0.0.1:0/")
@@ -38,19 +42,19 @@ def opc_ua_server() -> Iterator[str]:
         await press.add_variable(ua.NodeId.from_string(f"ns={index};s=force"), f"{index}:Force kN", 12.5)
         await press.add_variable(ua.NodeId.from_string(f"ns={index};s=strokes"), f"{index}:Strokes", 7, ua.VariantType.Int32)
         await press.add_variable(ua.NodeId.from_string(f"ns={index};s=mode"), f"{index}:Mode", "auto")
-        async with server:
+        async with started(server):
             port = server.bserver._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
             address.append(f"opc.tcp://127.0.0.1:{port}/")
             ready.set()
             await ended.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
     assert ready.wait(30)
     yield address[0]
     loop.call_soon_threadsafe(ended.set)
-    thread.join(10)
-    loop.close()
+    thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(

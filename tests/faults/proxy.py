@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests.listener import Listener
 from tests.ports import free_port
 
 Place = tuple[str, int] | Path
@@ -40,9 +41,8 @@ class Link:
     def __init__(self, proxies: Proxies, target: Place, seed: int) -> None:
         self._proxies = proxies
         self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._through = asyncio.Event()
         self._through.set()
         self.target = target
@@ -87,42 +87,26 @@ class Link:
         return len(self._open) // 2
 
     async def _listen(self) -> None:
-        if self._server is not None:
-            return
-        if self.path is not None:
-            self._server = await asyncio.start_unix_server(self._join, self.path)
-        else:
-            self._server = await asyncio.start_server(self._join, self._host, self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+        if self._listener is None:
+            listening = _unix_listener(self.path) if self.path is not None else socket.create_server((self._host, self.port))
+            self._listener = Listener(listening, self._join, resets=True)
 
     _host = "127.0.0.1"
 
     async def _reset(self) -> None:
-        for writer in list(self._open):
-            _abort(writer)
-        self._open.clear()
+        if self._listener is not None:
+            await self._listener.hang_up()
 
     async def _close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.end()
         if self.path is not None:
             self.path.unlink(missing_ok=True)
-        await self._reset()
         self._through.set()
-
-    async def _end(self) -> None:
-        await self._close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections.append(time.monotonic())
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         ours = [writer]
         self._open.add(writer)
         try:
@@ -136,10 +120,10 @@ class Link:
                 there, back = await asyncio.open_connection(*self.target)
             ours.append(back)
             self._open.add(back)
-            await asyncio.gather(
+            await _first_of(
                 self._pass_on(reader, back, lambda: self.to_server, up=True), self._pass_on(there, writer, lambda: self.to_client, up=False)
             )
-        except (OSError, asyncio.IncompleteReadError, Cut):
+        except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             for one in ours:
@@ -153,7 +137,10 @@ class Link:
             await self._through.wait()
             meddle = change()
             if meddle is not None:
-                content = meddle(content)
+                try:
+                    content = meddle(content)
+                except Cut:
+                    return
             if self.delay_seconds or self.jitter_seconds:
                 await asyncio.sleep(self.delay_seconds + self.jitter_seconds * self._random.random())
             if not up:
@@ -164,7 +151,6 @@ class Link:
                 await writer.drain()
                 if self.slice_bytes:
                     await asyncio.sleep(0)
-        raise Cut
 
 
 class Proxies:
@@ -182,7 +168,7 @@ class Proxies:
 
     def __exit__(self, *_: object) -> None:
         for link in self._links:
-            self.run(link._end())
+            link.close()
         self.call(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -205,6 +191,24 @@ class Proxies:
     def call(self, act: Callable[[], None]) -> None:
         """Do something in the proxies' thread."""
         self._loop.call_soon_threadsafe(act)
+
+
+async def _first_of(*works: Coroutine[Any, Any, None]) -> None:
+    """Do some things at once until the first of them ends; the others are over then, too."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _unix_listener(path: Path) -> socket.socket:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+    return listening
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

@@ -51,7 +51,7 @@ class Tools:
         async def run() -> T:
             return function()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
     def tighten(self, part: str = "EX-1", faults: dict[int, JointFault] | None = None) -> list[Bolt]:
         return self.call(lambda: self.controller.tighten(part, 36, faults))
@@ -79,11 +79,11 @@ def controller_running(settings: ControllerSettings | None = None, *, port: int 
         await controller.start(port=port)
         return controller
 
-    controller = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
+    controller = asyncio.run_coroutine_threadsafe(begin(), loop).result(60)
     try:
         yield Tools(controller, loop)
     finally:
-        asyncio.run_coroutine_threadsafe(controller.stop(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(controller.stop(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()

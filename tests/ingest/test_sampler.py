@@ -26,8 +26,9 @@ from plant.equipment import EquipmentId
 from plant.ledger import Counts, Gap, GapReason
 from plant.signals import DataType, Signal, SignalPath, SourceId, StoreRule
 from protocols.opcua_client import OpcUaEndpoint
-from tests.ingest.parts import until
+from tests.ingest.parts import PATIENCE, until
 from tests.ports import free_port
+from tests.protocols.opcua_servers import started
 
 SOURCE = SourceId("server")
 NAMESPACE = "urn:test:machine"
@@ -64,7 +65,8 @@ class Machine:
     def stop(self) -> None:
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(20)
+            self._thread.join(20 * PATIENCE)
+            assert not self._thread.is_alive()
 
     async def _serve(self) -> None:
         server = Server()
@@ -80,7 +82,7 @@ class Machine:
         overflow = ua.StatusCode(0x480)  # type: ignore[arg-type]
         now = ua.DateTime.now(UTC)
         await spilled.write_value(ua.DataValue(ua.Variant(2.0, ua.VariantType.Double), overflow, now))
-        async with server:
+        async with started(server):
             self._ready.set()
             value = 0.0
             while not self._stop.is_set():

@@ -15,17 +15,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, cast
 
+from asyncua.server.server import Server
 from asyncua.ua.attribute_ids import AttributeIds
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from protocols import pki
+from simulators.opcua_connections import end_connections
 from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -108,6 +110,18 @@ def asyncua_server(*arguments: str, port: int | None = None) -> Iterator[ServerP
         server.kill()
 
 
+@asynccontextmanager
+async def started(server: Server) -> AsyncIterator[None]:
+    """Keep asyncua's server running in this loop while the block runs; no connection is left open afterwards."""
+    await server.start()
+    try:
+        yield
+    finally:
+        if server.bserver is not None:
+            await end_connections(server.bserver)
+        await server.stop()
+
+
 def make_identity(folder: Path, uri: str, *, from_days: float = -1, to_days: float = 365) -> tuple[Path, Path]:
     """Return the files of a new certificate and key, valid between so many days from now."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -130,7 +144,6 @@ async def _serve(options: argparse.Namespace) -> None:
     from asyncua.crypto.permission_rules import SimpleRoleRuleset, User, UserRole
     from asyncua.crypto.truststore import TrustStore
     from asyncua.crypto.validator import CertificateValidator, CertificateValidatorOptions
-    from asyncua.server.server import Server
 
     class OneUser:
         def get_user(self, iserver: Any, username: str | None = None, password: str | None = None, certificate: Any = None) -> User | None:

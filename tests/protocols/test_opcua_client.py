@@ -18,6 +18,7 @@ from plant.signals import DataType
 from protocols import opcua_reading
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, Reading, ResolvedNode, UnresolvedNode, open_session
 from tests.ingest.parts import PATIENCE
+from tests.listener import listen
 from tests.ports import free_port
 from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server
 
@@ -340,17 +341,6 @@ async def test_what_is_no_address_is_told_with_the_form_of_one(url: str) -> None
         await open_session(plain(url))
 
 
-class Impostor(asyncio.Protocol):
-    """What listens on the port but is no OPC UA server."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._answer)
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -364,13 +354,13 @@ class Impostor(asyncio.Protocol):
     ids=["silence", "http", "endless", "zeros allowed", "error", "zeros"],
 )
 async def test_what_is_no_opc_ua_server_is_unavailable_in_time(answer: bytes) -> None:
-    other = await asyncio.get_running_loop().create_server(lambda: Impostor(answer), "127.0.0.1", 0)
-    async with asyncio.timeout(2 * PATIENCE):
+    async def impostor(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await reader.read()
+
+    async with listen(impostor) as other, asyncio.timeout(2 * PATIENCE):
         with pytest.raises(Unavailable):
-            await open_session(plain(f"opc.tcp://127.0.0.1:{other.sockets[0].getsockname()[1]}/", timeout_seconds=0.5))
-    other.close()
-    await other.wait_closed()
-    await asyncio.sleep(0.01)
+            await open_session(plain(f"opc.tcp://127.0.0.1:{other.port}/", timeout_seconds=0.5))
 
 
 async def test_a_password_is_never_sent_over_no_security() -> None:

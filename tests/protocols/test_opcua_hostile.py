@@ -16,6 +16,7 @@ from plant.signals import DataType
 from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, open_session
 from protocols.opcua_discovery import discover
 from tests.ingest.parts import PATIENCE
+from tests.listener import listen
 from tests.protocols.opcua_servers import TYPES, ServerProcess, asyncua_server
 
 SPACE = "http://types.test/UA/"
@@ -28,31 +29,25 @@ class Meddler:
 
     def __init__(self, server: ServerProcess) -> None:
         self._server = server
-        self._tasks: set[asyncio.Task[None]] = set()
         self.change: Callable[[bytes], bytes] | None = None
         """From a message's body to the one that the client gets."""
-        self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._join, "127.0.0.1", 0)
-        self.port = self._listener.sockets[0].getsockname()[1]
+        self._listener = listen(self._join)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._listener.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._listener.wait_closed()
+        await self._listener.end()
+
+    @property
+    def port(self) -> int:
+        return self._listener.port
 
     @property
     def endpoint(self) -> OpcUaEndpoint:
         return OpcUaEndpoint(f"opc.tcp://127.0.0.1:{self.port}/", policy="None", mode="None", timeout_seconds=1.0)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         their_reader, their_writer = await asyncio.open_connection("127.0.0.1", self._server.port)
         upwards = asyncio.create_task(self._pass_on(reader, their_writer))
         try:
@@ -63,13 +58,12 @@ class Meddler:
                     body = self.change(message[HEADERS:])
                     message = head[:4] + struct.pack("<I", HEADERS + len(body)) + message[8:HEADERS] + body
                 writer.write(message)
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             upwards.cancel()
-            for each in (writer, their_writer):
-                each.close()
-            self._tasks.discard(task)
+            await asyncio.gather(upwards, return_exceptions=True)
+            their_writer.transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while content := await reader.read(65536):
