@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from plant.equipment import EquipmentId
 from plant.oee import Made
@@ -201,13 +204,23 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+def over_a_day(page: Page, dashboard: RunningDashboard, words: str = "24 hours") -> None:
+    """Have the page show the last day: at first it shows this shift, of which there may have been little yet."""
+    page.goto(f"{dashboard.url}/losses")
+    page.locator("#losses-span").click()
+    page.get_by_role("option", name=words).click()
+    zone = ZoneInfo("Europe/Berlin")
+    begun = {datetime.fromtimestamp(dashboard.clock.now_us() / 1e6 - 24 * 3600 + later, zone).date().isoformat() for later in (0, 600)}
+    expect(page.locator("#losses-shown h2").first).to_contain_text(re.compile("|".join(rf"{day} .* " for day in begun)))
+
+
 @pytest.mark.parametrize(("language", "theme", "width"), [("en", "light", 1366), ("zh", "dark", 1024)])
 def test_the_page_shows_figures_strips_and_losses_and_nothing_scrolls_sideways(
     followed: RunningDashboard, browser: Browser, language: str, theme: str, width: int
 ) -> None:
     session = followed.session(Role.VIEWER)
     with visitor(browser, followed.url, session, language=language, theme=theme, width=width) as (page, _):
-        page.goto(f"{followed.url}/losses")
+        over_a_day(page, followed, "24 小时" if language == "zh" else "24 hours")
         expect(page.locator(".oee-figure .big")).to_have_count(4)
         expect(page.locator(".states .loss.breakdown").first).to_be_attached()
         expect(page.locator(".waterfall .fall").last).to_be_visible()
@@ -217,7 +230,7 @@ def test_the_page_shows_figures_strips_and_losses_and_nothing_scrolls_sideways(
 
 def test_a_line_is_opened_and_a_reason_is_said_on_the_page(followed: RunningDashboard, browser: Browser) -> None:
     with visitor(browser, followed.url, followed.session(Role.INSPECTOR), width=1366) as (page, _):
-        page.goto(f"{followed.url}/losses")
+        over_a_day(page, followed)
         row = page.locator("tr", has=page.get_by_text("Idle, no order")).first
         row.get_by_role("button", name="Open").click()
         page.locator("#losses-slices").get_by_role("button", name="Say why").first.click()

@@ -247,6 +247,7 @@ def test_a_database_that_was_away_often_is_looked_for_as_soon_as_at_the_first_ti
     parts.shipper._connect = reach
     with connect(parts.url, application="cutter") as cutter:
         for n in range(6):
+            until(lambda: parts.shipper.away is None, 30)
             parts.away = True
             tried.clear()
             cutter.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'test shipper'")
