@@ -10,6 +10,7 @@ many parts. ``docs/condition.md`` derives it.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -33,6 +34,8 @@ _ABOVE_REFERENCE = 1.25
 _QUIET = 0.6
 _PLAIN, _FAR_OFF = 0.7, 2.5
 _RECENT = 32
+_ROWS = 8
+"""Parts of the buffer that are remembered as one piece."""
 _GROWTH = (1.0, 1.5, 2.0, 3.0, 4.0)
 """A baseline is learned anew, from more parts, at these multiples of the least number; then it stands."""
 ENDS_BELOW = 0.5
@@ -244,20 +247,26 @@ class Watch:
             s.run[number] = 0
         s.tests[0] = 0  # limits are set anew with the next part
 
-    def packed(self) -> bytes:
-        """Return all that it knows."""
-        out = io.BytesIO()
-        np.savez_compressed(out, **{field.name: getattr(self._s, field.name) for field in fields(_State)})
-        return out.getvalue()
+    def pieces(self) -> dict[str, Numbers | npt.NDArray[np.int64]]:
+        """Return all that it knows by name. Most of it stays as it is from part to part; the buffer grows by its last rows."""
+        found = {field.name: getattr(self._s, field.name) for field in fields(_State) if field.name != "buffer"}
+        return found | {f"buffer {row}": self._s.buffer[row : row + _ROWS] for row in range(0, self._most, _ROWS)}
+
+    def go_on(self, pieces: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from what ``pieces`` gave. What was made under another least number of parts begins anew."""
+        rows = sorted((name for name in pieces if name.startswith("buffer ")), key=lambda name: int(name.partition(" ")[2]))
+        buffer = np.concatenate([pieces[name] for name in rows]) if rows else np.asarray(pieces["buffer"])
+        if buffer.shape[0] != self._most:
+            for group, context in zip(pieces["group"].tolist(), pieces["context"].tolist(), strict=True):
+                self.add(group, context)
+            return
+        whole = {field.name: np.array(pieces[field.name]) for field in fields(_State) if field.name != "buffer"}
+        self._s = _State(**whole, buffer=np.array(buffer))
 
     def unpack(self, packed: bytes) -> None:
-        """Go on from what ``packed`` gave. One made under another least number of parts begins anew."""
+        """Go on from what was kept in one piece, as former versions did."""
         with np.load(io.BytesIO(packed)) as held:
-            if held["buffer"].shape[0] != self._most:
-                for group, context in zip(held["group"].tolist(), held["context"].tolist(), strict=True):
-                    self.add(group, context)
-                return
-            self._s = _State(**{field.name: held[field.name] for field in fields(_State)})
+            self.go_on({name: held[name] for name in held.files})
 
     def _off(self, value: Numbers, judged: npt.NDArray[np.bool_]) -> Numbers:
         """Return by memory how far off each number is, in units of its scatter in control; NaN where that is not watched."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from monitor.changes import ENDS_BELOW, Call
-from monitor.condition_memory import MOST_STREAMS, Context, Memory, Tool, new_memory, pack, unpack
+from monitor.condition_memory import MOST_STREAMS, Context, Memory, Tool, new_memory, pack, pieces_of, unpack
 from monitor.condition_parts import Held, Measured, measure, told_of
 from monitor.condition_reasons import reasons_of, severity_of
 from monitor.remaining import Outlook, Remaining, learned_limit, remaining_of
@@ -94,6 +94,7 @@ class ConditionFollower:
                 if standing:
                     self._stand(connection, plan, memory, to_us)
                 stored.write_state(connection, number, memory.done_us, pack(memory), plan.least_parts)
+                stored.write_pieces(connection, number, pieces_of(memory), list(memory.kept))
                 done = [one.done_us for one in self._memories.values()]
                 write_progress(connection, NAME, min(done), b"")
         except BaseException:
@@ -111,7 +112,7 @@ class ConditionFollower:
             return known
         row = stored.read_state(connection, self._equipment[plan.equipment])
         if row is not None:
-            memory = unpack(plan, *row)
+            memory = unpack(plan, *row, stored.read_pieces(connection, self._equipment[plan.equipment]))
         else:
             first = read_first_received(connection, tuple(sources))
             if first is None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -59,6 +61,8 @@ class Memory:
     """What the signal of the tool's life held at the end of the last part."""
     worn_at: list[float] = field(default_factory=list)
     """Rises at which people called tools worn."""
+    kept: dict[str, bytes] = field(default_factory=dict)
+    """Of each piece that is stored, a digest of what it holds."""
 
     def members(self, contexts: Iterable[Context] | None = None) -> npt.NDArray[np.bool_]:
         """Return which streams belong to contexts; all without a word."""
@@ -73,14 +77,33 @@ def new_memory(plan: ConditionPlan, from_us: int) -> Memory:
     return Memory(Watch(Rule(plan.least_parts, plan.parts_per_false_call)), from_us)
 
 
-def pack(memory: Memory) -> bytes:
-    """Return all that is remembered."""
-    said: dict[str, Any] = {
-        "whole": memory.whole,
-        "before": {path: asdict(held) for path, held in memory.before.items()},
+def pieces_of(memory: Memory) -> dict[str, bytes]:
+    """Return what must be remembered beside ``pack`` and changed since this was called last, by name; ready to be stored."""
+    found: dict[str, bytes] = {}
+    fixed = {
         "streams": [[key.program, key.step, key.occurrence, key.signal, key.feature] for key in memory.streams],
         "numbers": memory.numbers,
         "contexts": [[*context, number] for context, number in memory.contexts.items()],
+    }
+    plain = {"streams": json.dumps(fixed, separators=(",", ":")).encode()}
+    for name, column in memory.watch.pieces().items():
+        out = io.BytesIO()
+        np.save(out, column, allow_pickle=False)
+        plain[f"watch {name}"] = out.getvalue()
+    for name, content in plain.items():
+        digest = hashlib.blake2b(content, digest_size=16).digest()
+        if memory.kept.get(name) != digest:
+            memory.kept[name] = digest
+            found[name] = zlib.compress(content, 1)
+    memory.kept = {name: digest for name, digest in memory.kept.items() if name in plain}
+    return found
+
+
+def pack(memory: Memory) -> bytes:
+    """Return what is remembered and changes with each part; the rest is in pieces."""
+    said: dict[str, Any] = {
+        "whole": memory.whole,
+        "before": {path: asdict(held) for path, held in memory.before.items()},
         "findings": [_said(finding) for finding in memory.findings.values()],
         "told": memory.told,
         "tool": None if memory.tool is None else asdict(memory.tool),
@@ -88,15 +111,25 @@ def pack(memory: Memory) -> bytes:
         "worn_at": memory.worn_at,
     }
     head = zlib.compress(json.dumps(said, separators=(",", ":")).encode(), 1)
-    return len(head).to_bytes(4, "big") + head + memory.watch.packed()
+    return len(head).to_bytes(4, "big") + head
 
 
-def unpack(plan: ConditionPlan, done_us: int, packed: bytes) -> Memory:
-    """Return what was packed. Where the settings ask for another least number of parts, baselines begin anew."""
+def unpack(plan: ConditionPlan, done_us: int, packed: bytes, pieces: Mapping[str, bytes]) -> Memory:
+    """Return what was packed and kept in pieces; former versions packed all of it.
+
+    Where the settings ask for another least number of parts, baselines begin anew.
+    """
     length = int.from_bytes(packed[:4], "big")
     said = json.loads(zlib.decompress(packed[4 : 4 + length]))
     memory = new_memory(plan, done_us)
-    memory.watch.unpack(packed[4 + length :])
+    if len(packed) > 4 + length:
+        memory.watch.unpack(packed[4 + length :])
+    else:
+        plain = {name: zlib.decompress(content) for name, content in pieces.items()}
+        memory.kept = {name: hashlib.blake2b(content, digest_size=16).digest() for name, content in plain.items()}
+        said |= json.loads(plain["streams"])
+        watched = {name.removeprefix("watch "): content for name, content in plain.items() if name != "streams"}
+        memory.watch.go_on({name: np.load(io.BytesIO(content), allow_pickle=False) for name, content in watched.items()})
     memory.whole = said["whole"]
     memory.before = {SignalPath(path): Held(**held) for path, held in said["before"].items()}
     memory.streams = [StreamKey(*key) for key in said["streams"]]

@@ -71,7 +71,7 @@ def test_a_restart_in_between_changes_nothing() -> None:
     for number, row in enumerate(rows):
         if number % 3 == 0:
             again = watch(0, Rule(least_parts=30))
-            again.unpack(piece.packed())
+            again.go_on(piece.pieces())
             piece = again
         calls = whole.take(row)
         assert piece.take(row) == calls

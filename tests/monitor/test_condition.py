@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zlib
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from monitor.condition import ConditionFollower
+from monitor.condition_memory import new_memory, pack, pieces_of, unpack
 from plant.condition import Answer
 from plant.equipment import EquipmentId
 from storage import condition as stored
+from storage.condition import StreamKey
 from storage.database import Connection, connect
 from tests.monitor.condition_stage import PART_US, START_US, UNIT, Machine, follow, site
 
@@ -71,7 +77,8 @@ def test_whatever_the_pieces_and_restarts_the_results_are_the_same(connection: C
     follow(connection, machine.site)
     in_pieces = tables(connection)
     connection.execute(
-        "TRUNCATE condition_state, condition_part, condition_baseline, condition_finding, condition_tool, condition_answer CASCADE"
+        "TRUNCATE condition_state, condition_piece, condition_part, condition_baseline, condition_finding, condition_tool, condition_answer "
+        "CASCADE"
     )
     follow(connection, machine.site)
     assert tables(connection) == in_pieces
@@ -128,3 +135,66 @@ def test_a_standstill_is_no_part(connection: Connection) -> None:
     parts = stored.read_parts(connection, UNIT, START_US, _FOREVER)
     assert max(part.end_us - part.begin_us for part in parts) == PART_US
     assert len(parts) == 7
+
+
+def pieces(connection: Connection) -> dict[str, int]:
+    """Of each piece that is remembered, when it was written."""
+    return dict(connection.execute("SELECT name, xmin::text::bigint FROM condition_piece").fetchall())
+
+
+def test_only_what_a_part_changed_is_written_and_other_settings_begin_anew_once(connection: Connection) -> None:
+    machine = Machine(connection, site())
+    machine.make([0.0] * 60)
+    follow(connection, machine.site)
+    before = pieces(connection)
+    machine.make([0.0] * 2)
+    follow(connection, machine.site)
+    after = pieces(connection)
+    written = {name for name in after if before.get(name) != after[name]}
+    assert {"watch mean", "watch recent"} <= written
+    # twelve parts are enough and forty-eight are gathered: what is usual is known and stays
+    assert not {name for name in written if name.startswith("watch buffer") or name in {"streams", "watch middle", "watch limit"}}
+    fewer = site(least_parts=8)
+    machine.make([0.0] * 2)
+    follow(connection, fewer)
+    assert len([name for name in pieces(connection) if name.startswith("watch buffer")]) == 4
+    machine.make([0.0] * 8)
+    for _ in range(2):
+        follow(connection, fewer)
+    machine.make([0.0] * 2)
+    follow(connection, fewer)
+    learned = [b.parts for number, _ in stored.read_streams(connection, UNIT) for b in stored.read_baselines(connection, number)]
+    assert 8 in learned
+
+
+def test_what_a_former_version_remembered_in_one_piece_is_gone_on_with() -> None:
+    plan = site().condition[0]
+    memory = new_memory(plan, START_US)
+    _ = [memory.watch.add(number % 2, 0) for number in range(3)]
+    for part in range(20):
+        memory.watch.take(np.array([1.0, 2.0, 3.0]) + 0.1 * np.sin(part * np.arange(1.0, 4.0)))
+    memory.streams = [StreamKey("O1", "Face", 0, "load", f"f{number}") for number in range(3)]
+    memory.numbers, memory.contexts, memory.told = [1, 2, 3], {("O1", "Face", 0): 0}, [12, 12, 12]
+    whole = {name: column for name, column in memory.watch.pieces().items() if not name.startswith("buffer")}
+    rows = [column for name, column in memory.watch.pieces().items() if name.startswith("buffer")]
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, **whole, buffer=np.concatenate(rows))
+    head = {
+        "whole": True,
+        "before": {},
+        "findings": [],
+        "told": memory.told,
+        "tool": None,
+        "life": None,
+        "worn_at": [],
+        "streams": [["O1", "Face", 0, "load", f"f{number}"] for number in range(3)],
+        "numbers": memory.numbers,
+        "contexts": [["O1", "Face", 0, 0]],
+    }
+    packed = zlib.compress(json.dumps(head).encode())
+    again = unpack(plan, START_US, len(packed).to_bytes(4, "big") + packed + out.getvalue(), {})
+    assert (again.streams, again.numbers, again.contexts) == (memory.streams, memory.numbers, memory.contexts)
+    np.testing.assert_equal(again.watch.pieces(), memory.watch.pieces())
+    kept = pieces_of(again)
+    np.testing.assert_equal(unpack(plan, START_US, pack(again), kept).watch.pieces(), memory.watch.pieces())
+    assert pieces_of(again) == {}
