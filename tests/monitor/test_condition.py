@@ -77,8 +77,8 @@ def test_whatever_the_pieces_and_restarts_the_results_are_the_same(connection: C
     follow(connection, machine.site)
     in_pieces = tables(connection)
     connection.execute(
-        "TRUNCATE condition_state, condition_piece, condition_part, condition_baseline, condition_finding, condition_tool, condition_answer "
-        "CASCADE"
+        "TRUNCATE condition_state, condition_piece, condition_part, condition_baseline, condition_finding, condition_tool, "
+        "condition_answer CASCADE"
     )
     follow(connection, machine.site)
     assert tables(connection) == in_pieces
