@@ -69,10 +69,11 @@ def drawn_place(
         turn_deg=float(rng.uniform(0, 60)),
         chamfer=float(rng.uniform(0.95, 1.16) if shift else rng.uniform(0.88, 1.02)),
     )
-    return shape, _stroke(rng, around, state, shift=shift, head=head)
+    return shape, _stroke(rng, around, state, profile, head=head)
 
 
-def _stroke(rng: np.random.Generator, around: float, state: BoltState, *, shift: bool, head: bool) -> Stroke:
+def _stroke(rng: np.random.Generator, around: float, state: BoltState, profile: str, *, head: bool) -> Stroke:
+    neat = 1.0 if profile == "sloppy" else 0.5
     absent = int(rng.integers(0, 3)) if state is BoltState.MARK_ABSENT else -1  # 0: both, 1: the nut's, 2: the flange's
     turned = float(rng.normal(0, 0.25))
     if state is BoltState.LOOSENED:
@@ -83,19 +84,19 @@ def _stroke(rng: np.random.Generator, around: float, state: BoltState, *, shift:
     return Stroke(
         colour=PAINTS[0],
         direction_deg=float(outwards),
-        beside_mm=float(rng.normal(0, 0.8)),
+        beside_mm=float(rng.normal(0, 0.8)) * (1.0 if profile == "sloppy" else 0.3),
         width_mm=float(rng.uniform(2.5, 5.0)),
         inner_mm=float(rng.uniform(0.0, 6.0) if head else rng.uniform(9.0, 13.0)),
         outer_mm=float(rng.uniform(28.5, 36.0)),
         turned_deg=turned,
         washer_deg=float(turned * rng.uniform(0, 1)) if rng.random() < 0.3 else 0.0,
-        rough=float(rng.uniform(0.2, 1.2)),
-        worn=float(max(rng.normal(0.1, 0.12), 0)),
+        rough=float(rng.uniform(0.2, 1.2)) * neat,
+        worn=float(max(rng.normal(0.1, 0.12), 0)) * neat,
         on_nut=absent not in {0, 1},
         on_flange=absent not in {0, 2},
         smear_deg=smear,
         over_thread=bool(rng.random() < 0.25) and state is not BoltState.LOOSENED,
-        bend=float(rng.normal(0, 0.0012)) if shift else 0.0,
+        bend=float(rng.normal(0, 0.0012)) if profile == "shift" else 0.0,
     )
 
 
