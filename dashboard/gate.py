@@ -25,6 +25,9 @@ from plant.errors import Unavailable
 
 SESSION_COOKIE = "leadhand_session"
 LARGEST_BODY = 2_000_000
+LARGEST_PICTURE = 50_000_000
+"""The settings of the factory may allow less."""
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/bmp", "application/octet-stream"})
 _SAFE = {"GET", "HEAD"}
 _NOBODY = Person("", "", None)
 _log = structlog.get_logger("gate")
@@ -59,8 +62,8 @@ class Gate:
             return
         headers = Headers(scope=scope)
         guarded = self._guard(scope, send)
-        refusal = self._refuse_form(scope, headers)
         route = route_of(scope["method"], scope["path"])
+        refusal = self._refuse_form(scope, headers, pictures=route is not None and route.pictures)
         if refusal is None and route is None:
             refusal = _problem(404, "there is nothing here")
         if refusal is not None or route is None:
@@ -82,8 +85,8 @@ class Gate:
 
     # -- refusing ----------------------------------------------------------------------------------------------------
 
-    def _refuse_form(self, scope: Scope, headers: Headers) -> Response | None:
-        """Refuse what no browser or client of ours sends: other hosts, foreign origins, bodies that are too big or no JSON."""
+    def _refuse_form(self, scope: Scope, headers: Headers, *, pictures: bool) -> Response | None:
+        """Refuse what no browser or client of ours sends: other hosts, foreign origins, bodies that are too big or of another kind."""
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             return _problem(421, f"this server does not answer to the name '{_name(host)[:100]}'")
@@ -92,11 +95,13 @@ class Gate:
         length = headers.get("content-length", "0")
         if "transfer-encoding" in headers or not length.isdigit():
             return _problem(411, "a body needs a Content-Length")
-        if int(length) > LARGEST_BODY:
-            return _problem(413, f"a body may have at most {LARGEST_BODY:,} bytes")
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        pictured = pictures and kind in _PICTURES
+        largest = LARGEST_PICTURE if pictured else LARGEST_BODY
+        if int(length) > largest:
+            return _problem(413, f"a body may have at most {largest:,} bytes")
         wanted = "application/x-www-form-urlencoded" if scope["path"] == "/login" else "application/json"
-        if kind != wanted and (int(length) > 0 or kind):
+        if kind != wanted and not pictured and (int(length) > 0 or kind):
             return _problem(415, f"a body must be {wanted}")
         if "authorization" in headers and SESSION_COOKIE not in headers.get("cookie", ""):
             return None  # a program: no browser adds this header by itself

@@ -30,6 +30,8 @@ class Route:
     role: Role | None
     scope: Scope | None = None
     kind: Kind = Kind.PROGRAM
+    pictures: bool = False
+    """Whether its body may be a picture instead of JSON."""
 
 
 def _get(path: str, role: Role = Role.VIEWER, scope: Scope | None = Scope.READ) -> Route:
@@ -106,6 +108,16 @@ _REST = (
     _get("/api/v1/condition/trends/{stream}"),
     _get("/api/v1/condition/parts"),
     _get("/api/v1/condition/tools"),
+    Route("POST", "/api/v1/frames", Role.INSPECTOR, Scope.FRAMES, pictures=True),
+    _get("/api/v1/frames/refused"),
+    _get("/api/v1/frames/drift"),
+    _get("/api/v1/frames/{frame}"),
+    _get("/api/v1/inspections"),
+    _get("/api/v1/inspections/review"),
+    _get("/api/v1/inspections/{inspection}"),
+    _get("/api/v1/inspections/{inspection}/overlay"),
+    _get("/api/v1/inspections/{inspection}/labels"),
+    Route("POST", "/api/v1/inspections/{inspection}/labels", Role.INSPECTOR),
     _get("/api/v1/processes"),
     _get("/api/v1/storage"),
     _get("/api/v1/sources"),

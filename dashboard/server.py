@@ -27,6 +27,7 @@ from dashboard.api_events import event_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_tightening import tightening_routes
+from dashboard.api_vision import frame_routes, inspection_routes
 from dashboard.context import PageContext, Person, set_context
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
@@ -47,6 +48,7 @@ from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_vision import VisionService
 from dashboard.sessions import Sessions
 from dashboard.views import SiteView
 from plant.clock import Clock
@@ -103,6 +105,7 @@ def build_server(
         ChartService(pool, clock),
         AggregateService(pool),
         ConditionService(pool, plant, clock),
+        VisionService(pool, clock, settings.site_file, settings.home),
         hub,
     )
     registry = CollectorRegistry()
@@ -150,6 +153,8 @@ def build_server(
         definition_routes(services),
         alarm_routes(services),
         condition_routes(services),
+        inspection_routes(services),
+        frame_routes(services),
         notice_routes(services),
         person_routes(services),
         right_routes(services),

@@ -20,6 +20,7 @@ from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_vision import VisionService
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,5 +51,7 @@ class Services:
     """Historian aggregates."""
     condition: ConditionService
     """What is not as usual, tools, energy of parts."""
+    vision: VisionService
+    """Inspections, pictures, the review queue."""
     hub: Hub
     """The shared read each second."""

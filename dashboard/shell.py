@@ -26,8 +26,10 @@ from dashboard.pages import (
     losses,
     overview,
     people,
+    review,
     sources,
     tightening,
+    welds,
 )
 from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
@@ -41,6 +43,8 @@ _ENTRIES = (
     ("/losses", "activity", "OEE and losses"),
     ("/condition", "gauge", "Equipment condition"),
     ("/tightening", "tool", "Tightening"),
+    ("/welds", "camera", "Welds"),
+    ("/review", "eye-check", "Review"),
     ("/charts", "chart-line", "Control charts"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
@@ -51,6 +55,8 @@ _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = 
     "/losses": ("OEE and losses", losses.layout),
     "/condition": ("Equipment condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
+    "/welds": ("Welds", welds.layout),
+    "/review": ("Review", review.layout),
     "/charts": ("Control charts", control_charts.layout),
     "/sources": ("Sources", sources.layout),
     "/ledger": ("Ledger", ledger.layout),
@@ -89,7 +95,22 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (overview, equipment, sources, ledger, health, account, people, tightening, alarms, condition, losses, control_charts):
+    for page in (
+        overview,
+        equipment,
+        sources,
+        ledger,
+        health,
+        account,
+        people,
+        tightening,
+        alarms,
+        condition,
+        losses,
+        control_charts,
+        welds,
+        review,
+    ):
         page.register(app, services)
 
 

@@ -52,15 +52,29 @@ WHERE (%(from)s::timestamptz IS NULL OR i.taken_time >= %(from)s) AND (%(to)s::t
 ORDER BY i.taken_time DESC, i.id DESC LIMIT %(most)s
 """
 _DRIFT: Final = """
-WITH numbered AS (
-    SELECT station, view, brightness, sharpness, white_percent, row_number() OVER (PARTITION BY station, view ORDER BY id) AS n,
-        row_number() OVER (PARTITION BY station, view ORDER BY id DESC) AS back
-    FROM inspection WHERE NOT shadow AND stored_time > %(since)s
+WITH RECURSIVE v AS (
+    (SELECT station, view FROM inspection ORDER BY station, view LIMIT 1)
+    UNION ALL
+    SELECT n.station, n.view FROM v CROSS JOIN LATERAL (
+        SELECT station, view FROM inspection i WHERE (i.station, i.view) > (v.station, v.view) ORDER BY i.station, i.view LIMIT 1
+    ) n
 )
-SELECT station, view, count(*), avg(brightness) FILTER (WHERE n <= %(learn)s), stddev_samp(brightness) FILTER (WHERE n <= %(learn)s),
-    avg(brightness) FILTER (WHERE back <= %(last)s), avg(sharpness) FILTER (WHERE n <= %(learn)s),
-    stddev_samp(sharpness) FILTER (WHERE n <= %(learn)s), avg(sharpness) FILTER (WHERE back <= %(last)s)
-FROM numbered GROUP BY station, view ORDER BY station, view
+SELECT v.station, v.view, f.frames, f.brightness, f.brightness_spread, l.brightness, f.sharpness, f.sharpness_spread, l.sharpness
+FROM v
+CROSS JOIN LATERAL (SELECT calibration FROM inspection i WHERE i.station = v.station AND i.view = v.view ORDER BY i.id DESC LIMIT 1) c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS frames, avg(brightness) AS brightness, stddev_samp(brightness) AS brightness_spread, avg(sharpness) AS sharpness,
+        stddev_samp(sharpness) AS sharpness_spread
+    FROM (SELECT brightness, sharpness FROM inspection i WHERE i.station = v.station AND i.view = v.view
+        AND i.calibration = c.calibration AND NOT i.shadow ORDER BY i.id LIMIT %(learn)s) a
+) f
+CROSS JOIN LATERAL (
+    SELECT avg(brightness) AS brightness, avg(sharpness) AS sharpness
+    FROM (SELECT brightness, sharpness FROM inspection i WHERE i.station = v.station AND i.view = v.view
+        AND i.calibration = c.calibration AND NOT i.shadow ORDER BY i.id DESC LIMIT %(last)s) a
+) l
+WHERE f.frames > 0
+ORDER BY v.station, v.view
 """
 _OVER_BUDGET: Final = """
 SELECT encode(sha256, 'hex') FROM (
@@ -124,6 +138,7 @@ class ViewDrift:
     station: str
     view: str
     frames: int
+    """How many first ones are known; by fewer than asked for nothing is told."""
     brightness: float
     brightness_now: float
     brightness_sigmas: float | None
@@ -218,14 +233,14 @@ def picture_kind(connection: Connection, sha256: FrameHash) -> str | None:
     return None if row is None else str(row[0])
 
 
-def read_drift(connection: Connection, since_us: int, *, learn: int = 50, last: int = 20) -> list[ViewDrift]:
-    """Return for each view how its last pictures stand to its first ones since a time."""
+def read_drift(connection: Connection, *, learn: int = 50, last: int = 20) -> list[ViewDrift]:
+    """Return for each view how its last pictures stand to the first ones that were taken with its calibration."""
     with translate_errors():
-        rows = connection.execute(_DRIFT, {"since": moment(since_us), "learn": learn, "last": last}).fetchall()
+        rows = connection.execute(_DRIFT, {"learn": learn, "last": last}).fetchall()
     return [
         ViewDrift(
-            *(row[0], row[1], row[2], row[3], row[5], _sigmas(row[3], row[4], row[5], enough=row[2] >= 2 * learn)),
-            *(row[6], row[8], _sigmas(row[6], row[7], row[8], enough=row[2] >= 2 * learn)),
+            *(row[0], row[1], row[2], row[3], row[5], _sigmas(row[3], row[4], row[5], enough=row[2] >= learn)),
+            *(row[6], row[8], _sigmas(row[6], row[7], row[8], enough=row[2] >= learn)),
         )
         for row in rows
     ]

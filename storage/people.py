@@ -65,6 +65,8 @@ class Scope(StrEnum):
     """Set up sources."""
     ALARMS = "alarms"
     """Acknowledge, reset, shelve alarms and take them out of service."""
+    FRAMES = "frames"
+    """Send pictures to be looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def add_label(connection: Connection, label: Label, keep_us: int, address: str =
             connection,
             time_us=label.time_us,
             actor=label.actor,
-            act="label inspection",
+            act="inspection.label",
             subject=str(label.inspection),
             previous={"decision": row[1]},
             next_={"decision": label.decision.value, "accepted": label.accepted, "boxes": len(boxes), "part": row[2]},

@@ -45,5 +45,6 @@ CREATE TABLE IF NOT EXISTS inspection (
 CREATE INDEX IF NOT EXISTS inspection_newest ON inspection (taken_time DESC, id DESC);
 CREATE INDEX IF NOT EXISTS inspection_part ON inspection (part, taken_time DESC) WHERE part <> '';
 CREATE INDEX IF NOT EXISTS inspection_view ON inspection (station, view, id DESC);
+CREATE INDEX IF NOT EXISTS inspection_calibration ON inspection (station, view, calibration, id);
 CREATE INDEX IF NOT EXISTS inspection_to_review ON inspection (uncertainty DESC, id DESC)
     WHERE decision IN ('review', 'not_decidable') AND NOT answered AND NOT shadow;

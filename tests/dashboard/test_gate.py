@@ -30,6 +30,8 @@ _EXAMPLES = {
     "channel": "mail",
     "chart": "1",
     "stream": "1",
+    "inspection": "1",
+    "frame": "0" * 64,
     "page": "health",
     "path": "acme/north",
     "file": "10_stream.js",
