@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ import onnxruntime
 from plant.errors import Rejected
 from vision.detections import Detections, Floats, no_detections, strongest
 from vision.frames import Pixels
+from vision.model_sheets import SHEET_KEY, ModelSheet, sheet_of
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _GREY: Final = 114  # what ultralytics fills the rim of a picture with
@@ -37,7 +39,9 @@ class Fit:
 class DetectionModel:
     """One loaded model."""
 
-    def __init__(self, session: Any, sha256: str, classes: tuple[str, ...], size_px: int, keypoints: int) -> None:
+    def __init__(
+        self, session: Any, sha256: str, classes: tuple[str, ...], size_px: int, keypoints: int, sheet: ModelSheet | None = None
+    ) -> None:
         self._session = session
         self._input = session.get_inputs()[0].name
         self.sha256 = sha256
@@ -45,13 +49,20 @@ class DetectionModel:
         self.size_px = size_px
         self.keypoints = keypoints
         """How many points each box has; 0 for a detector of boxes alone."""
+        self.sheet = sheet
+        """What the model says of itself; None for one that was not made here."""
 
     def detect(self, pixels: Pixels, least_confidence: float = 0.25, most_overlap: float = 0.7) -> Detections:
         """Return what is in a picture, the surest first; at most 300."""
+        return self.look(pixels, least_confidence, most_overlap)[0]
+
+    def look(self, pixels: Pixels, least_confidence: float = 0.25, most_overlap: float = 0.7) -> tuple[Detections, Floats | None]:
+        """Return what is in a picture, and its features where the model gives them."""
         square, fit = letterbox(pixels, self.size_px)
         planes = cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True)
-        answer = self._session.run(None, {self._input: planes})[0][0]
-        return self._read(answer, fit, pixels.shape[:2], least_confidence, most_overlap)
+        answers = self._session.run(None, {self._input: planes})
+        features = answers[1][0] if len(answers) > 1 else None
+        return self._read(answers[0][0], fit, pixels.shape[:2], least_confidence, most_overlap), features
 
     def _read(self, answer: Floats, fit: Fit, shape: tuple[int, ...], least: float, most_overlap: float) -> Detections:
         """``answer`` is (4 + classes + 3 * points, anchors): centre and size of each box, its classes, its points."""
@@ -72,8 +83,61 @@ class DetectionModel:
         return Detections(corners, np.ascontiguousarray(confidence[kept]), class_id[kept].astype(np.int64), points)
 
 
+class ChannelModel:
+    """The first layers of a detector: channels of a picture, fine ones and coarse ones."""
+
+    def __init__(self, session: Any, sha256: str, size_px: int, sheet: ModelSheet | None) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self.sha256 = sha256
+        self.size_px = size_px
+        self.sheet = sheet
+
+    def channels(self, pixels: Pixels) -> list[Floats]:
+        """Return the channels of a picture, each of shape (channels, rows, columns) over the whole of it."""
+        square = cv2.resize(pixels, (self.size_px, self.size_px), interpolation=cv2.INTER_AREA)
+        planes = cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True)
+        return [answer[0] for answer in self._session.run(None, {self._input: planes})]
+
+
 def load_model(path: Path) -> DetectionModel:
-    """Return the model in a file. Raises Rejected for a file that holds no detector as ultralytics exports it."""
+    """Return the detector in a file. Raises Rejected for a file that holds none as ultralytics exports it."""
+    session, sha256, told = _opened(path)
+    try:
+        names = ast.literal_eval(told["names"])
+        classes = tuple(str(names[place]) for place in range(len(names)))
+        points = int(ast.literal_eval(told["kpt_shape"])[0]) if "kpt_shape" in told else 0
+        shape, answers = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+        if shape[:2] != [1, 3] or shape[2] != shape[3] or answers[1] != 4 + len(classes) + 3 * points:
+            raise Rejected(f"{path}: {len(classes)} classes and {points} points do not go with input {shape} and output {answers}")
+        return DetectionModel(session, sha256, classes, int(shape[2]), points, _sheet(told, path))
+    except (KeyError, ValueError, SyntaxError, IndexError, TypeError) as error:
+        raise Rejected(f"{path} is no detector as ultralytics exports it: {error}") from error
+
+
+def load_channels(path: Path) -> ChannelModel:
+    """Return the first layers of a detector in a file. Raises Rejected for a file that holds something else."""
+    session, sha256, told = _opened(path)
+    shape = session.get_inputs()[0].shape
+    if len(shape) != 4 or shape[:2] != [1, 3] or shape[2] != shape[3] or any(len(one.shape) != 4 for one in session.get_outputs()):
+        raise Rejected(f"{path} holds no first layers of a detector")
+    return ChannelModel(session, sha256, int(shape[2]), _sheet(told, path))
+
+
+def read_sheet(path: Path) -> ModelSheet:
+    """Return what the model in a file says of itself. Raises Rejected for a model that says nothing."""
+    sheet = _sheet(_opened(path)[2], path)
+    if sheet is None:
+        raise Rejected(f"{path} holds no sheet: it was not made by 'leadhand vision train'")
+    return sheet
+
+
+def _sheet(told: Mapping[str, str], path: Path) -> ModelSheet | None:
+    return sheet_of(told[SHEET_KEY], path) if SHEET_KEY in told else None
+
+
+def _opened(path: Path) -> tuple[Any, str, Mapping[str, str]]:
+    """Return a session on one thread, the file's sha256 and its metadata."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise Rejected(f"{path}: a model has at most {MOST_BYTES // 1024 // 1024} MB")
@@ -84,22 +148,11 @@ def load_model(path: Path) -> DetectionModel:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.enable_cpu_mem_arena = False  # it keeps the largest it ever needed
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common base
         raise Rejected(f"{path} is no ONNX model that can be run: {str(error)[:200]}") from error
-    told = session.get_modelmeta().custom_metadata_map
-    try:
-        names = ast.literal_eval(told["names"])
-        classes = tuple(str(names[place]) for place in range(len(names)))
-        points = int(ast.literal_eval(told["kpt_shape"])[0]) if "kpt_shape" in told else 0
-        shape, answers = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-        if shape[:2] != [1, 3] or shape[2] != shape[3] or answers[1] != 4 + len(classes) + 3 * points:
-            raise Rejected(f"{path}: {len(classes)} classes and {points} points do not go with input {shape} and output {answers}")
-        return DetectionModel(session, hashlib.sha256(content).hexdigest(), classes, int(shape[2]), points)
-    except (KeyError, ValueError, SyntaxError, IndexError, TypeError) as error:
-        raise Rejected(f"{path} is no detector as ultralytics exports it: {error}") from error
+    return session, hashlib.sha256(content).hexdigest(), session.get_modelmeta().custom_metadata_map
 
 
 def letterbox(pixels: Pixels, size_px: int) -> tuple[Pixels, Fit]:

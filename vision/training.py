@@ -12,13 +12,17 @@ import importlib.metadata
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import numpy as np
+
 from plant.errors import Rejected, Unavailable
+from vision.labelled import label_path
 
 KNOWN_STARTS: Final = MappingProxyType(
     {
@@ -52,23 +56,15 @@ class TrainPlan:
     seed: int = 1
     start: Path | None = None
     """A ``.pt`` file; None begins with random weights, which need many more epochs."""
+    trusted_sha256: str = ""
+    """Hash of a start that is not on the list of known ones and is trusted all the same, e.g. because it was trained here."""
 
     def key(self) -> str:
         """Return what tells this plan from another, 16 hexadecimal digits."""
         names = [f"{path.name}:{_sha256(path)}:{_sha256(label_path(path))}" for path in self.pictures]
-        rest = {name: getattr(self, name) for name in self.__slots__ if name not in {"pictures", "start", "threads"}}
+        rest = {name: getattr(self, name) for name in self.__slots__ if name not in {"pictures", "start", "threads", "trusted_sha256"}}
         rest["start"] = _sha256(self.start) if self.start else ""
         return hashlib.sha256(json.dumps([names, rest], default=str).encode()).hexdigest()[:16]
-
-
-def label_path(picture: Path) -> Path:
-    """Return where the labels of a picture are, in YOLO's layout: ``images/a.jpg`` has ``labels/a.txt``."""
-    parts = list(picture.parts)
-    if "images" not in parts:
-        raise Rejected(f"{picture}: a picture lies under a folder 'images', its labels under 'labels' beside it")
-    at = len(parts) - 1 - parts[::-1].index("images")
-    parts[at] = "labels"
-    return Path(*parts).with_suffix(".txt")
 
 
 def train_installed() -> bool:
@@ -97,7 +93,7 @@ def train_detector(plan: TrainPlan, work: Path, told: Callable[[int, float], Non
     Rejected for a start that is not on the list, and when pictures would be left out.
     """
     if plan.start is not None:
-        allow(plan.start)
+        allow(plan.start, plan.trusted_sha256)
     room = (work / plan.key()).resolve()
     done, last = room / "trained.pt", room / "run" / "weights" / "last.pt"
     if done.exists():
@@ -146,23 +142,94 @@ def train_detector(plan: TrainPlan, work: Path, told: Callable[[int, float], Non
     return done
 
 
-def export_onnx(weights: Path, out: Path, size_px: int) -> None:
-    """Write trained weights as ONNX for one picture of ``size_px`` a side; ``weights`` must be known or written by ``train_detector``."""
-    if weights.name != "trained.pt":
-        allow(weights)
-    with _ultralytics(weights.parent) as yolo:
-        copy = weights.parent / "export.pt"
+def export_onnx(weights: Path, out: Path, size_px: int, trusted_sha256: str = "") -> None:
+    """Write weights as ONNX for one picture of ``size_px`` a side; they are known, or trusted by their hash.
+
+    A second answer is added, ``features``: the means of the backbone's last channels, which tell whether a picture looks familiar.
+    """
+    whole = _exported(weights, size_px, trusted_sha256)
+    tail = _layer_answer(whole, _LAST_OF_BACKBONE)
+    _add_mean(whole, tail)
+    _write(whole, out)
+
+
+def export_backbone(weights: Path, out: Path, size_px: int, trusted_sha256: str = "") -> None:
+    """Write the first layers of weights as ONNX: fine and coarse channels of a picture, for a station that is taught without torch."""
+    import onnx
+    from onnx.utils import Extractor
+
+    whole = onnx.shape_inference.infer_shapes(_exported(weights, size_px, trusted_sha256))
+    wanted = [_layer_answer(whole, layer) for layer in _CHANNELS_OF]
+    _write(Extractor(whole).extract_model([whole.graph.input[0].name], wanted), out)
+
+
+_CHANNELS_OF: Final = (4, 6)
+_LAST_OF_BACKBONE: Final = 9
+"""Layers of YOLOv8: channels at an eighth and at a sixteenth of the size, and the last before boxes are made."""
+_LARGE: Final = 1024
+
+
+def _exported(weights: Path, size_px: int, trusted_sha256: str) -> Any:
+    import onnx
+
+    allow(weights, trusted_sha256)
+    with tempfile.TemporaryDirectory() as folder, _ultralytics(Path(folder)) as yolo:
+        copy = Path(folder) / "weights.pt"
         shutil.copyfile(weights, copy)
         made = Path(yolo(str(copy)).export(format="onnx", imgsz=size_px, opset=17, simplify=True, device="cpu"))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(made, out)
-        copy.unlink()
+        return onnx.load(made)
 
 
-def allow(weights: Path) -> None:
-    """Raise Rejected for a ``.pt`` file that is not on the list of known ones."""
+def _layer_answer(whole: Any, layer: int) -> str:
+    """Return the name of what a layer of the model gives: the last value that bears the layer's name."""
+    named = [name for node in whole.graph.node for name in node.output if name.startswith(f"/model.{layer}/")]
+    if not named:
+        raise Rejected(f"the exported model has no layer {layer}")
+    return str(named[-1])
+
+
+def _add_mean(whole: Any, tail: str) -> None:
+    import onnx
+
+    whole.graph.node.extend(
+        [
+            onnx.helper.make_node("GlobalAveragePool", [tail], ["features_4d"], name="features_mean"),
+            onnx.helper.make_node("Flatten", ["features_4d"], ["features"], name="features_flat"),
+        ]
+    )
+    whole.graph.output.extend([onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, [1, "channels"])])
+
+
+def _halve(whole: Any) -> None:
+    """Keep large weights in 16 bits: half the file. ONNX Runtime makes them 32 bits once, when it loads the model."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for place, held in enumerate(whole.graph.initializer):
+        values = numpy_helper.to_array(held)
+        if values.dtype != np.float32 or values.size < _LARGE:
+            continue
+        name = held.name
+        whole.graph.initializer[place].CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], name=f"{name}_whole", to=TensorProto.FLOAT))
+    nodes = [*casts, *whole.graph.node]
+    del whole.graph.node[:]
+    whole.graph.node.extend(nodes)
+
+
+def _write(whole: Any, out: Path) -> None:
+    import onnx
+
+    _halve(whole)
+    onnx.checker.check_model(whole)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(whole.SerializeToString())
+
+
+def allow(weights: Path, trusted_sha256: str = "") -> None:
+    """Raise Rejected for a ``.pt`` file that is not on the list of known ones, nor trusted by its hash."""
     found = _sha256(weights)
-    if found not in KNOWN_STARTS:
+    if found not in KNOWN_STARTS and found != trusted_sha256:
         raise Rejected(f"{weights}: its hash {found[:16]}... is not on the list of weights that may be read (a .pt file can run code)")
 
 
