@@ -74,7 +74,9 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
-        plant = programs.plant_simulator(home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True)
+        plant = programs.plant_simulator(
+            home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True, cameras=True
+        )
         supervisor.launch([plant])
         early = _has_site(home)
         url = start_database(supervisor, home, settings, broker.programs)
@@ -85,6 +87,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.wait(["simulator"])
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
+            supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:

@@ -15,6 +15,8 @@ from leadhand.home import Home
 from leadhand.settings import DashboardSettings
 
 BROKER_USER = "leadhand"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Pictures are judged one after the other: more threads would only take the cores of what reads the machines."""
 _DATABASE_STOP_SECONDS = 45.0
 _FIRST_START_SECONDS = 120.0
 """A first start makes a database; on a busy machine that takes its time."""
@@ -83,6 +85,12 @@ def monitor(site: Path, database_url: str) -> Program:
     return Program("monitor", ("-m", "monitor", "--site", str(site)), _database(database_url), ready_seconds=60.0, stop_seconds=15.0)
 
 
+def vision(home: Home, site: Path, database_url: str) -> Program:
+    """Return what looks at pictures of bolts and welds."""
+    arguments = ("-m", "vision", "--site", str(site), "--home", str(home.path))
+    return Program("vision", arguments, {**_database(database_url), **_ONE_THREAD}, ready_seconds=60.0, stop_seconds=20.0)
+
+
 def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSettings, port: int) -> Program:
     """Return the pages and the REST server."""
     arguments = ["-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", settings.host, "--port", str(port)]
@@ -91,13 +99,22 @@ def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSett
     return Program("dashboard", tuple(arguments), _database(database_url), ready_seconds=90.0)
 
 
-def plant_simulator(site_out: Path, *, seed: int, broker: Broker, units: int | None, spindles: int = 0, alarms: bool = False) -> Program:
+def plant_simulator(
+    site_out: Path, *, seed: int, broker: Broker, units: int | None, spindles: int = 0, alarms: bool = False, cameras: bool = False
+) -> Program:
     """Return a simulated plant that writes its own site file."""
     arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(free_ports(2)), "--mqtt-url", broker.url]
     arguments += [] if units is None else ["--units", str(units)]
     arguments += ["--spindles", str(spindles)] if spindles else []
-    arguments += ["--alarms"] if alarms else []
+    arguments += ["--alarms"] * alarms + ["--cameras"] * cameras
     return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
+
+
+def camera_simulator(home: Home, site: Path, *, seed: int) -> Program:
+    """Return simulated cameras that look at the stations a site names."""
+    folder = home.path / "vision" / "inbox"
+    arguments = ("-m", "simulators", "cameras", "--site", str(site), "--folder", str(folder), "--seed", str(seed))
+    return Program("cameras", arguments, _ONE_THREAD, ready_seconds=60.0)
 
 
 def replay_simulator(

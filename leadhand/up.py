@@ -52,7 +52,7 @@ def run_up(home: Home, site: Path, port: int | None, console: Console, clock: Cl
             _wait_for_database(supervisor, url, clock)
         if not supervisor.stop_asked:
             with reported(supervisor, url, clock):
-                supervisor.start(_others(plan, url, supervisor))
+                supervisor.start(_others(plan, url, factory, supervisor))
                 _welcome(supervisor, url, f"http://{settings.dashboard.host}:{chosen}", console, clock)
                 supervisor.watch(lambda: False)
     return 0
@@ -64,11 +64,12 @@ def _broker(plan: _Plan, factory: Site) -> tuple[Program, ...]:
     return programs.embedded_broker(plan.home, port).programs if wanted and programs.is_free("127.0.0.1", port) else ()
 
 
-def _others(plan: _Plan, url: str, supervisor: Supervisor) -> list[Program]:
+def _others(plan: _Plan, url: str, factory: Site, supervisor: Supervisor) -> list[Program]:
     wanted = [
         programs.upkeep(url, plan.settings.storage.budget_gb),
         programs.ingest(plan.home, plan.site, url),
         programs.monitor(plan.site, url),
+        *([programs.vision(plan.home, plan.site, url)] if factory.vision else []),
         programs.dashboard(plan.home, plan.site, url, plan.settings.dashboard, plan.port),
     ]
     return [program for program in wanted if program.name not in supervisor.children]

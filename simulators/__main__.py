@@ -1,4 +1,4 @@
-"""``python -m simulators replay|plant``: a simulated factory as a process."""
+"""``python -m simulators replay|plant|cameras``: a simulated factory as a process."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "replay":
             _replay(given, SystemClock())
+        elif given.command == "cameras":
+            _cameras(given, SystemClock())
         else:
             _plant(given, SystemClock())
     except SettingsError as error:
@@ -79,8 +81,14 @@ def _parser() -> argparse.ArgumentParser:
         help="spindles of a slewing-bearing station that speaks Open Protocol (default: none)",
     )
     plant.add_argument("--alarms", action="store_true", help="the OPC UA servers tell alarms of their machines as events")
+    plant.add_argument("--cameras", action="store_true", help="the settings name stations with cameras; 'cameras' gives their pictures")
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
+    cameras = commands.add_parser("cameras", help="pictures of seams and bolts, laid into a folder as cameras do")
+    cameras.add_argument("--site", type=Path, required=True, help="settings that name the stations")
+    cameras.add_argument("--folder", type=Path, required=True, help="where pictures wait to be looked at")
+    cameras.add_argument("--seed", type=int, default=1)
+    cameras.add_argument("--every-seconds", type=float, default=10.0, help="one picture each so many seconds (default 10)")
     return parser
 
 
@@ -172,10 +180,29 @@ def _plant(given: argparse.Namespace, clock: Clock) -> None:
     asyncio.run(_run_plant(given, clock, broker, place))
 
 
+def _cameras(given: argparse.Namespace, clock: Clock) -> None:
+    from simulators.cameras import run_cameras
+
+    if not given.every_seconds > 0:
+        raise SettingsError("--every-seconds must be above 0")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_cameras(given.site, given.folder, given.seed, given.every_seconds, clock, _announce, stop)
+
+
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
     protection, password_file = await _protection(given)
     settings = PlantSettings(
-        given.seed, given.units, given.takt_seconds, given.host, given.opcua_port, given.site_out, given.spindles, given.alarms
+        given.seed,
+        given.units,
+        given.takt_seconds,
+        given.host,
+        given.opcua_port,
+        given.site_out,
+        given.spindles,
+        given.alarms,
+        given.cameras,
     )
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 

@@ -85,6 +85,8 @@ class PlantSettings:
     """How many spindles tighten slewing bearings and report over Open Protocol; 0 for none."""
     alarms: bool = False
     """Whether the OPC UA servers tell alarms of their machines as events."""
+    cameras: bool = False
+    """Whether the settings name stations with cameras."""
 
 
 class Line:
@@ -172,7 +174,7 @@ async def run_plant(
             stack.push_async_callback(_cancelled, task)
         tools = [await _tools(settings, clock, stack)] if settings.spindles else []
         offered = [group for group in line.groups if group.source in places]
-        write_plant_site(settings.site_out, offered, places, tools)
+        write_plant_site(settings.site_out, offered, places, tools, cameras=settings.cameras)
         announce(
             {
                 "opcua": [server.url for server in servers.values()],

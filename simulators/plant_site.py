@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from plant.signals import DataType
+from simulators.camera_stations import camera_stations
 from simulators.fleet import Fleet
 from simulators.machines.mill import MILL
 from simulators.machines.model import SignalModel
 from simulators.machines.nutrunner import ANGLE_WINDOW_DEG, TORQUE_WINDOW_NM
+from simulators.machines.robot import ROBOT
 from simulators.plant_feed import SCAN_US
 from simulators.plant_rules import Ruled, monitor_lines
 from simulators.site_file import (
@@ -49,10 +51,19 @@ class Group:
 
 
 def write_plant_site(
-    path: Path, groups: Sequence[Group], places: Mapping[str, OpcUaPlace | MqttPlace | SparkplugPlace], tools: Sequence[ToolPlace] = ()
+    path: Path,
+    groups: Sequence[Group],
+    places: Mapping[str, OpcUaPlace | MqttPlace | SparkplugPlace],
+    tools: Sequence[ToolPlace] = (),
+    *,
+    cameras: bool = False,
 ) -> None:
     """Write settings that name each address that is offered, exactly once."""
-    write_site(path, _lines(groups, places, tools))
+    write_site(path, [*_lines(groups, places, tools), *(camera_stations(_robots(groups), tools) if cameras else ())])
+
+
+def _robots(groups: Sequence[Group]) -> list[str]:
+    return [path for group in groups if group.fleet.kind is ROBOT for path in group.fleet.paths]
 
 
 def _lines(

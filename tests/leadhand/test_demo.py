@@ -62,9 +62,9 @@ def ports_of(processes: list[psutil.Process]) -> set[int]:
     return found
 
 
-def test_fifteen_seconds_of_the_demo_add_up_to_the_sample(tmp_path: Path) -> None:
+def test_some_seconds_of_the_demo_add_up_to_the_sample(tmp_path: Path) -> None:
     done = subprocess.run(
-        demo(tmp_path / "home", "--headless", "--seconds", "15", "--json", "--port", str(free_port())),
+        demo(tmp_path / "home", "--headless", "--seconds", "9", "--json", "--port", str(free_port())),
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -106,15 +106,8 @@ def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(t
         ports = ports_of(below)
         assert port in ports
         until(lambda: len(status_of(home)["sources"]) == 7, 30)
-        assert {each["name"] for each in status_of(home)["processes"]} == {
-            "database",
-            "broker",
-            "simulator",
-            "upkeep",
-            "ingest",
-            "monitor",
-            "dashboard",
-        }
+        names = {"database", "broker", "simulator", "upkeep", "ingest", "monitor", "dashboard", "vision", "cameras"}
+        until(lambda: {each["name"] for each in status_of(home)["processes"]} == names, 30)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert alive(below) == []

@@ -1,0 +1,112 @@
+"""Simulated cameras: pictures of seams and of bolts, laid into a folder as a camera does, with what they show beside them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from plant.clock import Clock
+from plant.errors import SettingsError
+from plant.inspections import Subject
+from plant.site import load_site
+from simulators.bolt_scenes import render, view_scene
+from simulators.seam_scenes import render_seam
+
+_GOOD: Final = 0.8
+"""Share of parts that are made without imperfections."""
+_POOR: Final = 0.04
+"""Share of pictures that are dark or out of focus: a lamp fails, a lens gets dirty."""
+_QUALITY: Final = 92
+_MOST_WAITING: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one camera looks at."""
+
+    station: str
+    view: str
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """One picture and what it shows."""
+
+    view: View
+    part: str
+    pixels: npt.NDArray[np.uint8]
+
+
+def views_of(site: Path) -> list[View]:
+    """Return the views that settings name. Raises SettingsError where there are none."""
+    stations = load_site(site).vision.stations
+    if not stations:
+        raise SettingsError(f"{site}: stations: names none, so no camera looks at anything")
+    return [View(station.id, view.id, view.subject) for station in stations for view in station.views]
+
+
+def shots(views: Sequence[View], seed: int, first: int = 0) -> Iterator[Shot]:
+    """Yield pictures without end, view after view: the same seed gives the same ones."""
+    number = first
+    while True:
+        draws = np.random.default_rng([seed, number])
+        view, good = views[number % len(views)], bool(draws.random() < _GOOD)
+        scene = seed * 1_000_003 + number
+        if view.subject is Subject.WELDS:
+            yield Shot(view, f"BOOM-{number:06d}", _spoilt(render_seam(scene, () if good else None).pixels, draws))
+        else:
+            yield Shot(view, f"BEARING-{number:06d}", _spoilt(np.asarray(render(view_scene(scene, good=good)).pixels, np.uint8), draws))
+        number += 1
+
+
+def drop(folder: Path, name: str, shot: Shot, taken_us: int) -> None:
+    """Lay a picture into a folder: what it shows first, then the picture by a rename."""
+    there, content = cv2.imencode(".jpg", shot.pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    assert there  # noqa: S101 - an encoder in memory
+    told = {"station": shot.view.station, "view": shot.view.view, "part": shot.part, "taken_us": taken_us, "came_from": "simulated camera"}
+    for end, written in ((".json", json.dumps(told).encode()), (".jpg", content.tobytes())):
+        made = folder / f".{name}{end}"
+        made.write_bytes(written)
+        made.replace(folder / f"{name}{end}")
+
+
+def run_cameras(
+    site: Path,
+    folder: Path,
+    seed: int,
+    every_seconds: float,
+    clock: Clock,
+    announce: Callable[[dict[str, Any]], None],
+    stop: threading.Event,
+) -> None:
+    """Lay a picture into a folder each so many seconds until told to stop; none while nobody takes them out."""
+    cv2.setNumThreads(1)
+    views = views_of(site)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    begun_us = clock.now_us()
+    taken = shots(views, seed, begun_us // 1_000_000 % 900_000)
+    announce({"folder": str(folder), "views": [f"{view.station}/{view.view}" for view in views], "every_seconds": every_seconds})
+    count = 0
+    while not stop.wait(every_seconds):
+        if sum(1 for _ in folder.glob("camera-*.jpg")) < _MOST_WAITING:
+            drop(folder, f"camera-{begun_us}-{count}", next(taken), clock.now_us())
+            count += 1
+
+
+def _spoilt(pixels: npt.NDArray[np.uint8], draws: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Return a picture as it is, or seldom dark or out of focus."""
+    chance = float(draws.random())
+    if chance < _POOR / 2:
+        return np.asarray(pixels * 0.06, np.uint8)
+    if chance < _POOR:
+        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), 9.0), np.uint8)
+    return pixels
