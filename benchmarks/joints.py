@@ -30,13 +30,16 @@ from plant.joint_curves import JointCurve, program_print
 from simulators.controller_files import controller_file
 from simulators.tightening_faults import FAULTS, VERSION, Wrong, batch, tighten_joint, tools
 from vision.controller_files import controller_curve, read_controller_file
+from vision.curve_consistency import ended_at
 from vision.envelope import Reference, learn
 from vision.joint_verdict import judge_curve
 
 _REFERENCE_RUNS = 400
 _MOST_STOPPED, _MOST_REVIEW = 0.01, 0.05
-_TORQUE_TOLERANCE, _ANGLE_TOLERANCE_DEG, _TIME_TOLERANCE_S = 0.10, 10.0, 0.05
-"""How far a damaged file may be from its original and still tell the same joint: of the target torque, in degrees, in seconds."""
+_TORQUE_TOLERANCE = {"simulated": 0.10, "real": 0.25}
+_ANGLE_TOLERANCE_DEG, _TIME_TOLERANCE_S = 10.0, 0.05
+"""How far a damaged file may be from its original and still tell the same joint: of the target torque, in degrees, in seconds. Torque of
+the real screws, which form their thread, jumps by up to 22 % of its target from one sample to the next by itself."""
 
 
 def upper_bound(wrong: int, of: int) -> float:
@@ -118,9 +121,8 @@ def _real() -> list[str]:
     print(
         f"\nreal curves, all OK by their tool: {good} of {len(curves)} OK, each judged by a reference of the 4 or 5 others of its program"
     )
-    print(
-        f"  that proves that at most {upper_bound(len(curves) - good, len(curves)):.0%} of such good runs are held up; nothing about real faults"
-    )
+    held = upper_bound(len(curves) - good, len(curves))
+    print(f"  that proves that at most {held:.0%} of such good runs are held up, and nothing about real faults")
     print(f"  the most unusual one lies {nearest:.1f} spreads below where a person would look")
     return [f"{len(curves) - good} real OK curves are not OK"] if good < len(curves) else []
 
@@ -163,13 +165,14 @@ def _damaged_ones(name: str, seed: int, count: int, files: Sequence[bytes], refe
             continue
         finally:
             slowest = max(slowest, time.process_time() - begun)
-        garbage = tells_otherwise(originals[which], curve)
+        garbage = tells_otherwise(originals[which], curve, _TORQUE_TOLERANCE[name])
         told[f"{'garbage' if garbage else 'the same joint'}: {decision.value}"] += 1
         if garbage and decision is Decision.OK:
             findings.append(f"{name} file {number} of seed {seed} is OK though it tells another joint: {garbage}")
     print(f"\ndamaged controller files, {name}: {count}; slowest {1000 * slowest:.0f} ms")
     print(
-        f"  garbage: unreadable, or torque off by {_TORQUE_TOLERANCE:.0%} of its target, angle by {_ANGLE_TOLERANCE_DEG:g} degrees,", end=""
+        f"  garbage: unreadable, or torque off by {_TORQUE_TOLERANCE[name]:.0%} of its target, angle by {_ANGLE_TOLERANCE_DEG:g} degrees,",
+        end="",
     )
     print(f" time by {_TIME_TOLERANCE_S:g} s, more than 2 % of the samples gone, another program or result")
     for words, times in sorted(told.items()):
@@ -219,7 +222,7 @@ def _bytes_wrong(chance: random.Random, content: bytes) -> bytes:
 
 def _column_wrong(chance: random.Random, graph: dict[str, list[Any]]) -> None:
     name = chance.choice(["torque values", "angle values", "time values"])
-    column = graph[name]
+    column: list[Any] = graph[name]
     at = chance.randrange(len(column))
     span = slice(at, at + chance.randrange(1, max(2, len(column) // 3)))
     kind = chance.randrange(9)
@@ -241,9 +244,9 @@ def _column_wrong(chance: random.Random, graph: dict[str, list[Any]]) -> None:
     elif kind == 6:
         column[span] = [column[at]] * len(column[span])
     elif kind == 7:
-        other = column[:]
-        chance.shuffle(other)
-        column[span] = other[span]
+        mixed = column[:]
+        chance.shuffle(mixed)
+        column[span] = mixed[span]
     else:
         column[at] = chance.choice([None, "12", True, [], 1e300, -1e12])
 
@@ -285,28 +288,32 @@ def _file_wrong(chance: random.Random, file: dict[str, object]) -> None:
         del file[chance.choice(["format", "prg name", "result", "tightening steps", "torque unit", "date"])]
 
 
-def tells_otherwise(original: JointCurve, read: JointCurve) -> str:
+def tells_otherwise(original: JointCurve, read: JointCurve, torque_share: float = 0.1) -> str:
     """Return in what a curve tells another joint than its original; empty where it tells the same."""
     if program_print(original) != program_print(read):
         return "another program"
     if read.tool_ok is not original.tool_ok or [step.ok for step in read.steps] != [step.ok for step in original.steps]:
         return "another result"
-    size = len(original.torque_nm)
-    if abs(len(read.torque_nm) - size) > 0.02 * size:
-        return f"{len(read.torque_nm)} samples instead of {size}"
-    if len(read.torque_nm) != size:
+    size, read_size = ended_at(original), ended_at(read)
+    if abs(read_size - size) > 0.02 * size:
+        return f"{read_size} samples instead of {size}"
+    if read_size != size:
         return ""
     tolerances: Sequence[tuple[str, float]] = (
-        ("torque_nm", _TORQUE_TOLERANCE * original.target_nm),
+        ("torque_nm", torque_share * original.target_nm),
         ("angle_deg", _ANGLE_TOLERANCE_DEG),
         ("elapsed_s", _TIME_TOLERANCE_S),
     )
     for name, tolerance in tolerances:
-        off = float(np.max(np.abs(getattr(read, name) - getattr(original, name))))
+        off = float(np.max(np.abs(getattr(read, name)[:size] - getattr(original, name)[:size])))
         if off > tolerance:
             return f"{name} off by {off:.4g}"
     for before, after in zip(original.steps, read.steps, strict=True):
-        if before.reached is None or after.reached is None or abs(before.reached - after.reached) > 0.1 * max(abs(before.reached), 10.0):
+        if (
+            before.reached is None
+            or after.reached is None
+            or abs(before.reached - after.reached) > max(0.1 * abs(before.reached), 0.025 * original.target_nm)
+        ):
             return "another result of a step"
     return ""
 

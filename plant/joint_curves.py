@@ -78,6 +78,8 @@ class JointCurve:
     tool: str = ""
     release_s: float | None = None
     """From when on the tool is let go and torque falls; None where the controller does not say."""
+    gradient: Column | None = None
+    """Torque over angle as the controller itself worked it out, N.m a degree; None where it does not say."""
     errors: tuple[str, ...] = field(default=())
     """What the tool says went wrong."""
     unread: tuple[str, ...] = field(default=())
@@ -88,6 +90,8 @@ class JointCurve:
         size = len(self.elapsed_s)
         if not len(self.torque_nm) == len(self.angle_deg) == size:
             raise Rejected(f"time, torque and angle have {size}, {len(self.torque_nm)} and {len(self.angle_deg)} samples")
+        if self.gradient is not None and len(self.gradient) != size:
+            raise Rejected(f"the gradient has {len(self.gradient)} samples, torque has {size}")
         if not 0 < size <= MOST_CURVE_SAMPLES:
             raise Rejected(f"a curve of {size} samples cannot be judged")
         if not all(np.isfinite(column).all() for column in (self.elapsed_s, self.torque_nm, self.angle_deg)):

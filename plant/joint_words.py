@@ -17,6 +17,10 @@ CURVE_REASONS: Final[dict[str, str]] = {
     "samples_missing": "Samples are missing for {seconds} s.",
     "step_jumps": "{step}: the angle jumps by {angle_deg} degrees where the step begins.",
     "step_jumps_torque": "{step}: torque jumps by {torque_nm} N.m where the step begins.",
+    "angle_jumps": "{step}: the angle jumps by {angle_deg} degrees from one sample to the next, as no tool turns.",
+    "torque_jumps": "{step}: torque jumps by {torque_nm} N.m from one sample to the next.",
+    "gradient_contradicts": "{step}: the controller's own gradient and its torque differ by {torque_nm} N.m.",
+    "after_release": "After the tool was let go, torque is {torque_nm} N.m and the angle moves by {angle_deg} degrees.",
     "not_told": "{step}: the controller does not say what {quantity} it reached.",
     "reached_contradicts_torque_nm": "{step}: the controller says {said} N.m, its curve shows {shown} N.m.",
     "reached_contradicts_angle_deg": "{step}: the controller says {said} degrees, its curve shows {shown} degrees.",
@@ -31,6 +35,8 @@ CURVE_REASONS: Final[dict[str, str]] = {
 """Why a curve of torque and angle is not released."""
 
 JOINT_REASONS: Final[dict[str, str]] = {
+    "learning": "The reference of this program is being learned: {runs} good runs of {needed}.",
+    "decided": "{actor} decided: {note}",
     "no_curve": "There is no curve of torque and angle of this joint.",
     "no_picture": "No picture of this joint's mark has been judged yet.",
     "curve_nok": "Torque and angle are not as they should be.",

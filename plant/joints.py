@@ -107,22 +107,22 @@ class JointGroupPlan:
     """Numbers of the programs that may be used; any where empty."""
     order: tuple[tuple[int, ...], ...] = ()
     """Numbers of the bolts, round by round; those of one round are tightened at once. Not judged where empty."""
-    spindles: Mapping[int, int] = field(default_factory=dict)
-    """Which spindle tightens a bolt, where that is planned."""
+    places: tuple[int, ...] = ()
+    """Where each bolt stands on the circle, clockwise from 1 at the top; bolt 1 at place 1 and so on where empty."""
     picture: bool = True
     """Whether a picture of each mark is needed."""
     camera_station: str = ""
     """The station of the cameras that look at the marks."""
     calibration_days: float = 365.0
     """How old the calibration of a tool may be."""
-    pitch_circle_mm: float = 0.0
-    first_deg: float = 0.0
-    """Where bolt 1 stands, counter-clockwise from the right; the next ones follow clockwise."""
+    learn_runs: int = 100
+    """Good runs from which the reference of a program is learned."""
 
-    def place(self, bolt: int) -> tuple[float, float]:
-        """Return where a bolt stands on the flange, as shares of its radius from the middle; y upwards."""
-        turn = math.radians(self.first_deg - 360.0 * (bolt - 1) / max(self.bolts, 1))
-        return math.cos(turn), math.sin(turn)
+    def spot(self, bolt: int) -> tuple[float, float]:
+        """Return where a bolt stands on the flange, as shares of its radius right of and above the middle."""
+        place = self.places[bolt - 1] if 0 < bolt <= len(self.places) else bolt
+        turn = 2 * math.pi * (place - 1) / max(self.bolts, 1)
+        return math.sin(turn), math.cos(turn)
 
 
 def judge_joint(

@@ -12,6 +12,7 @@ from plant.settings_calendars import CalendarSettings
 from plant.settings_charts import ChartSettings
 from plant.settings_condition import ConditionWatchSettings
 from plant.settings_events import EventSettings
+from plant.settings_joints import JointGroupSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.settings_vision import CameraSettings, StationSettings, VisionSettings
@@ -422,6 +423,7 @@ class SiteFile(_Strict):
     calendars: tuple[CalendarSettings, ...] = ()
     charts: tuple[ChartSettings, ...] = ()
     condition: tuple[ConditionWatchSettings, ...] = ()
+    joint_groups: tuple[JointGroupSettings, ...] = ()
     reasons: tuple[ReasonSettings, ...] = ()
     states: tuple[StateSettings, ...] = ()
     mail: MailSettings | None = None

@@ -25,6 +25,8 @@ from plant.condition_rules import assemble_condition
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
+from plant.joint_rules import assemble_joints
+from plant.joints import JointGroupPlan
 from plant.notice_rules import assemble_notices
 from plant.notices import Notices
 from plant.settings import (
@@ -75,6 +77,8 @@ class Site:
     """How the state of equipment is told, and the reasons of stops."""
     charts: tuple[Characteristic, ...] = ()
     """What has a control chart."""
+    joint_groups: tuple[JointGroupPlan, ...] = ()
+    """Bolts that are judged together."""
     condition: tuple[ConditionPlan, ...] = ()
     """What is watched for wear and drift."""
     vision: VisionPlan = field(default_factory=VisionPlan)
@@ -230,6 +234,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     charts = assemble_charts(root, equipment, signals, rules, problems)
     rules = ((entry.place, entry.value) for entry in _placed(files, "condition"))
     condition = assemble_condition(root, equipment, signals, rules, problems)
+    groups = ((entry.place, entry.value) for entry in _placed(files, "joint_groups"))
+    joint_groups = assemble_joints(root, equipment, groups, problems)
     heads = [(f"{f.place}: vision", f.value.vision) for f in files if f.value.vision is not None]
     cameras, stations = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("cameras", "stations"))
     vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
@@ -247,6 +253,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         states=states,
         charts=charts,
         condition=condition,
+        joint_groups=joint_groups,
         vision=vision,
     )
 

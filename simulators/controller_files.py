@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from plant.joint_curves import CurveStep, JointCurve, Quantity
+import numpy as np
+
+from plant.joint_curves import Column, CurveStep, JointCurve, Quantity
 
 
 def controller_file(curve: JointCurve, cycle: int = 1) -> str:
@@ -57,10 +59,19 @@ def _step(curve: JointCurve, number: int, step: CurveStep, *, last: bool) -> dic
         "graph": {
             "angle values": [round(float(value), 3) for value in angle],
             "torque values": [round(float(value), 3) for value in torque],
-            "gradient values": [0.0] * len(angle),
+            "gradient values": [round(float(value), 4) for value in _gradient(curve)[samples]],
             "time values": [round(float(value), 4) for value in elapsed],
         },
     }
+
+
+def _gradient(curve: JointCurve) -> Column:
+    """Return the slope of torque over angle through the last six samples."""
+    turned = np.lib.stride_tricks.sliding_window_view(np.pad(curve.angle_deg, (5, 0), mode="edge"), 6)
+    raised = np.lib.stride_tricks.sliding_window_view(np.pad(curve.torque_nm, (5, 0), mode="edge"), 6)
+    apart = turned - turned.mean(axis=1, keepdims=True)
+    spread = np.square(apart).sum(axis=1)
+    return np.asarray(np.where(spread > 1e-6, (apart * raised).sum(axis=1) / np.maximum(spread, 1e-6), 0.0), np.float64)
 
 
 def _figure(value: float | None) -> float | None:

@@ -69,12 +69,14 @@ def _curve(file: Mapping[str, Any], steps: list[Mapping[str, Any]], factor: floa
     read: list[CurveStep] = []
     columns: list[tuple[Column, Column, Column]] = []
     unread: list[str] = []
+    slopes: list[Column | None] = []
     first = 0
     for number, step in enumerate(steps):
         place = f"tightening steps[{number}]"
-        elapsed, torque, angle = _graph(step, place)
+        elapsed, torque, angle, gradient = _graph(step, place)
         read.append(_step(step, place, first, factor, unread))
         columns.append((elapsed, torque * factor, angle))
+        slopes.append(None if gradient is None else gradient * factor)
         first += len(elapsed)
         if first > MOST_CURVE_SAMPLES:
             raise Rejected(f"more than {MOST_CURVE_SAMPLES} samples, which no tightening has")
@@ -91,6 +93,7 @@ def _curve(file: Mapping[str, Any], steps: list[Mapping[str, Any]], factor: floa
         spindle=str(file.get("spindle id", "")),
         tool=str(file.get("tool serial", "")),
         errors=tuple(errors),
+        gradient=None if any(slope is None for slope in slopes) else np.concatenate([slope for slope in slopes if slope is not None]),
         unread=tuple(unread),
     )
 
@@ -144,16 +147,15 @@ def _window(quantity: Quantity, ends: Mapping[str, tuple[float, float | None]], 
     return CurveWindow(quantity, None if low is None else low[0], None if high is None else high[0], reached)
 
 
-def _graph(step: Mapping[str, Any], place: str) -> tuple[Column, Column, Column]:
-    """Return time, torque and angle of a step."""
+def _graph(step: Mapping[str, Any], place: str) -> tuple[Column, Column, Column, Column | None]:
+    """Return time, torque, angle and, where it is told, gradient of a step."""
     graph = _mapping(step.get("graph"), f"{place}.graph")
     columns = [_column(graph, f"{name} values", place) for name in ("time", "torque", "angle")]
-    sizes = {len(column) for column in columns}
-    if "gradient values" in graph:
-        sizes.add(len(_column(graph, "gradient values", place)))
+    gradient = _column(graph, "gradient values", place) if "gradient values" in graph else None
+    sizes = {len(column) for column in [*columns, *([] if gradient is None else [gradient])]}
     if len(sizes) != 1:
         raise Rejected(f"{place}.graph: time, torque, angle and gradient have different numbers of samples")
-    return columns[0], columns[1], columns[2]
+    return columns[0], columns[1], columns[2], gradient
 
 
 def _column(graph: Mapping[str, Any], name: str, place: str) -> Column:
