@@ -7,7 +7,6 @@ server; but how all conditions stand is (ConditionRefresh), and that is asked fo
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,17 +15,17 @@ from typing import Any, Final
 
 import structlog
 
-from ingest.account import Account
 from ingest.event_fields import EventSource, event_of
 from ingest.health import SourceHealth
 from ingest.records import Mark, Record, SourceState, merged, without_samples
+from ingest.sessions import LONGEST_PAUSE_SECONDS, ListeningReader
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
-from plant.errors import Rejected, Unavailable
+from plant.errors import Unavailable
 from plant.events import ControllerEvent, Refresh, Told
 from plant.ledger import GapReason, minute_of
 from plant.samples import empty
-from protocols.opcua_client import Handover, OpcUaEndpoint, OpcUaSession, Subscription, SubscriptionLost, Wish, open_session
+from protocols.opcua_client import Handover, OpcUaEndpoint, OpcUaSession, Subscription, SubscriptionLost, Wish
 from protocols.opcua_events import (
     QUEUE_OVERFLOW,
     REFRESH_END,
@@ -39,18 +38,15 @@ from protocols.opcua_events import (
 )
 from protocols.opcua_link import ServiceFailed
 from protocols.opcua_subscription import Delivery
-from storage.health import SourceStateName
 
 _PUBLISHING_MS: Final = 250.0
-_LONGEST_PAUSE_SECONDS: Final = 15.0
-_REFUSED_PAUSE_SECONDS: Final = 10.0
 _REFRESH_SECONDS: Final = 30.0
 """A refresh that has not ended by then is asked for again."""
 _RECENT: Final = 20_000
 _log = structlog.get_logger(__name__)
 
 
-class EventReader:
+class EventReader(ListeningReader):
     """Takes the events of one server, in a thread and an event loop of its own."""
 
     def __init__(
@@ -64,18 +60,12 @@ class EventReader:
         state: SourceState | None,
         *,
         seed: int,
-        flush_seconds: float = 0.25,
+        flush_us: int = 250_000,
     ) -> None:
+        super().__init__(f"events {source.id}", endpoint, health, clock, state, seed=seed, flush_us=flush_us)
         self._source = source
         self._wish = Wish(_PUBLISHING_MS, 1000 * max(outage_seconds, 1.0), outage_seconds)
-        self._endpoint = endpoint
         self._writer = writer
-        self.health = health
-        self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
-        self._flush_seconds = flush_seconds
-        self._account = Account(source.id)
-        self._mark = None if state is None else state.mark
         self._events: list[ControllerEvent] = []
         self._refreshes: list[Refresh] = []
         self._recent: OrderedDict[tuple[bytes, int | None], None] = OrderedDict()
@@ -86,133 +76,16 @@ class EventReader:
         self._refresh_due = False
         self._lost = threading.Event()
         """Set when events were not kept."""
-        self._since_us = 0
-        self._heard_us = 0
-        self._blind: tuple[GapReason, str] | None = None
-        self._before: Handover | None = None
         self._held: Record | None = None
-        self._sessions = 0
         self._poisoned = 0
-        self._stopping = False
-        self._stopped = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name=f"events {source.id}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to listen; returns at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask to end; the last record is submitted before the thread ends."""
-        self._stopping = True
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._stopped.set)
-
-    def join(self, seconds: float) -> bool:
-        """Return whether the thread has ended within some seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                asyncio.run(self._live())
-            except Exception as error:  # noqa: BLE001 - one source must never stop for good, nor others with it
-                _log.exception("the reader of a source failed; starting it anew", source=self._source.id, error=repr(error))
-                self._blind = self._blind or (GapReason.DISCONNECTED, "the reader failed")
-                self._clock.sleep(1.0)
-            else:
-                return
-
-    async def _live(self) -> None:
-        self._stopped = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        if self._stopping:
-            self._stopped.set()
-        if not self._since_us:
-            self._resume()
-        beating = asyncio.create_task(self._beat())
-        attempt = 0
+    async def _hold(self, session: OpcUaSession) -> None:
+        self._connected()
         while not self._stopping:
-            session = await self._connect(attempt)
-            attempt += 1
-            if session is None:
-                continue
-            try:
-                self._sessions += 1
-                self.health.reconnects = self._sessions - 1
-                while not self._stopping:
-                    attempt = await self._listen(session, attempt)
-            except Unavailable as error:
-                self._say("away", str(error))
-            finally:
-                await session.close()
-        if self._blind is not None:
-            self._declare_gap(self._clock.now_us())
-        self._flush(last=True)
-        self._say("stopped", "")
-        beating.cancel()
+            self._attempt = await self._listen(session, self._attempt)
 
-    async def _beat(self) -> None:
-        while True:
-            self.health.beat()
-            await asyncio.sleep(1.0)
-
-    def _resume(self) -> None:
-        """Remember since when nobody listened."""
-        self._since_us = self._heard_us = self._clock.now_us()
-        if self._mark is not None:
-            self._account.reopen(self._mark.open)
-            if self._mark.end_us < self._heard_us:
-                self._heard_us = self._mark.end_us
-                self._blind = (GapReason.STOPPED, "")
-
-    async def _connect(self, attempt: int) -> OpcUaSession | None:
-        """Return a session, or None after a failed attempt and the pause behind it."""
-        try:
-            opening = asyncio.create_task(open_session(self._endpoint()))
-            await self._while_away(opening)
-            if not opening.done():
-                opening.cancel()
-                await asyncio.gather(opening, return_exceptions=True)
-                return None
-            return opening.result()
-        except Rejected as error:
-            self._say("refused", str(error))
-            pause = _REFUSED_PAUSE_SECONDS
-        except Unavailable as error:
-            self._say("away", str(error))
-            pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(attempt, 8))
-        await self._pause(pause)
-        return None
-
-    async def _pause(self, seconds: float) -> None:
-        await self._while_away(asyncio.create_task(asyncio.sleep(seconds * (0.5 + self._random.random()))))
-
-    async def _while_away(self, task: asyncio.Task[Any]) -> None:
-        """Wait for a task or the stop; write down what is lost for sure at each minute's end."""
-        stopped = asyncio.create_task(self._stopped.wait())
-        try:
-            while not task.done() and not self._stopping:
-                await asyncio.wait({task, stopped}, timeout=self._flush_seconds, return_when=asyncio.FIRST_COMPLETED)
-                now = self._clock.now_us()
-                kept_us = 0 if self._before is None else round(self._before.wish.outage_seconds * 1e6)
-                if self._blind is not None and now > self._heard_us + kept_us and minute_of(now) != minute_of(self._since_us):
-                    self._before = None
-                    self._declare_gap(now)
-                    self._flush(last=True)
-        finally:
-            stopped.cancel()
-
-    def _declare_gap(self, to_us: int) -> None:
-        """Say that from the last message to a time nothing is known. How many events that are, nobody knows."""
-        assert self._blind is not None  # noqa: S101 - asked only when it is set
-        reason, detail = self._blind
-        if to_us > self._heard_us:
-            self._account.missed(self._heard_us, to_us, 0, reason, None, detail)
-            self._account.complete = False
-            self._heard_us = to_us
+    def _kept_seconds(self, before: Handover) -> float:
+        return before.wish.outage_seconds
 
     async def _listen(self, session: OpcUaSession, attempt: int) -> int:
         """Subscribe and take events until the subscription or the session is lost, or the stop; return the next attempt's number."""
@@ -228,7 +101,7 @@ class EventReader:
             if session.lost.is_set():
                 raise
             await subscription.delete()
-            await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2 ** min(attempt, 8)))
+            await self._pause(min(LONGEST_PAUSE_SECONDS, 0.1 * 2 ** min(attempt, 8)))
             return attempt + 1
         except Unavailable as error:
             self._before, self._blind = subscription.handover(), (GapReason.DISCONNECTED, str(error))
@@ -276,7 +149,7 @@ class EventReader:
                     self._refresh_due = True
                 if self._refresh_due or self._refresh_is_late():
                     await self._ask_refresh(session, subscription)
-                await asyncio.wait({receiving, stopped}, timeout=self._flush_seconds, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({receiving, stopped}, timeout=self._flush_us / 1e6, return_when=asyncio.FIRST_COMPLETED)
                 if receiving.done():
                     delivery = receiving.result()
                     receiving = asyncio.create_task(subscription.receive())
@@ -397,7 +270,3 @@ class EventReader:
         """Be told, maybe in the writer's thread, that a record was not kept: how the conditions stand is asked for again."""
         if record.events or record.refreshes:
             self._lost.set()
-
-    def _say(self, state: SourceStateName, detail: str) -> None:
-        if self.health.say(state, detail, self._clock.now_us()):
-            _log.info("source " + state, source=self._source.id, detail=detail)

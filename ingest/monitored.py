@@ -7,8 +7,6 @@ numbers are unbroken; where messages are lost, or nobody listened, a gap says fr
 from __future__ import annotations
 
 import asyncio
-import random
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -17,27 +15,24 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from ingest.account import Account
 from ingest.cuts import RECORD_US, is_cut, seconds_to_cut
 from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
+from ingest.sessions import LONGEST_PAUSE_SECONDS, ListeningReader
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
-from plant.errors import Rejected, Unavailable
+from plant.errors import Unavailable
 from plant.ledger import GapReason, minute_of
 from plant.samples import NO_TIME, SampleBatch
 from plant.signals import Signal, SourceId
 from plant.status import BAD_TYPE_MISMATCH
-from protocols.opcua_client import Handover, OpcUaEndpoint, OpcUaSession, ResolvedNode, Subscription, SubscriptionLost, Wish, open_session
+from protocols.opcua_client import Handover, OpcUaEndpoint, OpcUaSession, ResolvedNode, Subscription, SubscriptionLost, Wish
 from protocols.opcua_notifications import Changes
 from protocols.opcua_subscription import Delivery
 from protocols.opcua_types import TYPE_IDS
 from protocols.opcua_values import ReadColumns, chosen
-from storage.health import SourceStateName
 
-_LONGEST_PAUSE_SECONDS: Final = 15.0
-_REFUSED_PAUSE_SECONDS: Final = 10.0
 _MOST_ROWS_BYTES: Final = 32_000_000
 _BYTES_A_CELL: Final = 48
 _NUL: Final = "a text holds the character NUL, which no database keeps"
@@ -45,7 +40,7 @@ _OVERFLOWED: Final = "the server says that it dropped values"
 _log = structlog.get_logger(__name__)
 
 
-class OpcUaMonitor:
+class OpcUaMonitor(ListeningReader):
     """Takes what one server sends, in a thread and an event loop of its own."""
 
     def __init__(
@@ -63,159 +58,34 @@ class OpcUaMonitor:
         flush_us: int = RECORD_US,
         check_seconds: float = 60.0,
     ) -> None:
+        super().__init__(f"opcua {source}", endpoint, health, clock, state, seed=seed, flush_us=flush_us)
         self._source = source
         self._signals = tuple(signals)
         self.wish = wish
         """What is asked of the server."""
-        self._endpoint = endpoint
         self._writer = writer
-        self.health = health
-        self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
-        self._flush_us = flush_us
         self._check_seconds = check_seconds
-        self._account = Account(source)
         paths = tuple(signal.path for signal in self._signals)
         last_us = np.full(len(paths), NO_TIME) if state is None else state.times_for(paths)
         rows = max(8, min(4096, _MOST_ROWS_BYTES // (_BYTES_A_CELL * max(1, len(paths)))))
         self._table = ReadingTable(self._signals, last_us, rows)
         self._pinned = np.array([TYPE_IDS[signal.data_type] for signal in self._signals], np.uint8)
-        self._mark = None if state is None else state.mark
         self._missing: dict[int, tuple[GapReason, str]] = {}
-        self._since_us = 0
-        self._heard_us = 0
-        """When the last message came, by our clock: all before it is known."""
-        self._blind: tuple[GapReason, str] | None = None
-        """Why nothing is known since then."""
-        self._before: Handover | None = None
         self._note = ""
         self._names: dict[str, str] = {}
         self._held: Record | None = None
         self._lost: deque[SampleBatch] = deque()
-        self._sessions = 0
-        self._stopping = False
-        self._stopped = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name=f"opcua {source}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to listen; returns at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask to end; the last record is submitted before the thread ends."""
-        self._stopping = True
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._stopped.set)
-
-    def join(self, seconds: float) -> bool:
-        """Return whether the thread has ended within some seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                asyncio.run(self._live())
-            except Exception as error:  # noqa: BLE001 - one source must never stop for good, nor others with it
-                _log.exception("the reader of a source failed; starting it anew", source=self._source, error=repr(error))
-                self._blind = self._blind or (GapReason.DISCONNECTED, "the reader failed")
-                self._clock.sleep(1.0)
-            else:
-                return
-
-    async def _live(self) -> None:
-        self._stopped = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        if self._stopping:
-            self._stopped.set()
-        if not self._since_us:
-            self._resume()
-        beating = asyncio.create_task(self._beat())
-        attempt = 0
+    async def _hold(self, session: OpcUaSession) -> None:
+        profile = session.profile
+        self._note = f"; {profile.name}: {profile.note}" if profile is not None and profile.note else ""
+        nodes = await self._resolve(session)
+        self._connected()
         while not self._stopping:
-            session = await self._connect(attempt)
-            attempt += 1
-            if session is None:
-                continue
-            try:
-                profile = session.profile
-                self._note = f"; {profile.name}: {profile.note}" if profile is not None and profile.note else ""
-                nodes = await self._resolve(session)
-                self._sessions += 1
-                self.health.reconnects = self._sessions - 1
-                while not self._stopping:
-                    attempt = await self._listen(session, nodes, attempt)
-            except Unavailable as error:
-                self._say("away", str(error))
-            finally:
-                await session.close()
-        if self._blind is not None:
-            self._declare_gap(self._clock.now_us())
-        self._flush(last=True)
-        self._say("stopped", "")
-        beating.cancel()
+            self._attempt = await self._listen(session, nodes, self._attempt)
 
-    async def _beat(self) -> None:
-        while True:
-            self.health.beat()
-            await asyncio.sleep(1.0)
-
-    def _resume(self) -> None:
-        """Remember since when nobody listened."""
-        self._since_us = self._heard_us = self._clock.now_us()
-        if self._mark is not None:
-            self._account.reopen(self._mark.open)
-            if self._mark.end_us < self._heard_us:
-                self._heard_us = self._mark.end_us
-                self._blind = (GapReason.STOPPED, "")
-
-    async def _connect(self, attempt: int) -> OpcUaSession | None:
-        """Return a session, or None after a failed attempt and the pause behind it."""
-        try:
-            opening = asyncio.create_task(open_session(self._endpoint()))
-            await self._while_away(opening)
-            if not opening.done():
-                opening.cancel()
-                await asyncio.gather(opening, return_exceptions=True)
-                return None
-            return opening.result()
-        except Rejected as error:
-            self._say("refused", str(error))
-            pause = _REFUSED_PAUSE_SECONDS
-        except Unavailable as error:
-            self._say("away", str(error))
-            pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(attempt, 8))
-        await self._pause(pause)
-        return None
-
-    async def _pause(self, seconds: float) -> None:
-        await self._while_away(asyncio.create_task(asyncio.sleep(seconds * (0.5 + self._random.random()))))
-
-    async def _while_away(self, task: asyncio.Task[Any]) -> None:
-        """Wait for a task or the stop; write down what is lost for sure at each minute's end."""
-        stopped = asyncio.create_task(self._stopped.wait())
-        try:
-            while not task.done() and not self._stopping:
-                await asyncio.wait({task, stopped}, timeout=self._flush_us / 1e6, return_when=asyncio.FIRST_COMPLETED)
-                now = self._clock.now_us()
-                kept_us = 0 if self._before is None else round(self._before.granted.outage_seconds * 1e6)
-                if self._blind is not None and now > self._heard_us + kept_us and minute_of(now) != minute_of(self._since_us):
-                    self._before = None
-                    self._declare_gap(now)
-                    self._flush(last=True)
-        finally:
-            stopped.cancel()
-
-    def _declare_gap(self, to_us: int) -> None:
-        """Say that from the last message to a time nothing is known. How many values that are, nobody knows."""
-        assert self._blind is not None  # noqa: S101 - asked only when it is set
-        reason, detail = self._blind
-        if to_us > self._heard_us:
-            self._account.missed(self._heard_us, to_us, 0, reason, None, detail)
-            self._account.complete = False
-            self._heard_us = to_us
+    def _kept_seconds(self, before: Handover) -> float:
+        return before.granted.outage_seconds
 
     async def _resolve(self, session: OpcUaSession) -> dict[int, Any]:
         """Return the nodes of the signals that the server knows, by place."""
@@ -244,7 +114,7 @@ class OpcUaMonitor:
             if session.lost.is_set():
                 raise
             await subscription.delete()
-            await self._pause(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2 ** min(attempt, 8)))
+            await self._pause(min(LONGEST_PAUSE_SECONDS, 0.1 * 2 ** min(attempt, 8)))
             return attempt + 1
         except Unavailable as error:
             self._before, self._blind = subscription.handover(), (GapReason.DISCONNECTED, str(error))
@@ -401,10 +271,6 @@ class OpcUaMonitor:
         """Be told, maybe in the writer's thread, that a record was not kept."""
         if len(record.samples):
             self._lost.append(record.samples)
-
-    def _say(self, state: SourceStateName, detail: str) -> None:
-        if self.health.say(state, detail, self._clock.now_us()):
-            _log.info("source " + state, source=self._source, detail=detail)
 
 
 def _rounds(changes: Changes, signals: int) -> Iterator[tuple[ReadColumns, npt.NDArray[np.intp]]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +19,19 @@ from ingest.cuts import RECORD_US, is_cut
 from ingest.health import SourceHealth
 from ingest.readings import ReadingTable
 from ingest.records import Mark, Record, SourceState, merged, without_samples
+from ingest.sessions import SessionReader
 from ingest.ticks import first_tick
 from ingest.wakes import Waker
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
-from plant.errors import Rejected, Unavailable
+from plant.errors import Unavailable
 from plant.ledger import MINUTE_US, Gap, GapReason, minute_of
 from plant.samples import NO_TIME, SampleBatch, empty
 from plant.signals import Signal, SourceId
 from plant.status import BAD_TYPE_MISMATCH
-from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode, open_session
+from protocols.opcua_client import OpcUaEndpoint, OpcUaSession, ResolvedNode
 from protocols.opcua_reading import Reading
-from storage.health import SourceStateName
 
-_LONGEST_PAUSE_SECONDS: Final = 15.0
-_REFUSED_PAUSE_SECONDS: Final = 10.0
 _ASK_AGAIN_SECONDS: Final = 30.0
 """How often nodes that the server did not know are looked for again."""
 _STEP_US: Final = 2_000_000
@@ -55,7 +52,7 @@ class _Nodes:
         self.missing = missing
 
 
-class OpcUaSampler:
+class OpcUaSampler(SessionReader):
     """Reads all signals of one source at each tick, in a thread and an event loop of its own."""
 
     def __init__(
@@ -72,14 +69,11 @@ class OpcUaSampler:
         seed: int,
         flush_us: int = RECORD_US,
     ) -> None:
+        super().__init__(f"opcua {source}", endpoint, health, clock, seed=seed)
         self._source = source
         self._signals = tuple(signals)
         self._interval_us = interval_us
-        self._endpoint = endpoint
         self._writer = writer
-        self.health = health
-        self._clock = clock
-        self._random = random.Random(seed)  # noqa: S311 - jitter, no secret
         self._flush_us = flush_us
         self._account = Account(source)
         paths = tuple(signal.path for signal in self._signals)
@@ -94,27 +88,6 @@ class OpcUaSampler:
         self._lost: deque[SampleBatch] = deque()
         self._steady = 0.0
         """The steady clock less the wall clock, in seconds, as looked at last."""
-        self._sessions = 0
-        self._stopping = False
-        self._stopped = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name=f"opcua {source}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to read; returns at once."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask to end; the last record is submitted before the thread ends."""
-        self._stopping = True
-        loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._stopped.set)
-
-    def join(self, seconds: float) -> bool:
-        """Return whether the thread has ended within some seconds."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         # A real-time thread where the system allows it: on two busy cores p99 of lateness was 43 ms without and 1.2 ms with it.
@@ -124,53 +97,23 @@ class OpcUaSampler:
         except OSError:
             self.health.real_time = False
             _log.warning("no real-time priority: ticks may be late on a busy machine", source=self._source, needs=_NEEDED_FOR_REAL_TIME)
-        while True:
-            try:
-                asyncio.run(self._live())
-            except Exception as error:  # noqa: BLE001 - one source must never stop for good, nor others with it
-                _log.exception("the reader of a source failed; starting it anew", source=self._source, error=repr(error))
-                self._clock.sleep(1.0)
-            else:
-                return
+        super()._run()
 
-    async def _live(self) -> None:
-        self._stopped = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        if self._stopping:
-            self._stopped.set()
-        if not self._next_us:
-            self._resume()
-        beating = asyncio.create_task(self._beat())
-        attempt = 0
-        while not self._stopping:
-            session = await self._connect(attempt)
-            attempt += 1
-            if session is None:
-                continue
-            try:
-                nodes = await self._resolve(session)
-                attempt = 0
-                self._sessions += 1
-                self.health.reconnects = self._sessions - 1
-                self._say("connected", _shortcoming(nodes, len(self._signals)))
-                await self._cycle(session, nodes)
-            except Unavailable as error:
-                self._say("away", str(error))
-            finally:
-                await session.close()
+    async def _hold(self, session: OpcUaSession) -> None:
+        nodes = await self._resolve(session)
+        self._attempt = 0
+        self._connected()
+        self._say("connected", _shortcoming(nodes, len(self._signals)))
+        await self._cycle(session, nodes)
+
+    def _end(self) -> None:
         self._catch_up(GapReason.STOPPED)
         self._flush(self._next_us, last=True)
-        self._say("stopped", "")
-        beating.cancel()
-
-    async def _beat(self) -> None:
-        """Show that the loop turns."""
-        while True:
-            self.health.beat()
-            await asyncio.sleep(1.0)
 
     def _resume(self) -> None:
         """Account for the time since the last record: nobody read then."""
+        if self._next_us:
+            return
         self._next_us = self._since_us = first_tick(self._clock.now_us(), self._interval_us)
         self._steady = self._clock.monotonic() - self._clock.now_us() / 1e6
         mark = self._mark
@@ -182,26 +125,7 @@ class OpcUaSampler:
             self.health.missed_ticks += missed // max(1, mark.signals)
         self._flush(self._next_us)
 
-    async def _connect(self, attempt: int) -> OpcUaSession | None:
-        """Return a session, or None after a failed attempt and the pause behind it."""
-        try:
-            opening = asyncio.create_task(open_session(self._endpoint()))
-            await self._while_away(opening)
-            if not opening.done():
-                opening.cancel()
-                await asyncio.gather(opening, return_exceptions=True)
-                return None
-            return opening.result()
-        except Rejected as error:
-            self._say("refused", str(error))
-            pause = _REFUSED_PAUSE_SECONDS
-        except Unavailable as error:
-            self._say("away", str(error))
-            pause = min(_LONGEST_PAUSE_SECONDS, 0.25 * 2 ** min(attempt, 8))
-        await self._while_away(asyncio.create_task(asyncio.sleep(pause * (0.5 + self._random.random()))))
-        return None
-
-    async def _while_away(self, task: asyncio.Task[object] | asyncio.Task[OpcUaSession] | asyncio.Task[None]) -> None:
+    async def _while_away(self, task: asyncio.Task[Any]) -> None:
         """Wait for a task or the stop, and write down each minute's missed ticks as it ends."""
         stopped = asyncio.create_task(self._stopped.wait())
         try:
@@ -398,10 +322,6 @@ class OpcUaSampler:
         """Be told, maybe in the writer's thread, that a record was not kept."""
         if len(record.samples):
             self._lost.append(record.samples)
-
-    def _say(self, state: SourceStateName, detail: str) -> None:
-        if self.health.say(state, detail, self._clock.now_us()):
-            _log.info("source " + state, source=self._source, detail=detail)
 
 
 def _shortcoming(nodes: _Nodes, signals: int) -> str:
