@@ -1,6 +1,6 @@
 """Ten thousand OPC UA nodes each 30 ms into durable rows, server, ingest and database on one machine: what is missed, at what cost.
 
-``python -m benchmarks.ingest_ten_thousand [--nodes 10000] [--seconds 60] [--interval-ms 30] [--no-fifo]``. The server is one in C where
+``python -m benchmarks.ingest_ten_thousand [--nodes 10000] [--seconds 60] [--interval-ms 30] [--ship-ms 1000] [--no-fifo]``. The server is one in C where
 ``LEADHAND_O6_PYTHON`` names a Python that has ``o6``, else our simulated device; its cost is printed apart, and like a device with its own
 processor it goes before all but the readers (SCHED_FIFO 1) where that is permitted. The database is the embedded
 PostgreSQL and, where ``LEADHAND_TIMESCALE_URL`` names a server on which we may make databases, TimescaleDB after it. Each read is stored.
@@ -73,6 +73,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--interval-ms", type=float, default=30.0)
     parser.add_argument("--churn", type=int, default=20, help="so many values change each interval (0.1 ms of the C server each)")
+    parser.add_argument("--ship-ms", help="time between two shipments; what the ingest does by itself if not given")
     parser.add_argument("--no-fifo", action="store_true", help="without the right to real-time priority")
     options = parser.parse_args()
     kept = True
@@ -140,7 +141,7 @@ def _report(name: str, url: str, folder: Path, options: argparse.Namespace, post
     with ExitStack() as stack:
         site, server, server_name = stack.enter_context(_server(folder, options))
         asked_at = time.monotonic()
-        ingest = start_ingest(site, folder / "home", url)
+        ingest = start_ingest(site, folder / "home", url, *(() if options.ship_ms is None else ("--ship-ms", options.ship_ms)))
         stack.callback(ingest.stop)
         facts: dict[str, Any] = {"database": name, "server": server_name}
         with connect(url, application="benchmark") as connection:
