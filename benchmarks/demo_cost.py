@@ -142,7 +142,7 @@ def _ms(us: int | None) -> str:
 
 
 def _free_port() -> int:
-    from leadhand.programs import free_port
+    from protocols.ports import free_port
 
     return free_port()
 

@@ -19,7 +19,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from leadhand.programs import free_port
+from protocols.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_SECOND_START = 15.0

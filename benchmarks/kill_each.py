@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from leadhand.programs import free_port
+from protocols.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 _LONGEST_SECONDS = 90.0

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from playwright.sync_api import Browser
 
-from leadhand.programs import free_port
+from protocols.ports import free_port
 from tests.dashboard.browser import chromium, visitor
 
 ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"

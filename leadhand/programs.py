@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from leadhand.child import Program
 from leadhand.home import Home
 from leadhand.settings import DashboardSettings
+from protocols.ports import free_port, is_free
 
 BROKER_USER = "leadhand"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -134,22 +134,6 @@ def free_ports(count: int, host: str = "127.0.0.1") -> int:
         first = free_port(host)
         if first + count <= 65536 and all(is_free(host, first + further) for further in range(count)):
             return first
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind((host, 0))
-        return int(found.getsockname()[1])
-
-
-def is_free(host: str, port: int) -> bool:
-    """Return whether one could listen on a port."""
-    try:
-        socket.create_server((host, port)).close()
-    except OSError:
-        return False
-    return True
 
 
 def _database(url: str) -> dict[str, str]:

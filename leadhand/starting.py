@@ -15,6 +15,7 @@ from leadhand.settings import HomeSettings
 from leadhand.supervisor import Supervisor
 from plant.clock import Clock
 from plant.errors import SettingsError
+from protocols.ports import free_port, is_free
 from storage.migrations import migrate
 
 
@@ -45,16 +46,16 @@ def broker_for(settings: HomeSettings, home: Home) -> programs.Broker:
     """Return the broker that simulators use: the one that settings name, or the embedded one."""
     if settings.mqtt.url is not None:
         return programs.broker_at(settings.mqtt.url)
-    return programs.embedded_broker(home, programs.free_port())
+    return programs.embedded_broker(home, free_port())
 
 
 def dashboard_port(host: str, wanted: int, *, must: bool, console: Console) -> int:
     """Return the port of the dashboard: the wanted one, or a free one where it is taken and nobody insists on it."""
-    if programs.is_free(host, wanted):
+    if is_free(host, wanted):
         return wanted
     if must:
         raise SettingsError(f"port {wanted} on {host} is taken by another program; choose another with --port, or in settings.toml")
-    other = programs.free_port(host)
+    other = free_port(host)
     console.trouble(f"port {wanted} is taken by another program; the dashboard uses {other}")
     return other
 

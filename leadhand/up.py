@@ -17,6 +17,7 @@ from leadhand.supervisor import Supervisor
 from plant.clock import Clock
 from plant.errors import Unavailable
 from plant.site import Site, load_site
+from protocols.ports import is_free
 from storage.migrations import migrate
 from storage.people import ensure_first_admin
 
@@ -61,7 +62,7 @@ def run_up(home: Home, site: Path, port: int | None, console: Console, clock: Cl
 def _broker(plan: _Plan, factory: Site) -> tuple[Program, ...]:
     port = plan.settings.mqtt.port
     wanted = plan.settings.mqtt.url is None and needs_broker([source.url for source in factory.sources], port)
-    return programs.embedded_broker(plan.home, port).programs if wanted and programs.is_free("127.0.0.1", port) else ()
+    return programs.embedded_broker(plan.home, port).programs if wanted and is_free("127.0.0.1", port) else ()
 
 
 def _others(plan: _Plan, url: str, factory: Site, supervisor: Supervisor) -> list[Program]:

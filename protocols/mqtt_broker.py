@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from plant.errors import SettingsError, Unavailable
+from protocols.ports import free_port
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+\Z")
 _CHILD = "import sys; sys.path[:] = [p for p in sys.path if p not in ('', '.')]; from iotcore._serve import main; main()"
@@ -63,8 +64,8 @@ class EmbeddedBroker:
         """
         if self.pid is not None:
             return self.port
-        self.port = self.port or _free_port(self._host)
-        self.port_v311 = self.port_v311 or _free_port(self._host)
+        self.port = self.port or free_port(self._host)
+        self.port_v311 = self.port_v311 or free_port(self._host)
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         config = self._folder / "broker.toml"
         _write_private(config, self._toml())
@@ -134,13 +135,6 @@ def _write_private(path: Path, content: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(content)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(host: str, port: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import hmac
-import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +27,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from plant.clock import Clock
 from plant.errors import Unavailable
+from protocols.ports import free_port
 from simulators.device_limits import DeviceLimits
 from simulators.feed import Feed
 from simulators.opcua_conditions import DeviceAlarm, DeviceConditions
@@ -101,9 +101,7 @@ class SimulatedServer:
     async def start(self) -> None:
         """Build the address space and listen. Raises Unavailable where the port is taken."""
         if self._port == 0:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-                probe.bind((self._host, 0))
-                self._port = probe.getsockname()[1]
+            self._port = free_port(self._host)
         server = self._server = _Server(self.nodes, self.limits, _Users(self._protection))
         with _no_collecting():
             await server.init()
