@@ -1,8 +1,8 @@
 """Ten thousand OPC UA nodes each 30 ms into durable rows, server, ingest and database on one machine: what is missed, at what cost.
 
-``python -m benchmarks.ingest_ten_thousand [--nodes 10000] [--seconds 60] [--interval-ms 30] [--ship-ms 1000] [--no-fifo]``. The server is one in C where
-``LEADHAND_O6_PYTHON`` names a Python that has ``o6``, else our simulated device; its cost is printed apart, and like a device with its own
-processor it goes before all but the readers (SCHED_FIFO 1) where that is permitted. The database is the embedded
+``python -m benchmarks.ingest_ten_thousand [--nodes 10000] [--seconds 60] [--interval-ms 30] [--ship-ms 1000] [--no-fifo]``. The server
+is one in C where ``LEADHAND_O6_PYTHON`` names a Python that has ``o6``, else our simulated device; its cost is printed apart, and like a
+device with its own processor it goes before all but the readers (SCHED_FIFO 1) where that is permitted. The database is the embedded
 PostgreSQL and, where ``LEADHAND_TIMESCALE_URL`` names a server on which we may make databases, TimescaleDB after it. Each read is stored.
 
 Fails when a sample is unexplained or stands twice, when more than 0.1 % of the ticks are missed (3,000 nodes or fewer: any), or when

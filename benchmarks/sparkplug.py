@@ -20,7 +20,7 @@ from functools import partial
 
 import orjson
 
-from ingest.sparkplug import SparkplugTable
+from ingest.sparkplug_values import SparkplugTable
 from plant.equipment import EquipmentId
 from plant.signals import DataType, Signal, SignalPath, SourceId
 from protocols import sparkplug_payload
