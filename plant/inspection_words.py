@@ -40,5 +40,19 @@ REFUSED_REASONS: Final = {
 }
 """Why a file is no picture to be looked at."""
 
-REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS, **CURVE_REASONS, **JOINT_REASONS}
+WELD_REASONS: Final = {
+    "unfamiliar": "The picture does not look like those the model learned from: distance {value}, {limit} at most.",
+    "no_seam": "No sound seam was found, and no fault: silence is no proof.",
+    "unsure": "Perhaps {kind}, with confidence {confidence}: a person looks.",
+    "unknown_imperfection": "{kind} is no imperfection that the limits name.",
+    "not_validated_on_real": "Finding {kind} was not validated on real pictures.",
+    "by_application": "{kind} (ISO 6520-1 {code}): ISO 5817 leaves it to the application, clause {clause}.",
+    "depth_not_seen": "{kind} (ISO 6520-1 {code}): level {level} limits its depth (ISO 5817, {clause}), which a picture does not show.",
+    "not_permitted": "{kind} (ISO 6520-1 {code}) is not permitted in level {level} (ISO 5817, {clause}).",
+    "pore_allowed": "Pore of {value} mm; level {level} allows {limit} mm (ISO 5817, {clause}).",
+    "pore_too_large": "Pore of {value} mm; level {level} allows {limit} mm at most (ISO 5817, {clause}).",
+}
+"""Why a weld is judged as it is."""
+
+REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS, **WELD_REASONS, **CURVE_REASONS, **JOINT_REASONS}
 """All. Codes of one subject are added where they are judged, in a table of their own."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from plant.inspections import Decision, Subject
+from plant.settings_seams import SeamSettings
 from plant.strict import Strict, segment
 
 
@@ -42,6 +43,7 @@ class ViewSettings(Strict):
     subject: Annotated[Subject, Field(description="welds or bolts")]
     camera: Annotated[str | None, Field(description="id of the camera that looks; pictures may name another by themselves")] = None
     calibration: CalibrationSettings | None = None
+    seam: Annotated[SeamSettings | None, Field(description="welds: what the drawing asks of the seam; else it is judged as level B")] = None
     checks: FrameCheckSettings = FrameCheckSettings()
 
     _id = field_validator("id")(segment)
