@@ -131,7 +131,7 @@ class RunningDashboard:
     def client(self, role: Role | None = None, **headers: str) -> httpx.Client:
         """An HTTP client as a browser of this server's own pages would speak, logged in as a role or not at all."""
         cookies = {} if role is None else {SESSION_COOKIE: self.session(role)}
-        return httpx.Client(base_url=self.url, headers={"Origin": self.url, **headers}, cookies=cookies, timeout=20)
+        return httpx.Client(base_url=self.url, headers={"Origin": self.url, **headers}, cookies=cookies, timeout=60)
 
     def wait_until_read(self, seconds: float = 60.0) -> None:
         """Return when the dashboard has read the database after now."""
@@ -145,7 +145,7 @@ class RunningDashboard:
         """An HTTP client with a token of these scopes."""
         with connect(self.database_url, application="test") as connection:
             _, secret = people.issue_token(connection, name="test", scopes=scopes, valid_seconds=600, created_by="test", clock=self.clock)
-        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=20)
+        return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
 
     def store(
         self,
@@ -291,7 +291,7 @@ def start_process(
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(60)
         finally:
             process.kill()
             process.wait()

@@ -312,7 +312,7 @@ def dashboard_before(stage: Stage, port: int = 0) -> Iterator[str]:
     finally:
         process.terminate()
         try:
-            process.wait(15)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

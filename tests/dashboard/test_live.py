@@ -166,7 +166,7 @@ def test_topics_that_are_none_are_refused(dashboard: RunningDashboard, topics: s
 
 @pytest.mark.heavy
 def test_a_stream_ends_when_its_session_does(dashboard: RunningDashboard) -> None:
-    with dashboard.client(Role.VIEWER) as client, client.stream("GET", "/live?topics=sources", timeout=30) as answer:
+    with dashboard.client(Role.VIEWER) as client, client.stream("GET", "/live?topics=sources", timeout=60) as answer:
         live = Stream(answer)
         live.until(_is("clock"))
         assert client.post("/logout").status_code == 204

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.browser import chromium, until, visitor
+from tests.dashboard.browser import WAIT_MS, chromium, until, visitor
 from tests.dashboard.stage import Feeder, dashboard_before, make_stage
 from tests.databases import fresh_database
 from tests.ports import free_port
@@ -35,10 +35,10 @@ def test_a_page_says_that_its_values_are_old_and_comes_back_by_itself(postgres_s
             page.evaluate("window.stayed = true")
             watch.outage = True
             first.close()
-            expect(page.locator("#stale-words")).to_contain_text("the connection to the server is lost", timeout=15_000)
+            expect(page.locator("#stale-words")).to_contain_text("the connection to the server is lost", timeout=WAIT_MS)
             expect(page.locator(".stale-curtain")).to_be_visible()
             before = page.locator("[data-value] [data-part=figure]").first.text_content()
             with dashboard_before(stage, port):
-                expect(page.locator(".stale-curtain")).to_be_hidden(timeout=20_000)
+                expect(page.locator(".stale-curtain")).to_be_hidden(timeout=WAIT_MS)
                 until(page, _MOVES, before)
                 assert page.evaluate("window.stayed")

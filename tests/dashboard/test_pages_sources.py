@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from plant.signals import SignalPath
 from plant.site import load_site
-from tests.dashboard.browser import chromium, until, visitor
+from tests.dashboard.browser import WAIT_MS, chromium, until, visitor
 from tests.dashboard.stage import dashboard_before, make_stage
 from tests.databases import fresh_database
 from tests.protocols.opcua_servers import started
@@ -74,7 +74,7 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
             expect(page.locator("#add-found .notice")).to_contain_text("allow_insecure")
             page.get_by_label("Allow a connection without security").check()
             page.locator("#add-discover").click()
-            expect(page.locator("#add-found .notice")).to_contain_text("variables found", timeout=30_000)
+            expect(page.locator("#add-found .notice")).to_contain_text("variables found", timeout=WAIT_MS)
             _lies_in_rows_within_its_frame(page)
             for name in ("Force kN", "Mode"):
                 row = page.locator(".ag-center-cols-container .ag-row", has=page.get_by_text(name, exact=True))

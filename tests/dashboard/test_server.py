@@ -63,12 +63,12 @@ def test_sigterm_ends_it_cleanly_with_a_stream_open(database_url: str, tmp_path:
         secret = people.open_session(connection, people.read_account(connection, "admin"), "", SystemClock())
     with start_process(home, site_file, database_url, tmp_path / "log") as (process, ready):
         url = f"http://127.0.0.1:{ready['port']}"
-        with httpx.stream("GET", f"{url}/live", headers={"Cookie": f"{SESSION_COOKIE}={secret}"}, timeout=10) as stream:
+        with httpx.stream("GET", f"{url}/live", headers={"Cookie": f"{SESSION_COOKIE}={secret}"}, timeout=60) as stream:
             assert stream.status_code == 200
             lines = stream.iter_lines()
             next(lines)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
             for _ in lines:
                 pass
         log = (tmp_path / "log").read_text()

@@ -170,7 +170,7 @@ class Proxies:
         for link in self._links:
             link.close()
         self.call(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     def link(self, target: Place, *, host: str = "127.0.0.1", port: int = 0, path: Path | None = None, closed: bool = False) -> Link:
@@ -186,7 +186,7 @@ class Proxies:
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Do something in the proxies' thread and return what it gives."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def call(self, act: Callable[[], None]) -> None:
         """Do something in the proxies' thread."""
@@ -238,4 +238,4 @@ class Flapping(threading.Thread):
 
     def stop(self) -> None:
         self._stopping.set()
-        self.join(20)
+        self.join(60)

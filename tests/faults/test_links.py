@@ -102,7 +102,7 @@ def _break_all(scene: Scene, moved: Link) -> None:
     for link in crowd:
         link.close()
     for watch in watches:
-        watch.join(30)
+        watch.join(60)
     links["hole"].heal()
     until(lambda: time.monotonic() - began > 3, 10)
     scene.spans["cut"] = (closed_us, _now_us())

@@ -48,7 +48,7 @@ class Child:
     def kill(self) -> None:
         """Kill -9."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self._close()
 
     def _close(self) -> None:
@@ -83,7 +83,7 @@ def start(arguments: Sequence[str], log: Path, environment: dict[str, str] | Non
     line = process.stdout.readline() if ready else b""
     if not line:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         raise AssertionError(f"{arguments} was not ready; its log: {log.read_text()[-3000:]}")
     return Child(process, json.loads(line), log)
 
@@ -118,12 +118,12 @@ class Mosquitto:
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
 
 
 def alive(processes: Iterable[psutil.Process]) -> list[psutil.Process]:

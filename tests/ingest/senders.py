@@ -37,7 +37,7 @@ class Sender(threading.Thread):
         """Send no more by itself."""
         self.stopping.set()
         if self.is_alive():
-            self.join(30)
+            self.join(60)
 
     def finish(self) -> None:
         """Send no more, and wait until the broker has all."""

@@ -62,7 +62,7 @@ class Device:
         self._ready.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
@@ -77,7 +77,7 @@ class Device:
     def stop(self) -> None:
         if not self._loop.is_closed():
             self.do(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ class Run:
     def stop(self) -> list[Record]:
         """End it and return all that the spool holds."""
         self.monitor.stop()
-        assert self.monitor.join(10)
+        assert self.monitor.join(60)
         self.writer.close()
         frames: list[Frame] = []
         spool = Spool(self.folder, SystemFiles(), new_id=uuid4)

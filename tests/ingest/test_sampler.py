@@ -60,7 +60,7 @@ class Machine:
         self._ready.clear()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(60)
 
     def stop(self) -> None:
         self._stop.set()
@@ -141,7 +141,7 @@ class Run:
 
     def stop(self) -> None:
         self.sampler.stop()
-        assert self.sampler.join(10)
+        assert self.sampler.join(60)
         self.writer.close()
 
     def ticks(self, more: int) -> None:

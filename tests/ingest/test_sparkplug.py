@@ -100,7 +100,7 @@ class Run:
     def end(self) -> Counts:
         """End; what the ledger says."""
         self.reader.stop()
-        assert self.reader.join(10)
+        assert self.reader.join(60)
         self.writer.settle(5)
         self.reader.disconnect()
         self.writer.close()
@@ -145,7 +145,7 @@ class Peer:
 
     def wait_for(self, word: str) -> Any:
         while True:
-            told = self.told.get(timeout=10)
+            told = self.told.get(timeout=60)
             if word in told:
                 return told[word]
 
@@ -167,7 +167,7 @@ class Peer:
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()

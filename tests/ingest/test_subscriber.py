@@ -71,7 +71,7 @@ class Run:
         until(lambda: (state := self.writer.state_of(SOURCE)) is not None and state.total >= expected, 10)
         self.sender.stop()
         self.reader.stop()
-        assert self.reader.join(10)
+        assert self.reader.join(60)
         self.writer.settle(5)
         self.reader.disconnect()
         self.writer.close()
@@ -167,7 +167,7 @@ class Hall:
 
     def close(self) -> None:
         self.reader.stop()
-        assert self.reader.join(10)
+        assert self.reader.join(60)
         self.reader.disconnect()
 
 

@@ -106,7 +106,7 @@ def begin(watched: Watched) -> Iterator[Begin]:
 
 def stop(reader: TighteningReader) -> None:
     reader.stop()
-    assert reader.join(10)
+    assert reader.join(60)
     reader.disconnect()
 
 

@@ -103,10 +103,10 @@ def test_a_reader_that_ends_late_does_not_take_its_successor_with_it(pair: Pair)
     assert isinstance(first, SlowReader)
     stopping = threading.Thread(target=pair.worker.stop, args=([SOURCE],))
     stopping.start()
-    assert first.asked.wait(10)
+    assert first.asked.wait(60)
     pair.start()
     first.may_end.set()
-    stopping.join(10)
+    stopping.join(60)
     assert pair.worker.sources == [SOURCE], "the second reader is still looked after"
     pair.close()
 
@@ -174,8 +174,8 @@ def test_a_link_that_is_closed_rings_in_no_other_file() -> None:
     ringing.join(0.3)
     assert ringing.is_alive(), "ringing and closing take turns"
     link._mutex.release()
-    ringing.join(10)
-    closing.join(10)
+    ringing.join(60)
+    closing.join(60)
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         os.fstat(bell)
     link.ring()

@@ -100,7 +100,7 @@ def status_of(home: Path) -> dict[str, Any]:
 def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     with running_demo(home, port) as process:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=60) as answer:
             assert answer.status == 200
         below = whole_tree(process, home)
         ports = ports_of(below)

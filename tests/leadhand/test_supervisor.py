@@ -77,7 +77,7 @@ def test_a_signal_stops_all_processes_and_frees_their_ports(tmp_path: Path) -> N
         assert len(below) == 4, "guard, two dummies, and what one of them started"
         assert not is_free(port)
         process.send_signal(signal.SIGINT)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
         assert alive(below) == []
         assert is_free(port)
     assert {entry["state"] for entry in processes_of(tmp_path).values()} == {"stopped"}
@@ -125,7 +125,7 @@ def test_a_killed_process_is_started_again_after_a_growing_pause(tmp_path: Path)
             assert entry["pid"] != pid
             assert entry["last_exit"] == -signal.SIGKILL
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=60)
     assert "ingest was killed by signal 9; it starts again in 0.5 s" in said
     assert "ingest was killed by signal 9; it starts again in 1 s" in said
     assert said.count("ingest runs again") == 2
@@ -141,14 +141,14 @@ def test_what_a_killed_process_had_started_is_gone_before_its_next_start(tmp_pat
         until(lambda: processes_of(tmp_path)["database"]["restarts"] == 1)
         assert alive(below) == []
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(60)
 
 
 def test_a_stubborn_process_is_killed_after_its_time_and_named(tmp_path: Path) -> None:
     with running(tmp_path, free_port(), "stubborn") as process:
         below = tree(process)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=15)
+        _, said = process.communicate(timeout=60)
         assert process.returncode == 0
         assert "ingest did not stop within 2 s and was killed" in said
         assert alive(below) == []
@@ -157,7 +157,7 @@ def test_a_stubborn_process_is_killed_after_its_time_and_named(tmp_path: Path) -
 def test_a_process_that_never_gets_ready_fails_the_start_and_leaves_nothing(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, port, "mute", ready=False) as process:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "ingest did not get ready at its first start" in said
     assert is_free(port)
@@ -165,14 +165,14 @@ def test_a_process_that_never_gets_ready_fails_the_start_and_leaves_nothing(tmp_
 
 def test_wrong_settings_of_a_process_are_told_with_exit_code_2(tmp_path: Path) -> None:
     with running(tmp_path, free_port(), "wrong", ready=False) as process:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "site.toml: sources[1].url: is missing" in said
 
 
 def test_a_process_that_fails_at_its_first_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     with running(tmp_path, free_port(), "broken", ready=False) as process:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "ingest ended with exit code 1 at its first start" in said
     assert "the disk is full" in said
@@ -180,7 +180,7 @@ def test_a_process_that_fails_at_its_first_start_is_told_with_the_end_of_its_log
 
 def test_a_process_that_has_done_its_work_is_not_started_again(tmp_path: Path) -> None:
     with running(tmp_path, free_port(), "brief") as process:
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     entry = processes_of(tmp_path)["simulator"]
     assert (entry["state"], entry["restarts"], entry["last_exit"]) == ("stopped", 0, 0)
 
@@ -191,7 +191,7 @@ def test_a_second_leadhand_on_the_same_home_is_refused(tmp_path: Path) -> None:
             raise AssertionError("got the lock")
         assert Home(tmp_path).is_locked()
         process.send_signal(signal.SIGTERM)
-        process.wait(15)
+        process.wait(60)
     assert not Home(tmp_path).is_locked()
 
 
@@ -218,6 +218,6 @@ def test_a_log_that_has_grown_large_is_moved_aside_while_it_is_written(tmp_path:
     with running(tmp_path, free_port(), "noisy") as process:
         until(lambda: log.with_suffix(".log.1").exists() and b"late" in log.read_bytes(), 30)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(60) == 0
     assert log.with_suffix(".log.1").stat().st_size > 10_000_000
     assert log.stat().st_size < 10_000

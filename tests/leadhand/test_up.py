@@ -51,7 +51,7 @@ def device(folder: Path, *words: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield site, json.loads(process.stdout.readline())
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.communicate()
 
 

@@ -85,7 +85,7 @@ def mail_server(certificate: Path | None = None, *, tls: bool = False, password:
     finally:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
-        thread.join(5)
+        thread.join(60)
 
 
 def _speak(  # noqa: PLR0912 - one branch a verb

@@ -130,7 +130,7 @@ def test_changed_settings_are_taken_up_and_wrong_ones_leave_the_old_in_force(cou
         until(lambda: len(numbers(counted)) > reached, 30)
     finally:
         stop.set()
-        process.join(30)
+        process.join(60)
     assert not process.is_alive()
     assert "wrong" not in seen
     assert numbers(counted) == list(range(1, len(numbers(counted)) + 1))

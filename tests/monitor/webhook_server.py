@@ -66,4 +66,4 @@ def webhook_server(certificate: Path | None = None) -> Iterator[Hook]:
         hook.hang.set()
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(60)

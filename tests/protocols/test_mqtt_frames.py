@@ -245,7 +245,7 @@ class Broker:
     def close(self) -> None:
         self.link.close()
         self.server.close()
-        self.reader.join(5)
+        self.reader.join(60)
 
 
 def test_acknowledgements_of_many_messages_leave_in_one_piece_and_in_order() -> None:

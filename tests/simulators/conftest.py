@@ -63,7 +63,7 @@ async def serving(feed: object, **options: object) -> AsyncIterator[SimulatedSer
 @asynccontextmanager
 async def connected(server: SimulatedServer) -> AsyncIterator[Client]:
     """A client of asyncua, connected while the block runs."""
-    client = Client(server.url, timeout=5)
+    client = Client(server.url, timeout=30)
     async with client:
         yield client
 

@@ -245,7 +245,7 @@ async def test_without_insecure_only_named_users_over_an_encrypted_channel_are_l
         with pytest.raises((UaError, ConnectionError, asyncio.TimeoutError)):
             await plain.connect()
         for password, welcome in (("wrong", False), (password_file.read_text().strip(), True)):
-            client = Client(server.url, timeout=5)
+            client = Client(server.url, timeout=30)
             client.application_uri = "urn:leadhand:simulator"
             await client.set_security(
                 SecurityPolicyBasic256Sha256, str(mine.certificate), str(mine.private_key), server_certificate=str(protection.certificate)

@@ -82,7 +82,7 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
         for source in site.sources:
             if isinstance(source, OpcUaSourceSettings):
                 assert source.interval_ms == 30
-                async with Client(source.url, timeout=5) as client:
+                async with Client(source.url, timeout=30) as client:
                     index = await client.get_namespace_index(NAMESPACE)
                     for node in await _variables_below(client, client.nodes.objects):
                         assert node.NamespaceIndex == index

@@ -67,7 +67,7 @@ def simulators(*arguments: str | Path, environment: dict[str, str] | None = None
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(10)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
 
@@ -176,7 +176,7 @@ def test_an_empty_cell_has_a_status_and_no_value() -> None:
 async def _read_all(url: str, site: Site, seconds: float = 60) -> dict[int, list[Any]]:
     """Read like a cyclic client until the server goes, and return the values by source time."""
     rows: dict[int, list[Any]] = {}
-    client = Client(url, timeout=5)
+    client = Client(url, timeout=30)
     async with client:
         index = await client.get_namespace_index(NAMESPACE)
         nodes = [ua.NodeId(signal.address.partition(";s=")[2], index) for signal in site.signals]  # type: ignore[arg-type]
@@ -184,7 +184,7 @@ async def _read_all(url: str, site: Site, seconds: float = 60) -> dict[int, list
 
         async def until_the_end() -> None:
             while True:
-                values: list[Any] = await asyncio.wait_for(client.uaclient.read(params), 2)
+                values: list[Any] = await asyncio.wait_for(client.uaclient.read(params), 30)
                 times = {round(value.SourceTimestamp.timestamp() * 1e6) for value in values}
                 assert len(times) == 1
                 row = [value.Value.Value for value in values]
@@ -244,7 +244,7 @@ class Listener:
         host, _, port = url.removeprefix("mqtt://").partition(":")
         self._client.connect(host, int(port))
         self._client.loop_start()
-        assert self._subscribed.wait(5)
+        assert self._subscribed.wait(60)
 
     def _subscribe(self, topic: str) -> None:
         self._client.subscribe(topic, 1)
@@ -348,7 +348,7 @@ def test_a_held_replay_begins_when_it_is_told(tmp_path: Path, broker: str) -> No
     listener.close()
 
 
-def _wait_until(true: Callable[[], bool], seconds: float = 10) -> None:
+def _wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until

@@ -63,7 +63,7 @@ class Integrator:
 
     async def hears(self) -> Telegram:
         while not self._waiting:
-            content = await asyncio.wait_for(self.reader.read(65_536), 5)
+            content = await asyncio.wait_for(self.reader.read(65_536), 60)
             assert content, "the controller hung up"
             self._waiting += [parse_telegram(frame) for frame in self._framer.feed(content)]
         return self._waiting.pop(0)
@@ -74,7 +74,7 @@ class Integrator:
 
     async def is_hung_up_on(self) -> bool:
         try:
-            while await asyncio.wait_for(self.reader.read(65_536), 5):
+            while await asyncio.wait_for(self.reader.read(65_536), 60):
                 pass
         except ConnectionError:
             return True

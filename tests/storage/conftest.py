@@ -68,7 +68,7 @@ def timescale_server(node: Node) -> Iterator[str]:
     yield f"postgresql://postgres:none@127.0.0.1:{json.loads(line)['port']}/postgres"
     server.stdin.close()
     server.stdout.close()
-    server.wait(10)
+    server.wait(60)
 
 
 _NAMED = {"timescale_native": "LEADHAND_TIMESCALE_URL", "postgres_native": "LEADHAND_POSTGRES_URL"}

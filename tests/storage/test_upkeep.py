@@ -163,7 +163,7 @@ def test_the_upkeep_process_says_ready_rolls_up_and_stops_on_sigterm(empty_datab
             assert clock.monotonic() < until
             clock.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert process.stdout.read() == b""
     process.stdout.close()
 

@@ -12,6 +12,8 @@ from tests.storage.small_plant import HOUR, MINUTE, PATHS, SECOND, an_hour_ago, 
 
 CURRENT, VOLTAGE, _, PROGRAM = PATHS
 COUNT = 20_000
+WIDTHS = ((30_000, "raw"), (12_000, "raw"), (3000, "1s"), (300, "1s"), (140, "1m"), (90, "1m"), (10, "1m"), (2, "1h"), (1, "1h"))
+"""So many points are asked for, and where they come from."""
 
 
 def series(start: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -32,12 +34,8 @@ def says(window: Window, times: npt.NDArray[np.int64], values: npt.NDArray[np.fl
     assert times[0] - HOUR < window.time_us[0] <= times[0]
 
 
-@pytest.mark.parametrize(
-    ("points", "resolution"),
-    [(30_000, "raw"), (12_000, "raw"), (3000, "1s"), (300, "1s"), (140, "1m"), (90, "1m"), (10, "1m"), (2, "1h"), (1, "1h")],
-)
 @pytest.mark.parametrize("settled", [True, False])
-def test_a_window_keeps_extremes_counts_and_ends_at_any_width(database: Database, points: int, resolution: str, settled: bool) -> None:
+def test_a_window_keeps_extremes_counts_and_ends_at_any_width(database: Database, settled: bool) -> None:
     times, values = series(an_hour_ago())
     with database.connect() as connection:
         shipper = shipper_of(connection)
@@ -47,10 +45,11 @@ def test_a_window_keeps_extremes_counts_and_ends_at_any_width(database: Database
         if settled:
             database.settle()
         number = number_of(connection, CURRENT)
-        window = read_window(connection, [number], int(times[0]), int(times[-1]) + 1, points)[number]
-    assert window.resolution == resolution
-    assert len(window.time_us) <= 2 * points + 2
-    says(window, times, values)
+        for points, resolution in WIDTHS:
+            window = read_window(connection, [number], int(times[0]), int(times[-1]) + 1, points)[number]
+            assert window.resolution == resolution, points
+            assert len(window.time_us) <= 2 * points + 2, points
+            says(window, times, values)
 
 
 def test_a_window_on_nothing_is_empty_and_names_each_signal(database: Database) -> None:
