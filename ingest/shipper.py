@@ -40,6 +40,8 @@ _LONGEST_PAUSE_SECONDS: Final = 10.0
 _PAUSE_SHARE: Final = 0.2
 """Of the time that the database has been away, until it is tried again."""
 _SPAN_SECONDS: Final = 60.0
+_STEP_SECONDS: Final = 1.0
+"""A wall clock that moved so much more than the steady one has been set."""
 _log = structlog.get_logger(__name__)
 
 
@@ -80,6 +82,8 @@ class Shipper:
         self._registered: Site | None = None
         self._span: AcceptedSpan = (0, 0)
         self._span_at = float("-inf")
+        self._steady = 0.0
+        """The steady clock less the wall clock when the span was asked for."""
         self._tail: Tail | None = None
         self._stopping = threading.Event()
         self._stop_at = float("inf")
@@ -222,9 +226,7 @@ class Shipper:
         if not self._waiting:
             return False
         began = self._clock.monotonic()
-        if began - self._span_at > _SPAN_SECONDS:
-            self._span = accepted_span(connection)
-            self._span_at = began
+        self._look_at_span(connection, began)
         frames = self._waiting[: self._most_frames]
         try:
             packed = self._pack(frames)
@@ -245,6 +247,13 @@ class Shipper:
         self._most_frames = min(_MOST_FRAMES, self._most_frames * 2)
         # a read ends with its segment: what was durable before it may stand in the next one
         return bool(self._waiting) or packed.shipment.last < durable
+
+    def _look_at_span(self, connection: Connection, now: float) -> None:
+        """Ask which times the database takes: now and then, and at once when our clock was set, for it says how late it is."""
+        steady = now - self._clock.now_us() / 1e6
+        if now - self._span_at > _SPAN_SECONDS or abs(steady - self._steady) > _STEP_SECONDS:
+            self._span = accepted_span(connection, self._clock)
+            self._span_at, self._steady = now, steady
 
     def _pack(self, frames: list[Frame]) -> Packed:
         refused = self._refused

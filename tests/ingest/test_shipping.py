@@ -205,6 +205,27 @@ def test_what_is_submitted_reaches_the_database_once(parts: Parts) -> None:
     assert parts.writer.in_spool(SOURCE) == 0
 
 
+class WrongClock(SystemClock):
+    """A wall clock that is years behind until it is set right."""
+
+    def __init__(self) -> None:
+        self.behind_us = 40 * 365 * 86_400_000_000
+
+    def now_us(self) -> int:
+        return super().now_us() - self.behind_us
+
+
+def test_samples_are_taken_at_once_when_a_wrong_clock_was_set_right(parts: Parts) -> None:
+    clock = parts.shipper._clock = WrongClock()
+    parts.submit(record(0))
+    until(parts.settled, 30)
+    clock.behind_us = 0
+    parts.submit(record(1))
+    until(parts.settled, 30)
+    rows, counts, _ = stored(parts.url)
+    assert (rows, counts.stored, counts.rejected) == (15, 15, 15)
+
+
 def test_samples_wait_while_the_database_is_away_and_go_when_it_is_back(tmp_path: Path, database_url: str) -> None:
     parts = Parts(tmp_path, "postgresql://nobody@127.0.0.1:1/nothing")
     for n in range(10):
