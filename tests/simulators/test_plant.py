@@ -43,10 +43,16 @@ async def _variables_below(client: Client, node: Any) -> list[Any]:
     return found
 
 
-def _message(listener: Listener) -> dict[str, dict[str, Any]]:
-    """The latest message of each topic, of those that came within a second."""
-    time.sleep(1.0)
-    return {topic: orjson.loads(payload) for topic, payload in listener.all()}
+def _message(listener: Listener, topics: set[str]) -> dict[str, dict[str, Any]]:
+    """The latest message of each topic, once each of them has been heard of."""
+    found: dict[str, dict[str, Any]] = {}
+
+    def heard() -> bool:
+        found.update({topic: orjson.loads(payload) for topic, payload in listener.all()})
+        return found.keys() >= topics
+
+    until(heard, 20)
+    return found
 
 
 def _births(url: str, devices: int) -> dict[str, list[MetricRow]]:
@@ -107,7 +113,7 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
                     assert properties_of(row.properties).get("engUnit", "") == signal_known.unit
             else:
                 assert isinstance(source, MqttSourceSettings)
-                for topic, content in _message(listener).items():
+                for topic, content in _message(listener, {t.filter for t in source.topics}).items():
                     assert topic in {t.filter for t in source.topics}
                     units = {unit: values for unit, values in content.items() if unit not in ("time", "seq")}
                     offered |= {(source.id, f"{topic}#{unit}.{name}") for unit, values in units.items() for name in values}
@@ -124,7 +130,7 @@ async def test_the_site_file_names_every_address_that_is_offered_exactly_once(tm
 def test_mqtt_messages_come_each_scan_with_rising_numbers_and_times_on_the_grid(tmp_path: Path, broker: str) -> None:
     listener = Listener(broker, "acme/north/assembly/transport")
     with simulators("plant", "--seed", "3", "--mqtt-url", broker, "--insecure", "--site-out", tmp_path / "site.toml"):
-        time.sleep(2)
+        until(lambda: listener.messages.qsize() > 30, 20)
     messages = [orjson.loads(payload) for _, payload in listener.all()]
     listener.close()
     assert len(messages) > 30
