@@ -100,6 +100,28 @@ class ChannelModel:
         return [answer[0] for answer in self._session.run(None, {self._input: planes})]
 
 
+class MapModel:
+    """A net that gives maps: a number for each class and place of a picture."""
+
+    def __init__(self, session: Any, sha256: str) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self.sha256 = sha256
+
+    def maps(self, pixels: Pixels) -> Floats:
+        """Return (classes, h, w) of a picture whose sides are multiples of 16."""
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None].astype(np.float32))
+        return np.asarray(self._session.run(None, {self._input: planes})[0][0], np.float32)
+
+
+def load_maps(path: Path) -> MapModel:
+    """Return the net of maps in a file. Raises Rejected for a file that holds none."""
+    session, sha256, _ = _opened(path)
+    if len(session.get_inputs()) != 1 or session.get_inputs()[0].shape[:2] != [1, 3] or len(session.get_outputs()) != 1:
+        raise Rejected(f"{path} is no net that makes maps of a picture")
+    return MapModel(session, sha256)
+
+
 def load_model(path: Path) -> DetectionModel:
     """Return the detector in a file. Raises Rejected for a file that holds none as ultralytics exports it."""
     session, sha256, told = _opened(path)

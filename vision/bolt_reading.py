@@ -1,0 +1,166 @@
+"""One bolt, read: what the maps of its window say about its state, and how sure that is. An OK needs positive evidence of everything.
+
+Bolt, washer and mark must each be seen; what is hidden, small or torn is not decidable, what is between two answers goes to a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from plant.bolts import BoltState
+from plant.inspections import Decision, Reason
+from vision.bolt_maps import STEP_PX, BoltMaps, Seen
+from vision.nut_shape import Floats, NutShape, NutSizes, fit_nut
+from vision.witness_mark import MarkAngle, Strokes, mark_angle, strokes
+
+SMALLEST_RADIUS_PX: Final = 18.0
+"""A bolt that is smaller in the picture is not judged: its mark is some three pixels wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoltLimits:
+    """What a bolt must keep to, and when a picture is too poor."""
+
+    loosened_deg: float = 3.5
+    """A mark that is turned by less, with its whole interval, is one line."""
+    sigmas: float = 2.6
+    """How wide the interval is: 99 of 100."""
+    angle_floor_deg: float = 0.3
+    most_covered: float = 0.35
+    most_misfit: float = 0.035
+    washer_seen: tuple[float, float] = (0.16, 0.34)
+    """Share of its ring below which it is missing, and from which it is there."""
+    mark_mm2: tuple[float, float] = (3.0, 9.0)
+    """Painted area on nut and on flange below which there is no mark, and from which there is one."""
+    most_beside: float = 0.4
+    """Share of the paint that may lie beside the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoltReading:
+    """What was read of one bolt."""
+
+    state: BoltState
+    decision: Decision
+    reasons: tuple[Reason, ...] = ()
+    shape: NutShape | None = None
+    mark: MarkAngle | None = None
+    half_interval_deg: float = 0.0
+    values: dict[str, float] = field(default_factory=dict)
+    """Shares and areas that were judged by."""
+
+
+def read_bolt(maps: BoltMaps, sizes: NutSizes, limits: BoltLimits, *, mirrored: bool, picture_scale: float = 1.0) -> BoltReading:
+    """Return the reading of the bolt in the middle of a window; ``picture_scale``: pixels of the picture for one of the window."""
+    near = _near(maps.paint)
+    parts = maps.parts * near
+    seen = (1 - maps.parts[Seen.COVER]).astype(np.float32)
+    top = parts[Seen.NUT_TOP] + parts[Seen.BOLT_END]
+    hole, nut = float((parts[Seen.HOLE] > 0.5).sum()), float((top + parts[Seen.NUT_SIDE] > 0.5).sum())
+    if hole > 25 and hole > 0.8 * nut:
+        return BoltReading(BoltState.MISSING, Decision.NOK, (Reason("bolt_missing"),), values={"hole": hole, "nut": nut})
+    body = np.minimum(top + parts[Seen.NUT_SIDE] + parts[Seen.WASHER], 1).astype(np.float32)
+    shape = fit_nut(top, body, seen, sizes, washer=sizes.washer_mm > 0, step_px=STEP_PX)
+    if shape is None:
+        return _undecided("bolt_not_found")
+    values = {"misfit": shape.error, "covered": float((1 - seen)[_disc(maps.paint, shape, 1.3 * sizes.corner_mm)].mean())}
+    values["washer"] = _washer_share(parts[Seen.WASHER], seen, shape, sizes)
+    radius = shape.radius_px * sizes.corner_mm * picture_scale
+    if radius < SMALLEST_RADIUS_PX:
+        return _undecided("bolt_small", {"radius": round(radius, 1), "limit": SMALLEST_RADIUS_PX}, shape, values)
+    if values["covered"] > limits.most_covered:
+        return _undecided("bolt_covered", {"percent": round(100 * values["covered"])}, shape, values)
+    if shape.error > limits.most_misfit or shape.tilt < 0.6:
+        return _undecided("bolt_unclear", {}, shape, values)
+    no_washer = _judged_washer(values["washer"], sizes, limits, shape, values)
+    if no_washer is not None:
+        return no_washer
+    return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, mirrored=mirrored)
+
+
+def _judged_washer(share: float, sizes: NutSizes, limits: BoltLimits, shape: NutShape, values: dict[str, float]) -> BoltReading | None:
+    if not sizes.washer_mm or share >= limits.washer_seen[1]:
+        return None
+    if share < limits.washer_seen[0]:
+        return BoltReading(BoltState.WASHER_MISSING, Decision.NOK, (Reason("washer_missing"),), shape, values=values)
+    return BoltReading(BoltState.WASHER_MISSING, Decision.REVIEW, (Reason("washer_unsure"),), shape, values=values)
+
+
+def _judged_mark(
+    paint: Floats,
+    parts: Floats,
+    seen: Floats,
+    shape: NutShape,
+    sizes: NutSizes,
+    limits: BoltLimits,
+    values: dict[str, float],
+    *,
+    mirrored: bool,
+) -> BoltReading:
+    painted = strokes(paint, parts[Seen.NUT_TOP], parts[Seen.FLANGE], seen, shape, sizes, STEP_PX)
+    least = min(painted.nut_area_mm2, painted.flange_area_mm2)
+    values |= {"nut_mm2": painted.nut_area_mm2, "flange_mm2": painted.flange_area_mm2}
+    mark = mark_angle(painted, mirrored=mirrored, centre_sigma_mm=shape.centre_sigma_px / shape.radius_px)
+    if mark is None or least < limits.mark_mm2[1]:
+        clear = least < limits.mark_mm2[0] and values["covered"] < 0.05
+        decision = Decision.NOK if clear else Decision.REVIEW
+        return BoltReading(BoltState.MARK_ABSENT, decision, (Reason("mark_absent" if clear else "mark_faint"),), shape, mark, values=values)
+    values["beside"] = beside_share(painted, mark, mirrored=mirrored)
+    half = limits.sigmas * float(np.hypot(mark.sigma_deg, limits.angle_floor_deg))
+    if values["beside"] > limits.most_beside:
+        return BoltReading(BoltState.MARK_SMEARED, Decision.REVIEW, (Reason("mark_smeared"),), shape, mark, half, values)
+    told = {"angle": round(mark.angle_deg, 1), "half": round(half, 1), "limit": limits.loosened_deg}
+    if abs(mark.angle_deg) - half > limits.loosened_deg:
+        return BoltReading(BoltState.LOOSENED, Decision.NOK, (Reason("bolt_turned", told),), shape, mark, half, values)
+    if abs(mark.angle_deg) + half < limits.loosened_deg:
+        return BoltReading(BoltState.PRESENT, Decision.OK, (), shape, mark, half, values)
+    state = BoltState.LOOSENED if abs(mark.angle_deg) > limits.loosened_deg else BoltState.PRESENT
+    return BoltReading(state, Decision.REVIEW, (Reason("bolt_turn_unsure", told),), shape, mark, half, values)
+
+
+def beside_share(painted: Strokes, mark: MarkAngle, *, mirrored: bool) -> float:
+    """Return the share of the paint that lies more than 4 mm beside its line: a stroke has hardly any, a smear much."""
+    angle = np.deg2rad(mark.angle_deg if mirrored else -mark.angle_deg)
+    direction = np.deg2rad(mark.direction_deg)
+    away = total = 0.0
+    for points, weight, turn in (
+        (painted.nut_mm, painted.nut_weight, direction + angle),
+        (painted.flange_mm, painted.flange_weight, direction),
+    ):
+        beside = np.abs(points[:, 1] * np.cos(turn) - points[:, 0] * np.sin(turn) - mark.beside_mm)
+        wrong = (beside > 4) | (points[:, 0] * np.cos(turn) + points[:, 1] * np.sin(turn) < 0)
+        away, total = away + float(weight[wrong].sum()), total + float(weight.sum())
+    return away / max(total, 1e-9)
+
+
+def _washer_share(washer: Floats, seen: Floats, shape: NutShape, sizes: NutSizes) -> float:
+    """Return how much of the washer's ring is there, of what can be seen of it."""
+    if not sizes.washer_mm:
+        return 0.0
+    outer = sizes.washer_mm / 2
+    ring = np.pi * outer**2 - 3**0.5 / 2 * sizes.across_flats_mm**2
+    area = (STEP_PX / (shape.radius_px * shape.base_scale)) ** 2 / shape.tilt
+    around = _disc(washer, shape, outer + 2)
+    hidden = float((1 - seen)[around].mean()) if around.any() else 0.0
+    return float((washer * seen)[around].sum()) * area * shape.tilt / ring / max(1 - hidden, 0.3)
+
+
+def _disc(like: Floats, shape: NutShape, radius_mm: float) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    y, x = (np.asarray(each, np.float32) * STEP_PX + 0.5 * (STEP_PX - 1) for each in np.mgrid[: like.shape[0], : like.shape[1]])
+    u, v = shape.flange_mm(x, y)
+    return np.asarray(np.hypot(u, v) < radius_mm, np.bool_)
+
+
+def _near(like: Floats) -> Floats:
+    """Return where the bolt itself is: its neighbours are beyond."""
+    y, x = np.mgrid[-1 : 1 : like.shape[0] * 1j, -1 : 1 : like.shape[1] * 1j]
+    return np.asarray(np.hypot(x, y) < 1.0, np.float32)
+
+
+def _undecided(
+    code: str, told: dict[str, str | float] | None = None, shape: NutShape | None = None, values: dict[str, float] | None = None
+) -> BoltReading:
+    return BoltReading(BoltState.PRESENT, Decision.NOT_DECIDABLE, (Reason(code, told or {}),), shape, values=values or {})

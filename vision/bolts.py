@@ -1,0 +1,173 @@
+"""The inspector of bolts: finds them, reads each, locates the circle where the camera is calibrated, and judges the picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from plant.bolts import BoltState
+from plant.errors import Rejected
+from plant.inspections import Decision, Finding, Inspection, Reason, Subject, gravest
+from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, locate
+from vision.bolt_finding import BoltPlace, find_bolts
+from vision.bolt_maps import MapSource, Window, cut
+from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
+from vision.frames import Frame, Pixels
+from vision.nut_shape import Numbers, NutSizes
+
+SIDE_PX: Final = 112
+_HALF: Final = 1.75
+"""Half the side of the window that a bolt is read in, in radii of its corners."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoltView:
+    """What is known of a view: mirror, drawing, camera, and what is expected in it."""
+
+    sizes: NutSizes = field(default_factory=NutSizes)
+    limits: BoltLimits = field(default_factory=BoltLimits)
+    mirrored: bool = False
+    circle: CircleDrawing | None = None
+    lens: CameraLens | None = None
+    middle_bolt: int = 1
+    """Number of the bolt nearest to the picture's middle."""
+    bolts: int | None = None
+    """How many bolts the picture shows; fewer are not OK."""
+    radius_px: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """One bolt of a picture."""
+
+    place: BoltPlace
+    window: Window
+    reading: BoltReading
+
+    def base_px(self) -> tuple[float, float]:
+        """Return where its axis meets the flange in the picture."""
+        if self.reading.shape is None:
+            return self.place.centre_px
+        return self.window.to_picture(float(self.reading.shape.base_px[0]), float(self.reading.shape.base_px[1]))
+
+
+class BoltInspector:
+    """Judges pictures of bolts. Needs no database and no site."""
+
+    subject = Subject.BOLTS
+
+    def __init__(self, net: MapSource, view: BoltView | None = None) -> None:
+        self._net = net
+        self._view = view or BoltView()
+
+    @property
+    def model_sha256(self) -> str:
+        """Return which net looks."""
+        return self._net.sha256
+
+    def inspect(self, frame: Frame) -> Inspection:
+        """Return what was found of each bolt, and the decision over all. A picture without bolts is not decidable."""
+        began = time.perf_counter()
+        looked = look_at_bolts(frame.pixels, self._net, self._view)
+        pose, told = located(looked, self._view, frame.pixels)
+        findings = tuple(_finding(each, pose, at, self._view) for at, each in enumerate(looked))
+        decision = gravest(finding.decision for finding in findings) if findings else Decision.NOT_DECIDABLE
+        reasons = list(told) if findings else [Reason("no_bolts")]
+        if self._view.bolts is not None and len(findings) < self._view.bolts:
+            decision = gravest([decision, Decision.NOT_DECIDABLE])
+            reasons.append(Reason("too_few_bolts", {"found": len(findings), "expected": self._view.bolts}))
+        return Inspection(
+            *(frame.sha256, frame.station, frame.view, frame.part, frame.taken_us, self.subject, self.model_sha256, ""),
+            *(decision, findings, tuple(reasons), round((time.perf_counter() - began) * 1e6)),
+        )
+
+
+def look_at_bolts(pixels: Pixels, net: MapSource, view: BoltView) -> list[LookedAt]:
+    """Return each bolt of a picture, read."""
+    places = [place for place in find_bolts(pixels, net, radius_px=view.radius_px) if _whole(place, pixels)]
+    if not places or max(pixels.shape[:2]) > 3 * min(pixels.shape[:2]):
+        return []
+    if min(pixels.shape[:2]) <= 8 * max(place.radius_px for place in places):
+        middle = np.array([pixels.shape[1], pixels.shape[0]]) / 2
+        places = [min(places, key=lambda place: float(np.hypot(*(np.array(place.centre_px) - middle))))]
+    return [look_at_bolt(pixels, place, net, view) for place in places]
+
+
+def look_at_bolt(pixels: Pixels, place: BoltPlace, net: MapSource, view: BoltView) -> LookedAt:
+    """Return one bolt, read; a window that turns out to lie beside it is cut once more."""
+    square, window = cut(pixels, place.centre_px, _HALF * place.radius_px, SIDE_PX)
+    reading = read_bolt(net.look(square), view.sizes, view.limits, mirrored=view.mirrored, picture_scale=window.scale)
+    shape = reading.shape
+    if shape is not None:
+        at = window.to_picture(float(shape.centre_px[0] + shape.base_px[0]) / 2, float(shape.centre_px[1] + shape.base_px[1]) / 2)
+        radius = shape.radius_px * view.sizes.corner_mm * window.scale
+        if np.hypot(at[0] - place.centre_px[0], at[1] - place.centre_px[1]) > 0.1 * radius or abs(radius / place.radius_px - 1) > 0.1:
+            square, second = cut(pixels, at, _HALF * radius, SIDE_PX)
+            again = read_bolt(net.look(square), view.sizes, view.limits, mirrored=view.mirrored, picture_scale=second.scale)
+            if again.shape is not None:
+                return LookedAt(place, second, again)
+    return LookedAt(place, window, reading)
+
+
+def located(looked: list[LookedAt], view: BoltView, pixels: Pixels) -> tuple[CirclePose | None, tuple[Reason, ...]]:
+    """Return the circle's pose where drawing and camera are known, or why there is none."""
+    if view.circle is None or view.lens is None:
+        return None, ()
+    shapes = [each for each in looked if each.reading.shape is not None]
+    if not shapes:
+        return None, (Reason("circle_refused", {"why": "no nut was found"}),)
+    maps: list[Numbers] = [
+        each.reading.shape.affine * each.reading.shape.base_scale * each.window.scale for each in shapes if each.reading.shape
+    ]
+    plane = np.median([one @ one.T for one in maps], axis=0)
+    values, vectors = np.linalg.eigh(plane)
+    try:
+        pose = locate(
+            np.array([each.base_px() for each in looked]),
+            vectors @ np.diag(np.sqrt(values)) @ vectors.T,
+            view.circle,
+            view.lens,
+            nearest=(pixels.shape[1] / 2, pixels.shape[0] / 2),
+            nearest_place=view.middle_bolt - 1,
+        )
+    except Rejected as error:
+        return None, (Reason("circle_refused", {"why": str(error)}),)
+    return pose, ()
+
+
+def _whole(place: BoltPlace, pixels: Pixels) -> bool:
+    x, y = place.centre_px
+    room = 0.8 * place.radius_px
+    return bool(room < x < pixels.shape[1] - room and room < y < pixels.shape[0] - room)
+
+
+def _finding(each: LookedAt, pose: CirclePose | None, at: int, view: BoltView) -> Finding:
+    reading, radius = each.reading, each.place.radius_px
+    x, y = each.place.centre_px
+    measures = {"radius_px": radius}
+    if reading.shape is not None:
+        radius = reading.shape.radius_px * view.sizes.corner_mm * each.window.scale
+        x, y = each.window.to_picture(float(reading.shape.centre_px[0]), float(reading.shape.centre_px[1]))
+        base = each.base_px()
+        measures |= {"radius_px": radius, "centre_x_px": x, "centre_y_px": y, "base_x_px": base[0], "base_y_px": base[1]}
+    if reading.mark is not None:
+        measures |= {"angle_deg": reading.mark.angle_deg, "angle_interval_deg": reading.half_interval_deg}
+    if pose is not None:
+        found, offset = pose.found_mm[at], pose.offset_mm[at]
+        measures |= {"bolt_number": float(pose.places[at] + 1), "x_mm": found[0], "y_mm": found[1]}
+        measures |= {"offset_x_mm": offset[0], "offset_y_mm": offset[1], "sigma_mm": float(np.sqrt(np.trace(pose.covariance_mm2[at]) / 2))}
+    kind = reading.state.value if reading.decision is not Decision.NOT_DECIDABLE else "bolt"
+    measures = {name: float(value) for name, value in measures.items()}
+    return Finding(kind, (x - radius, y - radius, x + radius, y + radius), each.place.share, measures, reading.decision, reading.reasons)
+
+
+def mirrored_view(view: BoltView) -> BoltView:
+    """Return the same view, seen in a mirror."""
+    lens = None if view.lens is None else replace(view.lens, mirrored=True)
+    return replace(view, mirrored=True, lens=lens)
+
+
+STATES: Final = tuple(state.value for state in BoltState)
