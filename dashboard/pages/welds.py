@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
+from dash import Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
@@ -38,6 +38,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 children=[
                     html.Div(
                         className="panel",
+                        **also(data_opens="welds-chosen"),
                         children=[
                             _filters(found, t),
                             html.Div(_list(found, t, context.time_zone), id="welds-list", className="live vision-list"),
@@ -50,6 +51,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(_drift(services, t), id="welds-drift", className="panel"),
             html.H2(t("Files that were not taken")),
             html.Div(_refused(services, context, t), id="welds-refused", className="panel live"),
+            dcc.Store(id="welds-chosen"),
             dcc.Store(id="welds-beat"),
             html.Div(**also(data_beat="welds-beat")),
         ]
@@ -75,18 +77,10 @@ def register(app: PageApp, services: Services) -> None:
         found = _found(services, subject, station, part, decision, context.language)
         return _list(found, t, context.time_zone), _refused(services, context, t)
 
-    @app.callback(
-        Output("welds-shown", "children"),
-        Input({"part": "welds-open", "inspection": ALL}, "n_clicks"),
-        State("welds-beat", "id"),
-        prevent_initial_call=True,
-    )
-    def show(_clicks: list[int | None], _id: str) -> Any:
-        asked = ctx.triggered_id
-        if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(asked, dict):
-            return no_update
+    @app.callback(Output("welds-shown", "children"), Input("welds-chosen", "data"), prevent_initial_call=True)
+    def show(number: int | None) -> Any:
         context = current_context()
-        return shown(services, int(asked["inspection"]), context, texts_of(context.language))
+        return no_update if number is None else shown(services, int(number), context, texts_of(context.language))
 
 
 def shown(services: Services, number: int | None, context: PageContext, t: Texts) -> list[Component]:
@@ -195,9 +189,8 @@ def _list(found: list[InspectionView] | Unavailable, t: Texts, zone: str) -> Com
             html.Div([decision_state(one, t), *[html.Div(each.words, className="small quiet") for each in one.reasons[:1]]]),
             html.Button(
                 t("Show"),
-                id={"part": "welds-open", "inspection": one.id},
                 className="tool small",
-                **also(aria_label=t("Show the picture of part {part}", part=one.part or NONE_SHOWN)),
+                **also(data_open=str(one.id), aria_label=t("Show the picture of part {part}", part=one.part or NONE_SHOWN)),
             ),
         ]
         for one in found

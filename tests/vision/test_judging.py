@@ -1,88 +1,26 @@
 from __future__ import annotations
 
-import datetime as dt
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from plant.clock import SystemClock
 from plant.errors import Rejected, Unavailable
 from plant.frame_triggers import FrameTrigger, trigger_of_json, trigger_of_name
-from plant.inspections import Decision, Finding, Inspection, Reason, Subject
-from plant.settings_vision import CalibrationSettings, RetentionSettings, StationSettings, ViewSettings, VisionSettings
-from plant.vision_rules import VisionPlan
+from plant.inspections import Decision, Reason, Subject
+from plant.settings_vision import RetentionSettings, VisionSettings
 from storage.database import Connection, connect
 from storage.evidence import EvidenceFolder
 from storage.frame_inbox import FrameInbox
-from storage.inspections import StoredInspection, WantedInspections, read_drift, read_inspections, read_refused
+from storage.inspections import WantedInspections, read_drift, read_inspections, read_refused
 from storage.review import Label, LabelBox, add_label, count_queue, labelled_pictures, read_labels, read_queue
 from tests.databases import fresh_database
+from tests.vision.bench import DAY_US, PLAN, TAKEN_US, Judge, build
 from tests.vision.pictures import drop, jpeg, png, scene
-from vision.frames import Frame
-from vision.judging import Bench, Source, judge_waiting, tidy
-from vision.unjudged import NoModel
-
-TAKEN_US = 1_780_000_000_000_000  # 2026-05-28
-DAY_US = 86_400_000_000
-CALIBRATION = CalibrationSettings(id="cal-1", date=dt.date(2026, 1, 1), expires=dt.date(2026, 12, 31), px_per_mm=4.0)
-VIEWS = (ViewSettings(id="left", subject=Subject.WELDS, calibration=CALIBRATION), ViewSettings(id="top", subject=Subject.BOLTS))
-PLAN = VisionPlan(VisionSettings(), (), (StationSettings(id="boom-1", equipment="line/robot", views=VIEWS),))
-
-
-@dataclass
-class Judge:
-    """An inspector that decides as it is told."""
-
-    decision: Decision = Decision.OK
-    confidence: float = 0.95
-    subject: Subject = Subject.WELDS
-    model_sha256: str = "a" * 64
-    fails: bool = False
-    looked: int = 0
-
-    def inspect(self, frame: Frame) -> Inspection:
-        self.looked += 1
-        if self.fails:
-            raise ZeroDivisionError
-        finding = Finding("surface_pores", (10.0, 20.0, 60.0, 50.0), self.confidence, {"length_mm": 1.5}, self.decision, (Reason("dark"),))
-        where = (frame.sha256, frame.station, frame.view, frame.part, frame.taken_us)
-        return Inspection(*where, Subject.WELDS, self.model_sha256, "", self.decision, (finding,))
-
-
-@dataclass
-class Room:
-    """A bench with its inbox and database."""
-
-    bench: Bench
-    source: Source
-    connection: Connection
-    folder: Path
-
-    def judged(self, most: int = 100) -> int:
-        return judge_waiting(self.bench, self.source, self.connection, most)
-
-    def drop(self, name: str, content: bytes, part: str = "P1", view: str = "left", taken_us: int = TAKEN_US) -> Path:
-        return drop(self.folder, name, content, {"station": "boom-1", "view": view, "part": part, "taken_us": taken_us})
-
-    def stored(self) -> list[StoredInspection]:
-        return read_inspections(self.connection, WantedInspections())
-
-
-def build(tmp_path: Path, connection: Connection, judge: Judge | None, plan: VisionPlan = PLAN, shadow: Judge | None = None) -> Room:
-    folder = tmp_path / "inbox"
-    bench = Bench(
-        plan,
-        {Subject.WELDS: NoModel(Subject.WELDS) if judge is None else judge, Subject.BOLTS: NoModel(Subject.BOLTS)},
-        EvidenceFolder(tmp_path / "evidence"),
-        tmp_path / "refused",
-        SystemClock(),
-        {} if shadow is None else {Subject.WELDS: shadow},
-    )
-    return Room(bench, Source(FrameInbox(folder, 100), "inbox"), connection, folder)
+from vision.judging import tidy
 
 
 @pytest.fixture(scope="module")
