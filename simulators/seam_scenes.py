@@ -120,7 +120,7 @@ Maker: TypeAlias = Callable[[_Frame, Map, Map, np.random.Generator], list[npt.ND
 
 
 def _stretch(frame: _Frame, draws: np.random.Generator, least: float, most: float) -> tuple[float, float]:
-    length = float(draws.uniform(least, most))
+    length = min(float(draws.uniform(least, most)), frame.length - 8)
     begin = float(draws.uniform(-frame.length / 2 + 3, frame.length / 2 - 3 - length))
     return begin, begin + length
 
