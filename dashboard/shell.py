@@ -194,7 +194,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
                 **also(data_theme=other_theme, aria_label=theme_words),
             ),
             _link([icon("user"), html.Span(full_name(context.person.full_name, t) or context.person.name)], "/account", "tool"),
-            html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", **also(data_logout="1")),
+            html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", title=t("Log out"), **also(data_logout="1")),
         ],
     )
 
