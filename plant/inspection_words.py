@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from plant.bolt_words import BOLT_REASONS
 from plant.joint_words import CURVE_REASONS, JOINT_REASONS
 
 FRAME_REASONS: Final = {
@@ -54,5 +55,5 @@ WELD_REASONS: Final = {
 }
 """Why a weld is judged as it is."""
 
-REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS, **WELD_REASONS, **CURVE_REASONS, **JOINT_REASONS}
+REASON_WORDS: Final[dict[str, str]] = {**FRAME_REASONS, **REFUSED_REASONS, **WELD_REASONS, **BOLT_REASONS, **CURVE_REASONS, **JOINT_REASONS}
 """All. Codes of one subject are added where they are judged, in a table of their own."""

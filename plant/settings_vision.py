@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from plant.inspections import Decision, Subject
+from plant.settings_bolts import BoltCircleSettings
 from plant.settings_seams import SeamSettings
 from plant.strict import Strict, segment
 
@@ -44,6 +45,7 @@ class ViewSettings(Strict):
     camera: Annotated[str | None, Field(description="id of the camera that looks; pictures may name another by themselves")] = None
     calibration: CalibrationSettings | None = None
     seam: Annotated[SeamSettings | None, Field(description="welds: what the drawing asks of the seam; else it is judged as level B")] = None
+    bolts: Annotated[BoltCircleSettings | None, Field(description="bolts: the circle by its drawing, and how the view sees it")] = None
     checks: FrameCheckSettings = FrameCheckSettings()
 
     _id = field_validator("id")(segment)

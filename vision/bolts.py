@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from plant.bolts import BoltState
 from plant.errors import Rejected
 from plant.inspections import Decision, Finding, Inspection, Reason, Subject, gravest
+from plant.settings_bolts import BoltCircleSettings
+from plant.settings_vision import FrameCheckSettings
+from vision import frame_checks
 from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, locate
 from vision.bolt_finding import BoltPlace, find_bolts
 from vision.bolt_maps import MapSource, Window, cut
 from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
 from vision.frames import Frame, Pixels
 from vision.nut_shape import Numbers, NutSizes
+from vision.unjudged import undecided
 
 SIDE_PX: Final = 112
 _HALF: Final = 1.75
@@ -37,6 +41,8 @@ class BoltView:
     bolts: int | None = None
     """How many bolts the picture shows; fewer are not OK."""
     radius_px: float | None = None
+    checks: FrameCheckSettings = field(default_factory=lambda: FrameCheckSettings(dark_below=10, sharp_above=2, flat_percent=95))
+    """A flange is plain, and a crop of a bolt is small: what counts for frames of a line would refuse them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,10 @@ class BoltInspector:
 
     subject = Subject.BOLTS
 
-    def __init__(self, net: MapSource, view: BoltView | None = None) -> None:
+    def __init__(self, net: MapSource, view_of: Callable[[Frame], BoltView]) -> None:
+        """``view_of`` tells what is known of a frame's view."""
         self._net = net
-        self._view = view or BoltView()
+        self._view_of = view_of
 
     @property
     def model_sha256(self) -> str:
@@ -71,14 +78,18 @@ class BoltInspector:
     def inspect(self, frame: Frame) -> Inspection:
         """Return what was found of each bolt, and the decision over all. A picture without bolts is not decidable."""
         began = time.perf_counter()
-        looked = look_at_bolts(frame.pixels, self._net, self._view)
-        pose, told = located(looked, self._view, frame.pixels)
-        findings = tuple(_finding(each, pose, at, self._view) for at, each in enumerate(looked))
+        view = self._view_of(frame)
+        poor = frame_checks.poor(frame_checks.measure(frame.pixels), view.checks)
+        if poor:
+            return undecided(frame, self.subject, tuple(poor), self.model_sha256)
+        looked = look_at_bolts(frame.pixels, self._net, view)
+        pose, told = located(looked, view, frame.pixels)
+        findings = tuple(_finding(each, pose, at, view) for at, each in enumerate(looked))
         decision = gravest(finding.decision for finding in findings) if findings else Decision.NOT_DECIDABLE
         reasons = list(told) if findings else [Reason("no_bolts")]
-        if self._view.bolts is not None and len(findings) < self._view.bolts:
+        if view.bolts is not None and len(findings) < view.bolts:
             decision = gravest([decision, Decision.NOT_DECIDABLE])
-            reasons.append(Reason("too_few_bolts", {"found": len(findings), "expected": self._view.bolts}))
+            reasons.append(Reason("too_few_bolts", {"found": len(findings), "expected": view.bolts}))
         return Inspection(
             *(frame.sha256, frame.station, frame.view, frame.part, frame.taken_us, self.subject, self.model_sha256, ""),
             *(decision, findings, tuple(reasons), round((time.perf_counter() - began) * 1e6)),
@@ -164,10 +175,18 @@ def _finding(each: LookedAt, pose: CirclePose | None, at: int, view: BoltView) -
     return Finding(kind, (x - radius, y - radius, x + radius, y + radius), each.place.share, measures, reading.decision, reading.reasons)
 
 
-def mirrored_view(view: BoltView) -> BoltView:
-    """Return the same view, seen in a mirror."""
-    lens = None if view.lens is None else replace(view.lens, mirrored=True)
-    return replace(view, mirrored=True, lens=lens)
-
-
-STATES: Final = tuple(state.value for state in BoltState)
+def bolt_view(settings: BoltCircleSettings, size_px: tuple[int, int]) -> BoltView:
+    """Return what settings say of a view whose pictures have this width and height."""
+    circle = None if settings.diameter_mm is None or settings.count is None else CircleDrawing(settings.diameter_mm, settings.count)
+    centre = settings.centre_px or (size_px[0] / 2 - 0.5, size_px[1] / 2 - 0.5)
+    lens = None if settings.focal_px is None else CameraLens(settings.focal_px, centre, settings.distortion, settings.mirrored)
+    return BoltView(
+        NutSizes(settings.across_flats_mm, settings.washer_mm),
+        BoltLimits(loosened_deg=settings.loosened_deg),
+        settings.mirrored,
+        circle,
+        lens,
+        settings.middle_bolt,
+        settings.expected,
+        settings.radius_px,
+    )
