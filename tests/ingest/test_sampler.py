@@ -120,7 +120,13 @@ class Run:
     """A sampler over a spool in a folder, from start to stop."""
 
     def __init__(
-        self, folder: Path, url: str, *signals: Signal, endpoint: OpcUaEndpoint | None = None, clock: SystemClock | None = None
+        self,
+        folder: Path,
+        url: str,
+        *signals: Signal,
+        endpoint: OpcUaEndpoint | None = None,
+        clock: SystemClock | None = None,
+        interval_us: int = INTERVAL_US,
     ) -> None:
         self.signals = signals
         self.folder = folder
@@ -129,9 +135,9 @@ class Run:
         self.writer = SpoolWriter(self.spool, clock, sync_seconds=0.1)
         self.writer.open()
         self.state: SourceState | None = self.writer.state_of(SOURCE)
-        self.health = SourceHealth(SOURCE, INTERVAL_US, insecure=True, now_us=clock.now_us())
+        self.health = SourceHealth(SOURCE, interval_us, insecure=True, now_us=clock.now_us())
         reached = endpoint or OpcUaEndpoint(url, "None", "None", timeout_seconds=1.0)
-        self.sampler = OpcUaSampler(SOURCE, signals, INTERVAL_US, lambda: reached, self.writer, self.health, clock, self.state, seed=1)
+        self.sampler = OpcUaSampler(SOURCE, signals, interval_us, lambda: reached, self.writer, self.health, clock, self.state, seed=1)
         self.sampler.start()
 
     @property
@@ -146,7 +152,7 @@ class Run:
 
     def ticks(self, more: int) -> None:
         """Wait for some more seconds' records."""
-        goal = self.spool.last + more
+        goal = self.spool.last + 2 * more
         until(lambda: self.spool.last >= goal, 20)
 
 
@@ -195,6 +201,19 @@ def test_every_tick_of_every_signal_is_accounted_for(tmp_path: Path, machine: Ma
     assert len(steady) == 1, "a source time that never moves is stored once"
     assert totals(records).unchanged > 10
     assert sum(line.ticks for r in records for line in r.ledger) == sum(int(line.lateness.sum()) for r in records for line in r.ledger)
+
+
+def test_a_slow_source_hands_its_samples_over_long_before_its_next_tick(tmp_path: Path, machine: Machine) -> None:
+    clock = SystemClock()
+    run = Run(tmp_path, machine.url, signal("level"), clock=clock, interval_us=5_000_000)
+
+    def ahead() -> bool:
+        state = run.writer.state_of(SOURCE)
+        # all before the next tick is in the spool, and that tick has not come
+        return state is not None and state.mark.end_us > clock.now_us() and run.writer.in_spool(SOURCE) > 0
+
+    until(ahead, 60)
+    run.stop()
 
 
 def test_a_missing_node_and_a_wrong_type_stop_no_other_signal(tmp_path: Path, machine: Machine) -> None:
