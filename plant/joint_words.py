@@ -35,7 +35,7 @@ CURVE_REASONS: Final[dict[str, str]] = {
 """Why a curve of torque and angle is not released."""
 
 JOINT_REASONS: Final[dict[str, str]] = {
-    "learning": "The reference of this program is being learned: {runs} good runs of {needed}.",
+    "learning": "What good runs of this program look like is being learned; {needed} of them are needed.",
     "decided": "{actor} decided: {note}",
     "no_curve": "There is no curve of torque and angle of this joint.",
     "no_picture": "No picture of this joint's mark has been judged yet.",

@@ -31,7 +31,16 @@ _GRID: Final = 160
 _LARGEST: Final = 1e9
 _LEAST: Final = (
     *(("begin_angle_deg", 2.0), ("angle_back_deg", 0.5), ("_deg", 0.4), ("still_seconds", 0.006), ("seconds", 0.004), ("samples", 6.0)),
-    *(("roughness", 0.12), ("drop", 0.15), ("spike", 0.25), ("speed", 1.0), ("", 0.003)),
+    *(
+        ("roughness", 0.12),
+        ("drop", 0.15),
+        ("spike", 0.25),
+        ("speed", 1.0),
+        (".torque_low", 0.0015),
+        (".torque_middle", 0.0015),
+        (".torque_high", 0.0015),
+        ("", 0.003),
+    ),
 )
 """By the end of a feature's name: how much of it means nothing."""
 
@@ -142,7 +151,9 @@ def _spread(rows: Column, least: Column) -> tuple[Column, Column, Column]:
     middle = np.median(rows, axis=0)
     all_round = np.std(rows, axis=0, ddof=1)
     lowest, highest = np.quantile(rows, [0.02, 0.98], axis=0)
-    small = least * (1 + 30 / count) + np.abs(middle) * float(np.clip(1 / count, 0.0, 0.25) if count < 2 * THIN_RUNS else 0.0)
+    small = least * (1 + (30 if count < THIN_RUNS else 8) / count) + np.abs(middle) * float(
+        np.clip(1 / count, 0.0, 0.25) if count < 2 * THIN_RUNS else 0.0
+    )
     below = np.maximum(np.maximum((middle - lowest) / 2.2, 0.7 * all_round), small)
     above = np.maximum(np.maximum((highest - middle) / 2.2, 0.7 * all_round), small)
     return middle, below, above
@@ -212,10 +223,10 @@ def reference_record(reference: Reference) -> dict[str, Any]:
         "runs": reference.runs,
         "review_at": round(reference.review_at, 4),
         "nok_at": round(reference.nok_at, 4),
-        "features": {
-            name: [_short(middle), _short(below), _short(above)]
+        "features": [
+            [name, _short(middle), _short(below), _short(above)]
             for name, middle, below, above in zip(reference.names, reference.middle, reference.below, reference.above, strict=True)
-        },
+        ],
         "band": {
             "angle_deg": [_short(value) for value in reference.angle_deg],
             "low_nm": [_short(value) for value in reference.low_nm],
@@ -229,13 +240,13 @@ def reference_of(record: Any) -> Reference:
     try:
         if record["format"] != "leadhand joint reference 1":
             raise Rejected(f"format {record['format']!r} is not known")
-        spread = np.array([[float(value) for value in values] for values in record["features"].values()])
+        spread = np.array([[float(value) for value in values] for _, *values in record["features"]])
         band = [np.array([float(value) for value in record["band"][name]]) for name in ("angle_deg", "low_nm", "high_nm")]
         read = Reference(
             str(record["program"]),
             str(record["name"]),
             int(record["runs"]),
-            tuple(record["features"]),
+            tuple(str(name) for name, *_ in record["features"]),
             *(spread[:, 0], spread[:, 1], spread[:, 2]),
             review_at=float(record["review_at"]),
             nok_at=float(record["nok_at"]),
