@@ -49,8 +49,11 @@ def kind_words(kind: str, t: Texts) -> str:
     return words.get(kind, kind.replace("_", " "))
 
 
-def measure_words(name: str, value: float) -> str:
+def measure_words(name: str, value: float, t: Texts) -> str:
     """Return a measure with its unit, which its name ends with."""
     what, _, unit = name.rpartition("_")
     shown_unit = {"mm": "mm", "mm2": "mm²", "deg": "°", "percent": "%", "px": "px"}.get(unit)
-    return f"{what.replace('_', ' ')} {value:.3g} {shown_unit}" if shown_unit and what else f"{name.replace('_', ' ')} {value:.3g}"
+    if not shown_unit or not what:
+        return f"{name.replace('_', ' ')} {value:.3g}"
+    words = {"length": t("length"), "width": t("width"), "diameter": t("diameter"), "angle": t("angle")}
+    return f"{words.get(what, what.replace('_', ' '))} {value:.3g} {shown_unit}"

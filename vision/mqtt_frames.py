@@ -38,6 +38,10 @@ class MqttFrames:
         self._connection.subscribe([(self._camera.topic or "", 1)])
         self._connection.start()
 
+    def wait_connected(self, seconds: float) -> None:
+        """Return once the broker has accepted us. Raises Unavailable after ``seconds``."""
+        self._connection.wait_connected(seconds)
+
     def stop(self) -> None:
         """End; the broker keeps what was not acknowledged."""
         self._connection.stop()

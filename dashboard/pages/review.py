@@ -115,7 +115,7 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
                         facts(
                             [
                                 (t("Station"), f"{one.station} / {one.view}"),
-                                (t("Taken"), moment(one.taken_us, context.time_zone)),
+                                (t("Taken at"), moment(one.taken_us, context.time_zone)),
                                 (t("Uncertainty"), f"{100 * one.uncertainty:.0f} %"),
                             ]
                         ),
@@ -140,7 +140,7 @@ def _findings(one: InspectionView, t: Texts, *, may: bool) -> list[Component]:
             if may
             else html.Span(kind_words(found.kind, t))
         )
-        words = [html.Span(each, className="small") for each in measures_of(found)]
+        words = [html.Span(each, className="small") for each in measures_of(found, t)]
         sure = html.Span(f"{100 * found.confidence:.0f} %", className="number")
         look = state("normal" if found.decision == "ok" else "warning", decision_words(found.decision, t))
         said = [html.Div(reason.words, className="small quiet") for reason in found.reasons]

@@ -99,7 +99,7 @@ def shown(services: Services, number: int | None, context: PageContext, t: Texts
         facts(
             [
                 (t("Station"), f"{one.station} / {one.view}"),
-                (t("Taken"), moment(one.taken_us, context.time_zone)),
+                (t("Taken at"), moment(one.taken_us, context.time_zone)),
                 (t("Model"), html.Span(one.model_sha256[:_SHORT] or t("none"), className="number", title=one.model_sha256)),
                 (t("Calibration"), one.calibration or t("none")),
                 (t("Judged within"), milliseconds(one.latency_us)),
@@ -134,20 +134,20 @@ def picture(one: InspectionView, context: PageContext, t: Texts) -> Component:
 
 def findings(one: InspectionView, t: Texts) -> Component:
     """Return what was found, numbered as in the picture."""
-    heads = [(t("No."), True), (t("Found"), False), (t("Measured"), True), (t("Sure"), True), (t("Verdict"), False)]
+    heads = [(t("No."), False), (t("Found"), False), (t("Measured"), True), (t("Sure"), True), (t("Verdict"), False)]
     rows = [_row(number, each, t) for number, each in enumerate(one.findings, 1)]
     return table(heads, rows, caption=t("Findings"), nothing=t("Nothing was found."))
 
 
-def measures_of(found: FoundView) -> list[str]:
+def measures_of(found: FoundView, t: Texts) -> list[str]:
     """Return the measures of a thing found, with their units."""
-    return [measure_words(name, value) for name, value in found.measures.items()]
+    return [measure_words(name, value, t) for name, value in found.measures.items()]
 
 
 def _row(number: int, found: FoundView, t: Texts) -> list[Any]:
     verdict: list[Component] = [state(_LOOKS.get(found.decision, "waiting"), decision_words(found.decision, t))]
     verdict += [html.Div(reason.words, className="small") for reason in found.reasons]
-    measured = [html.Div(words) for words in measures_of(found)]
+    measured = [html.Div(words) for words in measures_of(found, t)]
     return [str(number), kind_words(found.kind, t), measured or NONE_SHOWN, f"{100 * found.confidence:.0f} %", html.Div(verdict)]
 
 
@@ -180,12 +180,11 @@ def _found(
 def _list(found: list[InspectionView] | Unavailable, t: Texts, zone: str) -> Component:
     if isinstance(found, Unavailable):
         return notice(t("The database is away: {why}", why=found), wrong=True)
-    heads = [(t("Taken"), False), (t("Part"), False), (t("Station"), False), (t("Verdict"), False), (t("Picture"), False)]
+    heads = [(t("Taken at"), False), (t("Part"), False), (t("Verdict"), False), (t("Picture"), False)]
     rows = [
         [
             moment(one.taken_us, zone),
-            html.Span(one.part or NONE_SHOWN, className="number"),
-            f"{one.station} / {one.view}",
+            html.Div([html.Div(one.part or NONE_SHOWN), html.Div(f"{one.station} / {one.view}", className="small quiet")]),
             html.Div([decision_state(one, t), *[html.Div(each.words, className="small quiet") for each in one.reasons[:1]]]),
             html.Button(
                 t("Show"),
