@@ -77,16 +77,17 @@ def locate(
     if len(points_px) < FEWEST_BOLTS:
         raise Rejected(f"{len(points_px)} bolts were found, {FEWEST_BOLTS} at least are needed to locate the circle")
     rays = straightened(points_px, lens)
-    flat = _flattened(rays * lens.focal_px, rectify, mirrored=lens.mirrored)
     middle = int(np.argmin(np.hypot(*(points_px - np.array(nearest or lens.centre_px)).T)))
     best: tuple[float, Numbers, npt.NDArray[np.int64]] | None = None
-    for centre in _centres(flat, drawing.diameter_mm / 2):
-        steps = _steps(flat - centre, drawing, middle, nearest_place)
-        if steps is None:
-            continue
-        fitted, cost = _fitted(rays, flat, steps, drawing, rectify, lens)
-        if best is None or cost < best[0]:
-            best = (cost, fitted, steps)
+    for way in (1.0, -1.0):  # which side of the tilt is nearer, the nuts do not tell
+        flat = _flattened(rays * lens.focal_px, rectify, lens, way)
+        for centre in _centres(flat, drawing.diameter_mm / 2):
+            steps = _steps(flat - centre, drawing, middle, nearest_place)
+            if steps is None:
+                continue
+            fitted, cost = _fitted(rays, flat, steps, drawing, rectify, lens)
+            if best is None or cost < best[0]:
+                best = (cost, fitted, steps)
     if best is None:
         raise Rejected(f"the bolts do not stand as {drawing.count} on a circle of {drawing.diameter_mm:g} mm do")
     return _posed(best[1], best[2], rays, drawing, lens, sigma_px, most_residual_mm)
@@ -104,10 +105,14 @@ def straightened(points_px: Numbers, lens: CameraLens) -> Numbers:
     return np.asarray(straight, np.float64)
 
 
-def _flattened(points: Numbers, rectify: Numbers, *, mirrored: bool) -> Numbers:
-    flip = np.diag([-1.0, 1.0]) if mirrored else np.eye(2)
+def _flattened(points: Numbers, rectify: Numbers, lens: CameraLens, way: float) -> Numbers:
+    """Return points in mm of the flange, roughly, up to a turn; ``way`` says to which side the flange falls away."""
+    flip = np.diag([-1.0, 1.0]) if lens.mirrored else np.eye(2)
     values, vectors = np.linalg.eigh(flip @ rectify @ rectify.T @ flip)
-    return np.asarray((points - points.mean(axis=0)) @ (vectors @ np.diag(1 / np.sqrt(values)) @ vectors.T), np.float64)
+    flat = (points - points.mean(axis=0)) @ (vectors @ np.diag(1 / np.sqrt(values)) @ vectors.T)
+    sine = np.sqrt(max(1 - values[0] / values[1], 0.0))
+    near = 1 - way * sine * np.sqrt(values[1]) / lens.focal_px * (flat @ vectors[:, 0])
+    return np.asarray(flat / np.maximum(near, 0.2)[:, None], np.float64)
 
 
 def _centres(flat: Numbers, radius: float) -> list[Numbers]:

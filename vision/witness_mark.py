@@ -117,7 +117,7 @@ def mark_angle(painted: Strokes, *, mirrored: bool, centre_sigma_mm: float) -> M
         float(np.sqrt(np.average(each**2, weights=weight))) for each, weight in ((beside_nut, nut_weight), (beside, flange_weight))
     )
     edge = np.sqrt(painted.px_mm)
-    own = edge * np.hypot(0.35 / far_nut, 0.35 / far) + 0.06 * np.hypot(nut_sd / far_nut, flange_sd / far)
+    own = edge * np.hypot(0.1 / far_nut, 0.1 / far) + 0.06 * np.hypot(nut_sd / far_nut, flange_sd / far)
     centre = centre_sigma_mm * np.hypot(1 / far_nut, 1 / far)
     line = 0.25 * abs(1 / far_nut - 1 / far) * 0.6
     angle = float(np.rad2deg(_wrapped(float(at[1]))))
