@@ -47,15 +47,16 @@ class Import:
 
 def export_csv(definitions: Sequence[AlarmDefinition], root: str) -> bytes:
     """Return alarms as CSV that spreadsheets open as UTF-8."""
-    return ("\N{ZERO WIDTH NO-BREAK SPACE}" + write_table(_rows(definitions, root))).encode()
+    return ("\N{ZERO WIDTH NO-BREAK SPACE}" + write_table(rows_of(definitions, root))).encode()
 
 
 def export_xlsx(definitions: Sequence[AlarmDefinition], root: str) -> bytes:
     """Return alarms as a workbook."""
-    return write_xlsx("alarms", COLUMNS, _rows(definitions, root), NUMBERS, CHOICES)
+    return write_xlsx("alarms", COLUMNS, rows_of(definitions, root), NUMBERS, CHOICES)
 
 
-def _rows(definitions: Sequence[AlarmDefinition], root: str) -> list[tuple[str, ...]]:
+def rows_of(definitions: Sequence[AlarmDefinition], root: str) -> list[tuple[str, ...]]:
+    """Return the rows of a table; alarms that no table gives have none."""
     return [cells_of(root, definition) for definition in definitions if definition.kind not in _NO_ROWS]
 
 

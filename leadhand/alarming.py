@@ -39,7 +39,7 @@ def write(
 
     Example: leadhand alarms export site.toml alarms.xlsx
     """
-    from dashboard.alarm_files import export_csv, export_xlsx
+    from dashboard.alarm_files import export_csv, export_xlsx, rows_of
     from plant.site import load_site
 
     loaded = load_site(site)
@@ -48,7 +48,7 @@ def write(
         typer.echo(content.decode("utf-8-sig"), nl=False)
     else:
         file.write_bytes(content)
-        typer.echo(f"{len(loaded.alarms)} alarms written to {file}")
+        typer.echo(f"{len(rows_of(loaded.alarms, loaded.path))} alarms written to {file}")
 
 
 @alarms_app.command("import")

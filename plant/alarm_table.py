@@ -85,13 +85,13 @@ class Difference:
 def cells_of(root: EquipmentId | str, definition: AlarmDefinition) -> tuple[str, ...]:
     """Return an alarm as the texts of a row."""
     kind, below = definition.kind, len(root) + 1
-    delays = kind not in OF_SOURCES and kind is not AlarmKind.STALE
+    delays = kind not in OF_SOURCES | FOUND and kind is not AlarmKind.STALE
     given: dict[str, str] = {
         "alarm": definition.id[below:],
         "enabled": "yes",
         "kind": kind.value,
         "priority": definition.priority.name.lower(),
-        "limit": "" if kind is AlarmKind.DISCRETE else _number(definition.limit),
+        "limit": "" if kind in FOUND | {AlarmKind.DISCRETE} else _number(definition.limit),
         "deadband": _number(definition.deadband) if kind in _SIDED | {AlarmKind.RATE, AlarmKind.DEVIATION} else "",
         "on_delay_seconds": _number(definition.on_delay_us / 1e6) if delays else "",
         "off_delay_seconds": _number(definition.off_delay_us / 1e6) if delays else "",
