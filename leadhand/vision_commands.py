@@ -1,0 +1,126 @@
+"""The commands below ``leadhand vision`` and ``leadhand inspect``: detectors trained and judged, and anyone's pictures looked at."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+vision_app = typer.Typer(help="Teach a station by labelled pictures, and say how good a model is: train, evaluate.", no_args_is_help=True)
+inspect_app = typer.Typer(help="Look at pictures: 'leadhand inspect welds DIR'.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
+DataOption = Annotated[
+    Path, typer.Option("--data", metavar="DIR", help="Folder with 'images' and 'labels' (YOLO), perhaps index.csv with clusters.")
+]
+
+
+class Task(StrEnum):
+    """What a station is taught."""
+
+    DETECT = "detect"
+    PRESENCE = "presence"
+
+
+class Shipped(StrEnum):
+    """The models that come with Leadhand, by what they look at."""
+
+    WELDS = "welds"
+
+
+@inspect_app.command()
+def welds(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of pictures.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Judge each picture of a weld in a folder: findings, decision, reasons. Without settings of a seam it is judged as level B.
+
+    Example: leadhand inspect welds pictures/ --json
+    """
+    from leadhand import inspecting
+
+    told = inspecting.inspect_welds(folder)
+    typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.inspection_lines(told)))
+
+
+@inspect_app.command()
+def bolts(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of pictures: whole views, or crops of one bolt.")],
+    diameter: Annotated[float | None, typer.Option(help="Pitch diameter of the circle, mm.", show_default=False)] = None,
+    count: Annotated[int | None, typer.Option(help="Bolts on the whole circle.", show_default=False)] = None,
+    focal: Annotated[float | None, typer.Option(help="Focal length in pixels; then bolts are located in mm.", show_default=False)] = None,
+    middle: Annotated[int, typer.Option(help="Number of the bolt nearest to the picture's middle.")] = 1,
+    flats: Annotated[float, typer.Option(help="Width across flats, mm.")] = 36.0,
+    washer: Annotated[float, typer.Option(help="Diameter of the washer, mm; 0: there is none.")] = 44.0,
+    limit: Annotated[float, typer.Option(help="A mark turned by more degrees is not OK.")] = 3.5,
+    mirrored: Annotated[bool, typer.Option("--mirrored", help="The camera looks into a mirror.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the bolts in each picture of a folder: there, washer, mark, angle of the mark. NAME.json beside a picture may say more.
+
+    Example: leadhand inspect bolts pictures/ --mirrored --json
+    """
+    from leadhand import inspecting
+    from leadhand.inspecting_bolts import inspect_bolts
+    from plant.settings_bolts import BoltCircleSettings
+
+    settings = BoltCircleSettings(
+        diameter_mm=diameter,
+        count=count,
+        focal_px=focal,
+        middle_bolt=middle,
+        across_flats_mm=flats,
+        washer_mm=washer,
+        loosened_deg=limit,
+        mirrored=mirrored,
+    )
+    told = inspect_bolts(folder, settings)
+    typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.inspection_lines(told)))
+
+
+@vision_app.command()
+def evaluate(
+    data: DataOption,
+    shipped: Annotated[Shipped | None, typer.Argument(help="A model that comes with Leadhand.", show_default=False)] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="M.onnx", help="Else a model file.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how good a model is on labelled pictures that it never saw: precision, recall, missed and false calls, with their bounds.
+
+    Examples: leadhand vision evaluate welds --data DIR --json          leadhand vision evaluate --model M.onnx --data DIR
+    """
+    from leadhand import inspecting
+
+    told = inspecting.evaluate(shipped is not None, model, data)
+    typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.figure_lines(told)))
+
+
+@vision_app.command()
+def train(
+    task: Annotated[Task, typer.Option(help="detect finds things anywhere (extra 'train'); presence tells what is in fixed places.")],
+    data: DataOption,
+    out: Annotated[Path, typer.Option("--out", metavar="M.onnx", help="Where the model goes.")],
+    classes: Annotated[str, typer.Option(help="Names of the classes, with commas; else from classes.txt.", show_default=False)] = "",
+    sound: Annotated[str, typer.Option(help="detect: the class that is no fault.", show_default=False)] = "",
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="detect: how often each picture is seen.")] = 40,
+    size: Annotated[int, typer.Option(min=64, max=1280, help="detect: pixels a side.")] = 320,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 1,
+    start: Annotated[Path | None, typer.Option(metavar="FILE.pt", help="detect: weights to begin with.", show_default=False)] = None,
+    trust: Annotated[str, typer.Option(metavar="SHA256", help="detect: hash of a start that you trust.", show_default=False)] = "",
+    work: Annotated[Path | None, typer.Option(metavar="DIR", help="detect: keeps what lies between.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Teach a station by labelled pictures; the model says inside how good it was on pictures held out.
+
+    Example: leadhand vision train --task presence --data station/ --out slots.onnx
+    """
+    from leadhand import inspecting, teaching
+
+    names = tuple(name.strip() for name in classes.split(",") if name.strip())
+    if task is Task.PRESENCE:
+        told = teaching.presence(data, out, names, seed)
+    else:
+        told = teaching.detector(data, out, teaching.DetectorWish(names, sound, epochs, size, seed, start, trust, work))
+    typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.figure_lines(told)))

@@ -1,0 +1,158 @@
+"""How good a detector is on labelled pictures: one look at each, figures and decisions from what was found; and a sheet made from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from plant.inspections import Decision, frame_hash
+from vision.deciding import choose_limits, choose_thresholds, decide, fault_score
+from vision.detections import Classes, Detections, Floats
+from vision.evaluating import Compared, decision_figures, detector_figures, figures_record
+from vision.familiarity import learn_familiar
+from vision.frames import Frame
+from vision.labelled import Labelled, LabelledSet, folds, read_picture
+from vision.model_sheets import DataSheet, ModelSheet
+from vision.onnx_models import DetectionModel
+from vision.welds import WeldInspector
+
+_LEAST: Final = 0.001
+"""From which confidence boxes are taken for average precision, as ultralytics takes them."""
+_FAMILIAR_PARTS: Final = 5
+_ROOM: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What a model found in one labelled picture."""
+
+    found: Detections
+    """In pixels of the picture."""
+    true_xyxy: Floats
+    true_class: Classes
+    features: Floats | None
+
+    @property
+    def compared(self) -> Compared:
+        """What was found beside what is there."""
+        return Compared(self.found, self.true_xyxy, self.true_class)
+
+
+def look_at(model: DetectionModel, pictures: Sequence[Labelled]) -> list[Looked]:
+    """Return what a model finds in pictures, down to a very low confidence."""
+    found = []
+    for one in pictures:
+        pixels = read_picture(one.path)
+        boxes, features = model.look(pixels, _LEAST)
+        found.append(Looked(boxes, one.truth.in_pixels(pixels), one.truth.class_id, features))
+    return found
+
+
+def evaluate_detector(model: DetectionModel, pictures: LabelledSet) -> dict[str, Any]:
+    """Return the figures of a detector at the thresholds it holds; of whole pictures too where it has a sound class.
+
+    Of welds the decisions are those of the very inspector that judges them, with its checks of the picture.
+    """
+    sheet = model.sheet
+    thresholds = (0.25,) * len(model.classes) if sheet is None else sheet.thresholds
+    looked = look_at(model, pictures.pictures)
+    record = figures_record(detector_figures([one.compared for one in looked], model.classes, thresholds))
+    record["model_sha256"] = model.sha256
+    record["thresholds"] = dict(zip(model.classes, thresholds, strict=True))
+    if sheet is None:
+        return record
+    sound = model.classes.index(sheet.sound) if sheet.sound else None
+    faulty = [is_faulty(one.true_class, sound) for one in looked]
+    if sheet.subject == "welds":
+        decided = [_weld_decision(WeldInspector(model), one) for one in pictures.pictures]
+    else:
+        least = 0.0 if sound is None else thresholds[sound]
+        decided = [decide(one.found, sound, least, sheet.ok_below, sheet.nok_from) for one in looked]
+    record.update(decisions_record(decided, faulty))
+    return record
+
+
+def is_faulty(true_class: Classes, sound: int | None) -> bool:
+    """Return whether a person saw a fault."""
+    return bool(len(true_class)) if sound is None else bool((true_class != sound).any())
+
+
+def decisions_record(decided: Sequence[Decision], faulty: Sequence[bool]) -> dict[str, Any]:
+    """Return what became of whole pictures, as JSON values."""
+    figures = decision_figures(decided, faulty)
+    return {"missed": figures.missed.record(), "false_calls": figures.false_calls.record(), "review": figures.asked.record()}
+
+
+def cross_fitted(looked: Sequence[Looked], parts: Sequence[list[int]], names: Sequence[str], sound: int | None) -> dict[str, Any]:
+    """Return figures and decisions in which no picture is judged by thresholds that were fixed with its help.
+
+    ``parts`` divides the pictures; those of each part are judged by thresholds fixed on all other parts.
+    """
+    decided: list[Decision | None] = [None] * len(looked)
+    per_class = [[0, 0, 0] for _ in names]
+    for part in parts:
+        rest = [one for place, one in enumerate(looked) if place not in set(part)]
+        thresholds, ok_below, nok_from = fixed_on(rest, len(names), sound)
+        mine = [looked[place] for place in part]
+        for number, one in enumerate(detector_figures([each.compared for each in mine], names, thresholds).classes):
+            for place, value in enumerate((one.recall.hits, one.precision.of, one.recall.of)):
+                per_class[number][place] += value
+        for place in part:
+            least = 0.0 if sound is None else thresholds[sound]
+            decided[place] = decide(looked[place].found, sound, least, ok_below, nok_from)
+    known = [one for one in decided if one is not None]
+    if len(known) != len(looked):
+        raise ValueError("the parts do not hold every picture")
+    f1 = {name: 2 * hits / (called + true) for name, (hits, called, true) in zip(names, per_class, strict=True) if true}
+    whole = figures_record(detector_figures([one.compared for one in looked], names, fixed_on(looked, len(names), sound)[0]))
+    whole["macro_f1"] = round(sum(f1.values()) / len(f1), 4) if f1 else None
+    whole["f1"] = {name: round(value, 4) for name, value in f1.items()}
+    return {**whole, **decisions_record(known, [is_faulty(one.true_class, sound) for one in looked])}
+
+
+def fixed_on(looked: Sequence[Looked], classes: int, sound: int | None) -> tuple[tuple[float, ...], float, float]:
+    """Return the thresholds of the classes, ``ok_below`` and ``nok_from`` that pictures give."""
+    thresholds = choose_thresholds([one.compared for one in looked], classes)
+    scores = [fault_score(one.found, sound) for one in looked]
+    return (thresholds, *choose_limits(scores, [is_faulty(one.true_class, sound) for one in looked]))
+
+
+def make_sheet(
+    model: DetectionModel, held_out: LabelledSet, learned: LabelledSet, name: str, sound: str, seed: int, subject: str = "", note: str = ""
+) -> ModelSheet:
+    """Return the sheet of a detector: thresholds and figures from pictures it never saw, what is familiar from those it learned from."""
+    looked = look_at(model, held_out.pictures)
+    number = model.classes.index(sound) if sound else None
+    thresholds, ok_below, nok_from = fixed_on(looked, len(model.classes), number)
+    features = [model.look(read_picture(one.path))[1] for one in learned.pictures]
+    known = np.stack([one for one in features if one is not None]) if features and features[0] is not None else None
+    familiar = None
+    if known is not None and len(known) > 2:
+        familiar = learn_familiar(known, folds(learned.pictures, _FAMILIAR_PARTS))
+        familiar = familiar.model_copy(update={"limit": familiar.limit * _ROOM})
+    return ModelSheet(
+        task="detect",
+        subject=subject,
+        classes=model.classes,
+        sound=sound,
+        thresholds=thresholds,
+        ok_below=round(ok_below, 4),
+        nok_from=round(nok_from, 4),
+        familiar=familiar,
+        data=DataSheet(name=name, manifest_sha256=learned.manifest(), pictures=len(learned.pictures), split_by=learned.split_by),
+        figures=cross_fitted(looked, folds(held_out.pictures, 2), model.classes, number),
+        seed=seed,
+        note=note,
+    )
+
+
+def _weld_decision(inspector: WeldInspector, one: Labelled) -> Decision:
+    return inspector.inspect(frame_of(one)).decision
+
+
+def frame_of(one: Labelled) -> Frame:
+    """Return a labelled picture as a frame of no station."""
+    return Frame(read_picture(one.path), frame_hash(one.path.read_bytes()), one.path.stem, "", "", 0)
