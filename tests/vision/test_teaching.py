@@ -210,5 +210,5 @@ def board(gone: tuple[int, int], rng: np.random.Generator) -> Pixels:
         cv2.circle(pixels, centre, 5 if empty else 26, (40, 40, 40) if empty else (120, 120, 120), -1)
         if not empty:
             cv2.rectangle(pixels, (centre[0] - 8, centre[1] - 8), (centre[0] + 8, centre[1] + 8), (60, 60, 60), -1)
-    pixels = pixels * rng.uniform(0.6, 1.2) + rng.normal(0, 4, pixels.shape)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    lit = pixels * rng.uniform(0.6, 1.2) + rng.normal(0, 4, pixels.shape)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
