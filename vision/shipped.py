@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,10 +12,11 @@ import structlog
 from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
-from vision.bolt_maps import MODEL_FILE, shipped_net
-from vision.bolts import BoltInspector, BoltView
+from vision.bolt_maps import MODEL_FILE, BoltNet, shipped_net
+from vision.bolts import BoltInspector, BoltView, bolt_view
+from vision.frames import Frame
 from vision.inspecting import Inspector
-from vision.onnx_models import load_model
+from vision.onnx_models import load_maps, load_model
 from vision.unjudged import NoModel
 from vision.welds import SHIPPED, WeldInspector
 
@@ -26,7 +28,7 @@ def make_inspectors(plan: VisionPlan) -> dict[Subject, Inspector]:
     wanted = {view.subject for station in plan.stations for view in station.views}
     makers: dict[Subject, tuple[Path, Callable[[], Inspector]]] = {
         Subject.WELDS: (SHIPPED, lambda: WeldInspector(load_model(SHIPPED), plan.view)),
-        Subject.BOLTS: (MODEL_FILE, lambda: BoltInspector(shipped_net(), lambda _frame: BoltView())),
+        Subject.BOLTS: (MODEL_FILE, lambda: BoltInspector(shipped_net(), partial(_bolts, plan))),
     }
     made: dict[Subject, Inspector] = {subject: NoModel(subject) for subject in Subject}
     for subject, (file, make) in makers.items():
@@ -38,12 +40,22 @@ def make_inspectors(plan: VisionPlan) -> dict[Subject, Inspector]:
     return made
 
 
+def _bolts(plan: VisionPlan, frame: Frame) -> BoltView:
+    view = plan.view(frame.station, frame.view)
+    height, width = frame.pixels.shape[:2]
+    return BoltView() if view is None or view.bolts is None else bolt_view(view.bolts, (width, height))
+
+
 def make_shadows(plan: VisionPlan) -> dict[Subject, Inspector]:
     """Return the candidates that the settings name. Raises SettingsError for one that cannot be used."""
-    if plan.settings.shadow_welds is None:
-        return {}
-    path = Path(plan.folder / plan.settings.shadow_welds)
+    welds, bolts = plan.settings.shadow_welds, plan.settings.shadow_bolts
+    made: dict[Subject, Inspector] = {}
     try:
-        return {Subject.WELDS: WeldInspector(load_model(path), plan.view)}
+        if welds is not None:
+            made[Subject.WELDS] = WeldInspector(load_model(plan.folder / welds), plan.view)
+        if bolts is not None:
+            made[Subject.BOLTS] = BoltInspector(BoltNet(load_maps(plan.folder / bolts)), partial(_bolts, plan))
     except (Rejected, ValueError, OSError) as error:
-        raise SettingsError(f"vision: shadow_welds: {path} cannot be used: {error}") from error
+        key = "shadow_welds" if Subject.WELDS not in made and welds is not None else "shadow_bolts"
+        raise SettingsError(f"vision: {key} cannot be used: {error}") from error
+    return made
