@@ -17,23 +17,19 @@ from monitor.told import Heard, ToldAlarms
 from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind
 from plant.clock import Clock
 from plant.site import Site
+from storage.alarm_inputs import Checkpoint, Observation, add_observations, last_inputs, write_checkpoint
 from storage.alarm_sources import read_signs
 from storage.alarms import (
     ASKED,
     Action,
-    Checkpoint,
-    Observation,
     Standing,
     add_entries,
-    add_observations,
     answer_actions,
-    last_inputs,
     last_seq,
     read_actions,
     read_standings,
     register_alarms,
     register_told,
-    write_checkpoint,
     write_standings,
 )
 from storage.database import Connection, listen

@@ -16,8 +16,9 @@ from monitor.alarms import Conditions
 from monitor.feed import News, Read
 from plant.alarms import AlarmDefinition, AlarmEvent, AlarmId, AlarmKind, Suppression
 from plant.signals import SignalPath, SourceId
+from storage.alarm_inputs import Observation
 from storage.alarm_sources import SourceSign
-from storage.alarms import Observation, Standing
+from storage.alarms import Standing
 
 _SILENT_US: Final = 10_000_000
 """What a reader said last tells nothing any more when it is silent for longer; then silence is the alarm."""

@@ -21,6 +21,7 @@ from plant.signals import SourceId
 from plant.site import Site
 from storage import condition as stored
 from storage.condition import BaselineRow, FindingRow, PartRow, StreamKey, ToolRow, WaitingAnswer
+from storage.condition_state import read_pieces, read_state, write_pieces, write_state
 from storage.database import Connection
 from storage.feed import read_marks, read_numbers, read_samples
 from storage.progress import write_progress
@@ -93,8 +94,8 @@ class ConditionFollower:
                     self._pass(connection, plan, memory, held)
                 if standing:
                     self._stand(connection, plan, memory, to_us)
-                stored.write_state(connection, number, memory.done_us, pack(memory), plan.least_parts)
-                stored.write_pieces(connection, number, pieces_of(memory), list(memory.kept))
+                write_state(connection, number, memory.done_us, pack(memory), plan.least_parts)
+                write_pieces(connection, number, pieces_of(memory), list(memory.kept))
                 done = [one.done_us for one in self._memories.values()]
                 write_progress(connection, NAME, min(done), b"")
         except BaseException:
@@ -110,9 +111,9 @@ class ConditionFollower:
         known = self._memories.get(plan.equipment)
         if known is not None:
             return known
-        row = stored.read_state(connection, self._equipment[plan.equipment])
+        row = read_state(connection, self._equipment[plan.equipment])
         if row is not None:
-            memory = unpack(plan, *row, stored.read_pieces(connection, self._equipment[plan.equipment]))
+            memory = unpack(plan, *row, read_pieces(connection, self._equipment[plan.equipment]))
         else:
             first = read_first_received(connection, tuple(sources))
             if first is None:

@@ -17,7 +17,8 @@ import msgspec
 
 from plant.alarms import FOUND, AlarmDefinition, AlarmEvent, AlarmId, AlarmKind
 from plant.site import Site
-from storage.alarms import Observation, Standing
+from storage.alarm_inputs import Observation
+from storage.alarms import Standing
 from storage.database import Connection
 from storage.found import (
     FindingChange,

@@ -12,16 +12,8 @@ from monitor.alarms import Happening
 from plant.alarms import FOUND, AlarmId, AlarmKind
 from plant.errors import Rejected
 from plant.site import Site
-from storage.alarms import (
-    Checkpoint,
-    Entry,
-    read_actions,
-    read_alarm_numbers,
-    read_checkpoint,
-    read_journal,
-    read_observations,
-    read_standings,
-)
+from storage.alarm_inputs import Checkpoint, read_checkpoint, read_observations
+from storage.alarms import Entry, read_actions, read_alarm_numbers, read_journal, read_standings
 from storage.database import Connection, snapshot
 from storage.feed import Shipped, read_news
 from storage.progress import read_progress

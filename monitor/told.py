@@ -21,7 +21,7 @@ from plant.settings import OpcUaSourceSettings
 from plant.settings_events import EventSettings
 from plant.signals import SignalPath, SourceId
 from plant.site import Site
-from storage.alarms import Observation
+from storage.alarm_inputs import Observation
 from storage.database import Connection
 from storage.events import StoredEvent, events_after, newest_events, read_conditions
 from storage.progress import read_progress, write_progress
