@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from plant.inspections import Subject
+
 vision_app = typer.Typer(help="Teach a station by labelled pictures, and say how good a model is: train, evaluate.", no_args_is_help=True)
 inspect_app = typer.Typer(help="Look at pictures: 'leadhand inspect welds DIR'.", no_args_is_help=True)
 
@@ -124,3 +126,57 @@ def train(
     else:
         told = teaching.detector(data, out, teaching.DetectorWish(names, sound, epochs, size, seed, start, trust, work))
     typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.figure_lines(told)))
+
+
+@vision_app.command("import-labels")
+def import_labels(
+    source: Annotated[Path, typer.Argument(metavar="LABELS", help="Folder of Pascal VOC files (.xml), or a COCO file (.json).")],
+    pictures: Annotated[Path, typer.Option("--pictures", metavar="DIR", help="Folder of the pictures.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where images, labels and classes.txt go; empty or not there.")],
+    classes: Annotated[str, typer.Option(help="Names of the classes in order, with commas; else all found.", show_default=False)] = "",
+) -> None:
+    """Take labels over from VOC or COCO; stops, with the names, where a picture or box would be left out.
+
+    Example: leadhand vision import-labels annotations/ --pictures photos/ --out station/
+    """
+    from vision.importing import import_labels as take
+
+    report = take(source, pictures, out, tuple(name.strip() for name in classes.split(",") if name.strip()))
+    typer.echo(
+        f"{report.pictures} pictures, {report.boxes} boxes of {len(report.classes)} classes in {out}; "
+        f"{report.turned} boxes had exchanged corners, {report.cut} reached beyond their picture"
+    )
+
+
+@vision_app.command()
+def export(
+    weights: Annotated[Path, typer.Argument(metavar="FILE.pt", help="Weights of a detector of ultralytics.")],
+    out: Annotated[Path, typer.Option("--out", metavar="M.onnx", help="Where the model goes.")],
+    size: Annotated[int, typer.Option(min=64, max=1280, help="Pixels a side.")] = 320,
+    trust: Annotated[str, typer.Option(metavar="SHA256", help="Hash of weights that you trust.", show_default=False)] = "",
+) -> None:
+    """Write weights as ONNX; needs the extra 'train'. A .pt file can run code: it is read only when its hash is known or trusted.
+
+    Example: leadhand vision export best.pt --trust SHA256 --out best.onnx
+    """
+    from vision.training import export_onnx
+
+    export_onnx(weights, out, size, trust)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, without thresholds; 'leadhand vision train' makes models that hold theirs")
+
+
+@vision_app.command("export-labels")
+def export_labels(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="Where images, labels and classes.txt go.")],
+    subject: Annotated[Subject, typer.Option(help="What the pictures were looked at for.")] = Subject.WELDS,
+    home: Annotated[Path | None, typer.Option("--home", metavar="DIR", help="Folder of settings, data, logs.", show_default=False)] = None,
+) -> None:
+    """Write the pictures that inspectors answered, with their boxes, in YOLO's layout: what 'leadhand vision train' learns from.
+
+    Example: leadhand vision export-labels labels/
+    """
+    from leadhand.home import used_home
+    from leadhand.labelling import export_of
+
+    count, classes = export_of(used_home(home), out, subject)
+    typer.echo(f"{count} pictures of {len(classes)} classes in {out}")
