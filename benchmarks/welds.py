@@ -1,10 +1,10 @@
 """How good weld inspection is on real photos: one fifth of the clusters of near-duplicates after the other is held out, and judged.
 
-Each fold trains a detector on the other clusters (needs the extra 'train'), keeps it in ``--work``, and goes on there when it was stopped. Figures
-come from the folds that are done, and the output says how many are. No photo is judged by thresholds that were fixed with its help.
+Each fold trains a detector on the other clusters (needs the extra 'train'), keeps it in ``--work``, and goes on there when it was stopped.
+Figures come from the folds that are done, and the output says how many. No photo is judged by thresholds fixed with its help.
 
     python -m benchmarks.welds --work ~/.cache/leadhand-welds --folds 0,1 --epochs 20
-    python -m benchmarks.welds --shipped          # the shipped model on the photos its figures name: its own held-out fifth
+    python -m benchmarks.welds --shipped          # the shipped model on the fifth it never saw
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def _groups(folder: Path) -> tuple[dict[str, str], str]:
     column = next((name for name in _GROUP_COLUMNS if rows and name in rows[0]), None)
     if column is None or "image" not in rows[0]:
         return {}, "content"
-    return {row["image"]: f"{column} {row[column]}" for row in rows if row[column]}, column
+    return {row["image"]: row[column] for row in rows if row[column]}, column
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
