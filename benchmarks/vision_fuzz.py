@@ -45,8 +45,8 @@ def corpus() -> list[tuple[bytes, Pixels]]:
     found = []
     scenes: list[Pixels] = [render_seam(seed, size=384).pixels for seed in range(2)]
     data = Path(os.environ.get("LEADHAND_SHARED_DATA", "../shared/data")) / "vision" / "weld_surface_linkesh" / "images"
-    for file in sorted(data.rglob("*.jpg"))[:200:50]:  # real seams, among them some that the model calls OK
-        scenes.append(decode(file.read_bytes(), ImageLimits(exif_rotation="turn")))
+    photos = sorted(data.rglob("*.jpg"))[:200:50]  # real seams, among them some that the model calls OK
+    scenes += [decode(file.read_bytes(), ImageLimits(exif_rotation="turn")) for file in photos]
     for scene in scenes:
         pixels = np.asarray(cv2.resize(scene, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA), np.uint8)
         for end, options in (

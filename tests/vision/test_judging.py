@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leadhand.labelling import export_labels
 from plant.errors import Rejected, Unavailable
 from plant.frame_triggers import FrameTrigger, trigger_of_json, trigger_of_name
 from plant.inspections import Decision, Reason, Subject
@@ -21,6 +22,7 @@ from tests.databases import fresh_database
 from tests.vision.bench import DAY_US, PLAN, TAKEN_US, Judge, build
 from tests.vision.pictures import drop, jpeg, png, scene
 from vision.judging import tidy
+from vision.labelled import read_labelled
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +240,25 @@ def test_an_answer_is_corrected_by_a_newer_one_and_never_changed(tmp_path: Path,
     assert (picture.decision, picture.actor, picture.boxes, picture.width) == (Decision.NOK, "ben", (box,), 320)
     with pytest.raises(Exception, match="never changed"):
         connection.execute("UPDATE inspection_label SET actor = 'eve'")
+
+
+def test_answers_are_exported_as_pictures_and_labels_that_training_reads(tmp_path: Path, connection: Connection) -> None:
+    room = build(tmp_path, connection, Judge(Decision.REVIEW))
+    for number in range(3):
+        room.drop(f"{number}.jpg", jpeg(scene(number)), part=f"P{number}")
+    room.judged()
+    pores = LabelBox("surface_pores", (80.0, 60.0, 160.0, 120.0))
+    answers = [(Decision.NOK, (pores,)), (Decision.OK, ()), (Decision.NOT_DECIDABLE, ())]
+    by_part = sorted(room.stored(), key=lambda one: one.inspection.part)
+    for stored, (decision, boxes) in zip(by_part, answers, strict=True):
+        add_label(connection, Label(stored.id, TAKEN_US, "anna", decision, True, boxes), TAKEN_US)
+    out = tmp_path / "labels-of-inspectors"
+    assert export_labels(connection, room.bench.evidence, out, Subject.WELDS) == (2, ["surface_pores"])
+    first, second = (by_part[number].inspection.frame_sha256 for number in (0, 1))
+    assert (out / "labels" / f"{first}.txt").read_text() == "0 0.375000 0.375000 0.250000 0.250000\n"
+    assert (out / "labels" / f"{second}.txt").read_text() == ""
+    assert (out / "images" / f"{first}.jpg").read_bytes() == jpeg(scene(0))
+    assert read_labelled(out).classes == ("surface_pores",)
 
 
 def test_pictures_go_by_verdict_and_what_was_found_stays(tmp_path: Path, connection: Connection) -> None:
