@@ -62,7 +62,8 @@ def test_no_tracked_file_is_large_or_names_a_place_of_one_machine() -> None:
         if not path.exists():
             continue
         content = path.read_bytes()
-        assert len(content) < 3_000_000, path
+        # a model that is shipped with its card may be larger
+        assert len(content) < (12_000_000 if path.suffix == ".onnx" else 3_000_000), path
         if path.suffix not in {".png", ".woff2"} and path != Path(__file__):
             found = private.search(content)
             assert found is None, f"{path}: {found}"
