@@ -24,6 +24,7 @@ from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
 from dashboard.api_events import event_routes
+from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_tightening import tightening_routes
@@ -43,6 +44,7 @@ from dashboard.services_condition import ConditionService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
+from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
@@ -106,6 +108,7 @@ def build_server(
         AggregateService(pool),
         ConditionService(pool, plant, clock),
         VisionService(pool, clock, settings.site_file, settings.home),
+        JointService(pool, clock, settings.site_file),
         hub,
     )
     registry = CollectorRegistry()
@@ -154,6 +157,7 @@ def build_server(
         alarm_routes(services),
         condition_routes(services),
         inspection_routes(services),
+        joint_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

@@ -15,6 +15,7 @@ from dashboard.services_condition import ConditionService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
+from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
@@ -53,5 +54,7 @@ class Services:
     """What is not as usual, tools, energy of parts."""
     vision: VisionService
     """Inspections, pictures, the review queue."""
+    joints: JointService
+    """Joints: flanges, records, decisions."""
     hub: Hub
     """The shared read each second."""

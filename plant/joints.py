@@ -120,9 +120,13 @@ class JointGroupPlan:
 
     def spot(self, bolt: int) -> tuple[float, float]:
         """Return where a bolt stands on the flange, as shares of its radius right of and above the middle."""
-        place = self.places[bolt - 1] if 0 < bolt <= len(self.places) else bolt
-        turn = 2 * math.pi * (place - 1) / max(self.bolts, 1)
-        return math.sin(turn), math.cos(turn)
+        return spot_on_circle(self.places[bolt - 1] if 0 < bolt <= len(self.places) else bolt, self.bolts)
+
+
+def spot_on_circle(place: int, places: int) -> tuple[float, float]:
+    """Return a place on a circle as shares of its radius right of and above the middle; 1 is at the top, then clockwise."""
+    turn = 2 * math.pi * (place - 1) / max(places, 1)
+    return math.sin(turn), math.cos(turn)
 
 
 def judge_joint(

@@ -127,7 +127,7 @@ class Joining:
         if stored is None or not stored.inspection.part:
             return
         plan = self._cameras[stored.inspection.station]
-        for bolt, finding in _bolts_of(stored.inspection):
+        for bolt, finding in _bolts_of(plan, stored.inspection):
             before = newest_joint(connection, plan.id, stored.inspection.part, bolt)
             if before is None or before.tightening is None:
                 continue
@@ -237,9 +237,11 @@ def _as_planned(plan: JointGroupPlan, result: TighteningResult) -> list[Reason]:
     return []
 
 
-def _bolts_of(inspection: Inspection) -> list[tuple[int, Finding]]:
-    """Return the findings of numbered bolts, by the measure ``bolt``."""
-    return [(int(finding.measures["bolt"]), finding) for finding in inspection.findings if finding.measures.get("bolt", 0) >= 1]
+def _bolts_of(plan: JointGroupPlan, inspection: Inspection) -> list[tuple[int, Finding]]:
+    """Return the findings of bolts whose place on the circle is known (measure ``bolt_number``), by the number of the bolt there."""
+    at = {place: bolt for bolt, place in enumerate(plan.places, 1)}
+    places = [(int(finding.measures.get("bolt_number", 0)), finding) for finding in inspection.findings]
+    return [(at.get(place, place), finding) for place, finding in places if place >= 1]
 
 
 def _mark(inspection: Inspection, finding: Finding) -> MarkFinding:
@@ -252,7 +254,7 @@ def _mark_after(connection: Connection, plan: JointGroupPlan, result: Tightening
         return None
     wanted = WantedInspections(subject=Subject.BOLTS, station=plan.camera_station, part=result.part, from_us=result.time_us, most=50)
     for stored in read_inspections(connection, wanted):
-        for bolt, finding in _bolts_of(stored.inspection):
+        for bolt, finding in _bolts_of(plan, stored.inspection):
             if bolt == result.bolt_number and stored.inspection.part == result.part:
                 return _mark(stored.inspection, finding)
     return None

@@ -150,8 +150,8 @@ def test_a_mark_that_is_seen_completes_a_joint_and_one_that_moved_makes_it_a_cas
     _follow(connection, plan)
     assert {joint.reasons[-1].code for joint in read_joints(connection, part="EX-3")} == {"no_picture"}
     findings = (
-        Finding("bolt", (0, 0, 9, 9), 0.9, {"bolt": 1}),
-        Finding("bolt", (0, 0, 9, 9), 0.9, {"bolt": 2, "angle_deg": 9}, Decision.NOK, (Reason("mark_nok", {"why": "turned"}),)),
+        Finding("bolt", (0, 0, 9, 9), 0.9, {"bolt_number": 1}),
+        Finding("bolt", (0, 0, 9, 9), 0.9, {"bolt_number": 2, "angle_deg": 9}, Decision.NOK, (Reason("mark_nok", {"why": "turned"}),)),
     )
     seen = Inspection(
         *(FrameHash("ab" * 32), "cameras", "top", "EX-3", NOW + 9_000_000, Subject.BOLTS, "m", "cal-1", Decision.NOK, findings)
