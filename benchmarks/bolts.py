@@ -191,7 +191,7 @@ def _positions(net: BoltNet, first: int, count: int) -> bool:
         ]
     mean, p95 = _mean_and_95(errors)
     print(
-        f"position of {len(errors)} bolts in {count - refused} views ({refused} refused): mean {mean:.2f} mm, 95 % within {p95:.2f} (must 0.5)"
+        f"places of {len(errors)} bolts in {count - refused} views, {refused} refused: mean {mean:.2f} mm, 95 % within {p95:.2f} (must 0.5)"
     )
     return p95 <= 0.5
 
