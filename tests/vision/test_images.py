@@ -9,7 +9,8 @@ import pytest
 
 from plant.inspections import reason_words
 from tests.vision.pictures import bmp, commented, huge_png, jpeg, png, scene, turned
-from vision.images import ImageLimits, RefusedImage, decode, probe
+from vision.image_headers import RefusedImage
+from vision.images import ImageLimits, decode, probe
 
 LIMITS = ImageLimits()
 WHOLE = {"jpeg": jpeg(), "png": png(), "bmp": bmp()}
