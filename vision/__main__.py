@@ -26,6 +26,7 @@ from storage.database import Connection, connect
 from storage.evidence import EvidenceFolder
 from storage.frame_inbox import FrameInbox
 from vision.cameras import StreamFrames
+from vision.joining import Joining
 from vision.judging import Bench, Source, judge_waiting, tidy
 from vision.mqtt_frames import MqttFrames
 from vision.shipped import make_inspectors, make_shadows
@@ -75,10 +76,11 @@ def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event)
     """Judge what the cameras of a site give until told to stop; returns the exit code. Changed settings are taken up within seconds."""
     log = structlog.get_logger(process="vision")
     settings = SettingsWatch(path)
-    plan = load_site(path).vision
+    site = load_site(path)
     said = False
     while not stop.is_set():
         with ExitStack() as open_things:
+            plan = site.vision
             bench, sources = _opened(plan, home, clock, open_things)
             if not said:
                 models = {subject.value: one.model_sha256[:12] for subject, one in bench.inspectors.items()}
@@ -86,11 +88,11 @@ def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event)
                 sys.stdout.flush()
                 said = True
             changed = _Changed(settings, clock)
-            _judge(bench, sources, url, stop, changed)
+            _judge(bench, sources, Joining(site.joint_groups, clock), url, stop, changed)
         if not stop.is_set():
             try:
-                plan = load_site(path).vision
-                log.info("the settings were read anew", stations=len(plan.stations))
+                site = load_site(path)
+                log.info("the settings were read anew", stations=len(site.vision.stations))
             except SettingsError as error:
                 log.warning("the settings changed and are wrong; the old ones stay in force", problems=error.problems)
     return 0
@@ -139,7 +141,7 @@ def _taking(camera: CameraSettings, inbox: FrameInbox, plan: VisionPlan, clock: 
     return StreamFrames(camera, inbox, clock)
 
 
-def _judge(bench: Bench, sources: list[Source], url: str, stop: threading.Event, changed: _Changed) -> None:
+def _judge(bench: Bench, sources: list[Source], joining: Joining, url: str, stop: threading.Event, changed: _Changed) -> None:
     """Judge until told to stop or the settings change; while the database is away, pictures wait where they are."""
     log = structlog.get_logger(process="vision")
     away, pause = False, 1.0
@@ -149,7 +151,7 @@ def _judge(bench: Bench, sources: list[Source], url: str, stop: threading.Event,
                 if away:
                     log.info("pictures are judged again")
                 away, pause = False, 1.0
-                if _rounds(bench, sources, connection, stop, changed):
+                if _rounds(bench, sources, joining, connection, stop, changed):
                     return
         except Unavailable as error:
             if not away:
@@ -159,19 +161,34 @@ def _judge(bench: Bench, sources: list[Source], url: str, stop: threading.Event,
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
-def _rounds(bench: Bench, sources: list[Source], connection: Connection, stop: threading.Event, changed: _Changed) -> bool:
+def _rounds(
+    bench: Bench, sources: list[Source], joining: Joining, connection: Connection, stop: threading.Event, changed: _Changed
+) -> bool:
     """Return whether the settings changed."""
-    due = bench.clock.monotonic()
+    due = join_due = bench.clock.monotonic()
     while not stop.is_set():
         done = sum(judge_waiting(bench, source, connection, _AT_ONCE) for source in sources)
         if bench.clock.monotonic() >= due:
             tidy(bench, connection)
             due = bench.clock.monotonic() + _TIDY_SECONDS
+        if bench.clock.monotonic() >= join_due:
+            join_due = bench.clock.monotonic() + (0.0 if _joined(joining, connection) else joining.pause_seconds)
         if changed():
             return True
         if not done:
             stop.wait(_IDLE_SECONDS)
     return False
+
+
+def _joined(joining: Joining, connection: Connection) -> bool:
+    """Return whether more joints wait. What goes wrong with joints holds up no picture; it is tried again."""
+    try:
+        return joining.step(connection)
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect of one part must not take the other with it
+        structlog.get_logger(process="vision").warning("joints cannot be judged; it is tried again", error=repr(error))
+        return False
 
 
 if __name__ == "__main__":
