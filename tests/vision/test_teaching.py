@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,15 +16,18 @@ from plant.errors import Rejected
 from plant.inspections import Decision, frame_hash
 from plant.settings_seams import SeamSettings
 from plant.weld_limits import judge_imperfection, most_pore_mm
+from vision.assessing import evaluate_detector
 from vision.deciding import choose_limits, decide
 from vision.detections import Detections, no_detections, overlap, strongest
 from vision.evaluating import Compared, Share, average_precision, detector_figures
 from vision.frames import Frame, Pixels
-from vision.labelled import folds, read_labelled
+from vision.labelled import LabelledSet, folds, read_labelled
 from vision.onnx_models import letterbox, load_model, read_sheet
 from vision.presence import evaluate_presence, load_presence, train_presence
 from vision.training import KNOWN_STARTS, allow
 from vision.welds import SHIPPED, shipped_welds
+
+SHARED = Path(os.environ.get("LEADHAND_SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 def boxes(*rows: tuple[float, float, float, float, float, int]) -> Detections:
@@ -184,6 +188,19 @@ def test_the_same_frame_and_model_give_the_same_verdict_and_noise_is_never_ok(tm
     assert first["decisions"]["not_decidable"] >= 2
     frame = Frame(noise, frame_hash(noise.tobytes()), "p", "s", "v", 0)
     assert shipped_welds().inspect(frame).model_sha256 == load_model(SHIPPED).sha256
+
+
+def test_real_photos_of_welds_are_found_as_people_found_them() -> None:
+    folder = SHARED / "vision" / "weld_surface"
+    if not folder.is_dir():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{folder} is missing; LEADHAND_SHARED_DATA names the folder of shared data")
+    model = load_model(SHIPPED)
+    whole = read_labelled(folder, model.classes)
+    held = folds(whole.pictures, 5)[0][::8]  # of the fifth that the model never saw
+    told = evaluate_detector(model, LabelledSet(tuple(whole.pictures[place] for place in held), whole.classes, whole.split_by))
+    assert told["pictures"] >= 20
+    assert told["map50"] >= 0.7
+    assert told["missed"]["hits"] <= 1
 
 
 def test_inspecting_needs_no_torch() -> None:
