@@ -34,7 +34,7 @@ from protocols.opcua_client import OpcUaEndpoint, Wish
 from protocols.opcua_subscription import Delivery
 from simulators.device_limits import DeviceLimits
 from simulators.opcua_server import SimulatedServer
-from tests.ingest.parts import until
+from tests.ingest.parts import PATIENCE, until
 from tests.ports import free_port
 from tests.protocols.opcua_servers import ServerProcess, asyncua_server
 from tests.simulators.conftest import NAMESPACE, CountingFeed, serving
@@ -201,12 +201,14 @@ def test_a_broken_connection_is_a_gap_with_its_reason_where_the_server_does_not(
     run = Run(tmp_path, device)
     run.records(3)
     device.do(device.server.drop_connections)
-    until(lambda: run.health.reconnects == 1, 10)
+    until(lambda: run.health.reconnects >= 1, 10)
     run.records(3)
     records = run.stop()
     found = gaps(records)
-    assert [gap.reason for gap in found] == [GapReason.DISCONNECTED]
-    assert 0 < found[0].to_us - found[0].from_us < 5_000_000
+    # a busy machine may be too slow for the new connection, too
+    assert found[0].reason is GapReason.DISCONNECTED
+    assert {gap.reason for gap in found} <= {GapReason.DISCONNECTED, GapReason.TIMEOUT}
+    assert 0 < found[0].to_us - found[0].from_us < 5_000_000 * PATIENCE
     assert any(not line.complete for record in records for line in record.ledger)
     assert_it_adds_up(records)
 
