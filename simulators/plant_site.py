@@ -127,6 +127,15 @@ def _tool_charts(tool: ToolPlace) -> Iterator[str]:
         yield f"low = {low:g}"
         yield f"high = {high:g}"
         yield "tool = true  # Cm and Cmk of the last 50 runs"
+    yield ""
+    yield "[[joint_groups]]"
+    yield 'id = "bearing"'
+    yield 'name = "Slewing bearing"'
+    yield f"equipment = {text(tool.equipment)}"
+    yield "bolts = 36"
+    yield "picture = false  # released by torque and angle; with cameras: true, and camera_station"
+    yield "calibration_days = 3660"
+    yield "learn_runs = 72"
 
 
 def _step_charts(glob: str) -> Iterator[str]:
