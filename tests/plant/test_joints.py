@@ -124,5 +124,5 @@ def test_a_flange_is_released_only_when_each_bolt_is() -> None:
 
 
 def test_every_reason_is_a_sentence() -> None:
-    assert all(words.endswith(".") for words in {**CURVE_REASONS, **JOINT_REASONS}.values())
+    assert all(words.endswith((".", ": {note}")) for words in {**CURVE_REASONS, **JOINT_REASONS}.values())
     assert all(words and not words.endswith(".") for words in FAULT_WORDS.values())
