@@ -31,6 +31,7 @@ _EXAMPLES = {
     "chart": "1",
     "stream": "1",
     "inspection": "1",
+    "joint": "1",
     "frame": "0" * 64,
     "page": "health",
     "path": "acme/north",
