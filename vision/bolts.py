@@ -23,6 +23,7 @@ from vision.nut_shape import Numbers, NutSizes
 from vision.unjudged import undecided
 
 SIDE_PX: Final = 112
+WASHER_SEEN: Final = (0.16, 0.8)  # the shipped net sees washers where there are none: a weak one asks a person
 _HALF: Final = 1.75
 """Half the side of the window that a bolt is read in, in radii of its corners."""
 
@@ -32,7 +33,7 @@ class BoltView:
     """What is known of a view: mirror, drawing, camera, and what is expected in it."""
 
     sizes: NutSizes = field(default_factory=NutSizes)
-    limits: BoltLimits = field(default_factory=BoltLimits)
+    limits: BoltLimits = field(default_factory=lambda: BoltLimits(washer_seen=WASHER_SEEN))
     mirrored: bool = False
     circle: CircleDrawing | None = None
     lens: CameraLens | None = None
@@ -182,7 +183,7 @@ def bolt_view(settings: BoltCircleSettings, size_px: tuple[int, int]) -> BoltVie
     lens = None if settings.focal_px is None else CameraLens(settings.focal_px, centre, settings.distortion, settings.mirrored)
     return BoltView(
         NutSizes(settings.across_flats_mm, settings.washer_mm),
-        BoltLimits(loosened_deg=settings.loosened_deg),
+        BoltLimits(loosened_deg=settings.loosened_deg, washer_seen=WASHER_SEEN),
         settings.mirrored,
         circle,
         lens,
