@@ -87,7 +87,8 @@ def _one(net: BoltNet, pixels: Pixels, *, mirrored: bool) -> LookedAt | None:
 
 
 def _many(net: BoltNet, first: int, count: int, state: BoltState, profile: str = "usual") -> list[Seen]:
-    found, seed = [], first
+    found: list[Seen] = []
+    seed = first
     while len(found) < count:
         seen = _look(net, crop_scene(seed, CROP, profile, state))
         found += [seen] if seen is not None else []

@@ -23,7 +23,7 @@ from simulators.bolt_scenes import crop_scene, render
 SIDE, WINDOW, SHARD, FIRST_SEED, PARTS = 96, 64, 500, 5_000_000, 7
 
 
-class BoltNet(nn.Module):
+class BoltNet(nn.Module):  # type: ignore[misc]
     """Colour picture, any size in sixteens -> (8, h / 2, w / 2): seven parts, and paint."""
 
     def __init__(self) -> None:
@@ -86,7 +86,10 @@ def varied(x: Any, p: Any, m: Any, rng: np.random.Generator) -> tuple[torch.Tens
     x = np.clip(x * tint + rng.normal(0, 8, (len(x), 1, 1, 1)) + rng.normal(0, 1, x.shape) * rng.uniform(0, 6, (len(x), 1, 1, 1)), 0, 255)
     grey = rng.random(len(x)) < 0.03
     x[grey] = x[grey].mean(-1, keepdims=True)
-    as_tensor = lambda a: torch.from_numpy(np.ascontiguousarray(a))  # noqa: E731
+
+    def as_tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values))
+
     return as_tensor(x.transpose(0, 3, 1, 2).astype(np.float32)), as_tensor(p.astype(np.int64)), as_tensor(m.astype(np.float32) / 255)
 
 

@@ -102,7 +102,11 @@ def _stroke(rng: np.random.Generator, around: float, state: BoltState, profile: 
 
 def drawn_paint(rng: np.random.Generator, flange: Colour, nut: Colour) -> Colour:
     """Return a colour of paint that stands out from flange and nut."""
-    eye = lambda colour: np.array(colour) ** (1 / 2.2)  # noqa: E731
+
+    def eye(colour: Colour) -> npt.NDArray[np.float64]:
+        seen: npt.NDArray[np.float64] = np.array(colour) ** (1 / 2.2)
+        return seen
+
     apart = [p for p in PAINTS if min(np.linalg.norm(eye(p) - eye(flange)), np.linalg.norm(eye(p) - eye(nut))) > _APART]
     one = apart[int(rng.integers(len(apart)))]
     tone = rng.uniform(0.75, 1.1)

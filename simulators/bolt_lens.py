@@ -6,6 +6,7 @@ The world is in mm: the flange is the plane z = 0, z points to the camera. A mir
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -89,7 +90,8 @@ def rays(lens: Lens, left: int, top: int, width: int, height: int, fine: float) 
     if lens.mirrored:
         u = -u
     x, y = np.meshgrid(u.astype(np.float32), v.astype(np.float32))
-    straight_x, straight_y = x, y
+    straight_x: npt.NDArray[np.floating[Any]] = x
+    straight_y: npt.NDArray[np.floating[Any]] = y
     for _ in range(4 if any(lens.distortion) else 0):
         r2 = straight_x**2 + straight_y**2
         stretch = 1 + np.float32(lens.distortion[0]) * r2 + np.float32(lens.distortion[1]) * r2**2

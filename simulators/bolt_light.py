@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -169,7 +169,7 @@ def _wiped(x: Floats, y: Floats, direction: float, stroke: Stroke, spot: tuple[f
     return film.astype(np.float32)
 
 
-def _step(distance_mm: Floats, soft_mm: float) -> Floats:
+def _step(distance_mm: npt.NDArray[np.floating[Any]], soft_mm: float) -> Floats:
     step: Floats = np.clip(distance_mm / np.float32(soft_mm) * np.float32(0.5) + np.float32(0.5), 0, 1)
     return step
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
+Reals = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float32]
 
 _STEPS: Final = 12
@@ -125,7 +126,8 @@ def _receding(down_mm: Numbers, scale: float, sizes: NutSizes) -> Numbers:
     height = 0.6 * sizes.across_flats_mm + 0.1 * sizes.washer_mm / 2
     slope = float(np.linalg.norm(down_mm)) / height
     distance = height / max(1 / min(scale, 0.995) - 1, 0.02)
-    return -down_mm / max(float(np.linalg.norm(down_mm)), 1e-6) * slope / np.hypot(1, slope) / distance
+    receding: Numbers = -down_mm / max(float(np.linalg.norm(down_mm)), 1e-6) * slope / np.hypot(1, slope) / distance
+    return receding
 
 
 def _fit_base(
@@ -142,7 +144,7 @@ def _fit_base(
         if washer:
             for where, size in ((at, scale), (centre + p[:2], p[2])):
                 whole = np.maximum(whole, _disc(where, affine * size, recede, sizes.washer_mm / 2, x, y))
-        return (whole - body) * seen
+        return np.asarray((whole - body) * seen, np.float64)
 
     left, values, _ = np.linalg.svd(affine)
     slope = np.sqrt(max(1 - (values[1] / values[0]) ** 2, 0.0)) * values[0] * sizes.across_flats_mm * 0.6
@@ -152,7 +154,7 @@ def _fit_base(
     return centre + best[:2], float(best[2]), error
 
 
-def _rectified(inverse: Numbers, centre: Numbers, recede: Numbers, x: Floats | Numbers, y: Floats | Numbers) -> tuple[Numbers, Numbers]:
+def _rectified(inverse: Reals, centre: Numbers, recede: Numbers, x: Reals, y: Reals) -> tuple[Numbers, Numbers]:
     dx, dy = x - centre[0], y - centre[1]
     u, v = inverse[0, 0] * dx + inverse[0, 1] * dy, inverse[1, 0] * dx + inverse[1, 1] * dy
     near = np.maximum(1 - recede[0] * u - recede[1] * v, 0.2)
@@ -175,7 +177,8 @@ def _disc(centre: Numbers, affine: Numbers, recede: Numbers, radius: float, x: N
     """Return the share of each pixel inside an ellipse, nearly."""
     u, v = _rectified(np.linalg.inv(affine), centre, recede, x, y)
     scale = np.sqrt(abs(np.linalg.det(affine)))
-    return np.clip((radius - np.hypot(u, v)) * scale + 0.5, 0, 1)
+    share: Numbers = np.clip((radius - np.hypot(u, v)) * scale + 0.5, 0, 1)
+    return share
 
 
 def _least_squares(
