@@ -176,8 +176,11 @@ def _exported(weights: Path, size_px: int, trusted_sha256: str) -> Any:
     with tempfile.TemporaryDirectory() as folder, _ultralytics(Path(folder)) as yolo:
         copy = Path(folder) / "weights.pt"
         shutil.copyfile(weights, copy)
-        made = Path(yolo(str(copy)).export(format="onnx", imgsz=size_px, opset=17, simplify=True, device="cpu"))
-        return onnx.load(made)
+        whole = onnx.load(yolo(str(copy)).export(format="onnx", imgsz=size_px, opset=17, simplify=True, device="cpu"))
+    for told in whole.metadata_props:
+        if told.key == "description":  # names the folder of the machine that trained it
+            told.value = "Detector trained with ultralytics"
+    return whole
 
 
 def _layer_answer(whole: Any, layer: int) -> str:
