@@ -44,6 +44,11 @@ def kind_words(kind: str, t: Texts) -> str:
         "lack_of_fusion": t("lack of fusion"),
         "bolt": t("bolt"),
         "missing": t("missing bolt"),
+        "present": t("bolt in place"),
+        "washer_missing": t("washer missing"),
+        "mark_absent": t("no mark"),
+        "mark_smeared": t("mark smeared"),
+        "loosened": t("loosened"),
         "washer": t("washer"),
     }
     return words.get(kind, kind.replace("_", " "))
