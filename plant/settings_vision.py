@@ -20,6 +20,7 @@ class FrameCheckSettings(Strict):
     white_percent: Annotated[float, Field(gt=0, le=100, description="share of pixels from 250 on that it has at most")] = 25.0
     sharp_above: Annotated[float, Field(ge=0, description="variance of the Laplacian that it has at least")] = 12.0
     flat_percent: Annotated[float, Field(gt=0, le=100, description="share of its rows and columns without any detail at most")] = 60.0
+    torn_above: Annotated[float, Field(gt=0, description="how clear a step between two rows of blocks may be")] = 2.2
 
 
 class CalibrationSettings(Strict):

@@ -1,4 +1,4 @@
-"""Whether a picture is good enough to be judged: bright enough, not too bright, sharp, and with something on it."""
+"""Whether a picture is good enough to be judged: bright enough, not too bright, sharp, with something on it, and of one piece."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _WIDTH: Final = 320
 _WHITE: Final = 250
 _PLAIN: Final = 1.5
 """Standard deviation of grey values below which a row or column shows nothing."""
+_BLOCK: Final = 8
+"""Rows of one block of JPEG: data that are damaged shift what follows from the begin of a block on."""
+_PARTS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class FrameStatistics:
     white_percent: float
     flat_percent: float
     """Share of rows, or of columns where that is more, on which there is nothing."""
+    torn: float
+    """The clearest straight step between two rows of blocks, in times of how much such steps differ from column to column."""
 
 
 def measure(pixels: Pixels) -> FrameStatistics:
@@ -46,7 +51,27 @@ def measure(pixels: Pixels) -> FrameStatistics:
         float(cv2.Laplacian(grey, cv2.CV_64F).var()),
         100 * float(np.mean(values >= _WHITE)),
         100 * flat,
+        _torn(pixels),
     )
+
+
+def _torn(pixels: Pixels) -> float:
+    """Return how clear the clearest step is that lies exactly between two rows of blocks and is the same across half of the width.
+
+    A JPEG whose data are damaged is decoded without complaint, and all that follows is brighter or of another colour. Edges of things are
+    not as straight, not as even, and seldom just there: of 1,001 real photos none came above 2.1.
+    """
+    rows = np.arange(_BLOCK, pixels.shape[0] - 1, _BLOCK)
+    if not len(rows) or pixels.shape[1] < _PARTS:
+        return 0.0
+    above2, above, below, below2 = (pixels[rows + by].astype(np.float32) for by in (-2, -1, 0, 1))
+    steps = (below - above) - ((above - above2) + (below2 - below)) / 2
+    parts = [np.median(part, axis=1) for part in np.array_split(steps, _PARTS, axis=1)]
+    spread = [np.median(np.abs(p - m[:, None]), axis=1) for p, m in zip(np.array_split(steps, _PARTS, axis=1), parts, strict=True)]
+    clear = np.stack([m / (1 + s) for m, s in zip(parts, spread, strict=True)])
+    left, right = clear[:-1], clear[1:]
+    both = np.minimum(np.abs(left), np.abs(right)) * (np.sign(left) == np.sign(right))
+    return float(both.max())
 
 
 def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
@@ -60,6 +85,8 @@ def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
         reasons.append(Reason("blurred", {"value": round(found.sharpness, 2), "limit": limits.sharp_above}))
     if found.flat_percent > limits.flat_percent:
         reasons.append(Reason("flat", {"value": round(found.flat_percent, 1), "limit": limits.flat_percent}))
+    if found.torn > limits.torn_above:
+        reasons.append(Reason("torn", {"value": round(found.torn, 1), "limit": limits.torn_above}))
     return reasons
 
 

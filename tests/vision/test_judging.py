@@ -21,6 +21,7 @@ from storage.review import Label, LabelBox, add_label, count_queue, labelled_pic
 from tests.databases import fresh_database
 from tests.vision.bench import DAY_US, PLAN, TAKEN_US, Judge, build
 from tests.vision.pictures import drop, jpeg, png, scene
+from vision.frames import Pixels
 from vision.judging import tidy
 from vision.labelled import read_labelled
 
@@ -64,12 +65,22 @@ def test_without_a_model_every_weld_is_not_decidable(tmp_path: Path, connection:
     assert {one.inspection.reasons[0].code for one in stored} == {"no_model"}
 
 
+def torn(pixels: Pixels) -> Pixels:
+    """Return a picture as a JPEG shows it whose data are damaged near its middle: all behind the damage is brighter."""
+    behind = np.zeros(pixels.shape[:2], np.int16)
+    row = pixels.shape[0] // 16 * 8
+    behind[row : row + 8, pixels.shape[1] // 3 :] = 25
+    behind[row + 8 :] = 25
+    return np.clip(pixels.astype(np.int16) + behind[..., None], 0, 255).astype(np.uint8)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
         (lambda pixels: (pixels * 0.05).astype(np.uint8), "dark"),
         (lambda pixels: np.clip(pixels.astype(int) + 200, 0, 255).astype(np.uint8), "overexposed"),
         (lambda pixels: np.full_like(pixels, pixels.mean()), "blurred"),
+        (torn, "torn"),
     ],
 )
 def test_a_poor_picture_is_not_decidable_and_its_model_is_not_asked(
