@@ -71,7 +71,7 @@ def torn(pixels: Pixels) -> Pixels:
     row = pixels.shape[0] // 16 * 8
     behind[row : row + 8, pixels.shape[1] // 3 :] = 25
     behind[row + 8 :] = 25
-    return np.clip(pixels.astype(np.int16) + behind[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels.astype(np.int16) + behind[..., None], 0, 255), np.uint8)
 
 
 @pytest.mark.parametrize(
