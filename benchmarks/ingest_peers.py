@@ -47,6 +47,7 @@ import structlog
 from asyncua.client.client import Client
 
 from benchmarks.opcua_native_server import available, native_server
+from benchmarks.opcua_read import space_of
 from ingest.account import Account
 from ingest.files import SystemFiles
 from ingest.readings import ReadingTable
@@ -164,7 +165,7 @@ async def ours(url: str, space: str, nodes: int, seconds: float, database: str, 
     session = await open_session(OpcUaEndpoint(url, policy="None", mode="None", timeout_seconds=20))
     found = await session.resolve([s.address for s in site.signals], [DataType.DOUBLE] * nodes)
     reading = await session.prepare([node for node in found if isinstance(node, ResolvedNode)])
-    assert len(reading) == nodes
+    assert len(reading) == nodes, found[:3]
     table = ReadingTable(site.signals, np.full(nodes, NO_TIME), TICKS)
     places, account = np.arange(nodes), Account(SOURCE)
     with patch("ingest.shipper.SampleWriter", partial(SampleWriter, direct_compress=direct)):
@@ -357,7 +358,7 @@ def compare(nodes: list[int], seconds: float) -> bool:
     with databases() as servers:
         for count in nodes:
             with server_of(count) as source:
-                space = source.ready.get("space") or "ns=2"
+                space = source.ready.get("space") or asyncio.run(space_of(OpcUaEndpoint(source.url, policy="None", mode="None")))
                 for kind, server in servers:
                     timescale = kind == "TimescaleDB"
                     print(f"{count:,} nodes into {kind}, load {os.getloadavg()[0]:.1f}")

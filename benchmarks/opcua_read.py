@@ -126,7 +126,7 @@ async def run(case: Case, nodes: int, seconds: float, seed: int, folder: Path) -
     server, endpoint = serve(case, nodes, seed, folder)
     costs = {"ours": Cost()}
     with server as started:
-        space = started.ready.get("space") or await _space(dataclasses.replace(endpoint, url=started.url))
+        space = started.ready.get("space") or await space_of(dataclasses.replace(endpoint, url=started.url))
         session = await open_session(dataclasses.replace(endpoint, url=started.url))
         reading = await prepared(session, space, nodes, mixed=case.mixed)
         if case.mode == "None":
@@ -151,7 +151,8 @@ async def _theirs(url: str, space: str, nodes: int, seconds: float, cost: Cost) 
         await measure(lambda: client.read_values(handles), nodes, seconds, cost)
 
 
-async def _space(endpoint: OpcUaEndpoint) -> str:
+async def space_of(endpoint: OpcUaEndpoint) -> str:
+    """Return the index of the namespace that holds the numbered nodes of asyncua's server, as addresses begin."""
     session = await open_session(endpoint)
     index = session.namespaces.index("http://types.test/UA/")
     await session.close()
