@@ -53,4 +53,4 @@ lock: dev  ## make the lock files anew from pyproject.toml
 	$(LOCK) --extra dev -c requirements/base.lock -o requirements/dev.lock pyproject.toml requirements/build.in
 
 clean:  ## take away the venv and what tests left
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis tests/node/node_modules
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/node/node_modules
