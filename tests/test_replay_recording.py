@@ -99,7 +99,7 @@ def replayed(file: Path, folder: Path, via: str, *, speed: float = 5.0) -> Store
     return Stored(home, file, done.stdout)
 
 
-@pytest.fixture(scope="module", params=["opcua", "mosquitto", pytest.param("embedded", marks=pytest.mark.heavy)])
+@pytest.fixture(scope="module", params=["opcua", *(pytest.param(broker, marks=pytest.mark.heavy) for broker in ("mosquitto", "embedded"))])
 def stored(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     # a broker keeps what comes fast; of an OPC UA server each value must be read while it stands
     speed = 5.0 if request.param == "opcua" else 20.0

@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.heavy
 _RUN = Path(__file__).with_name("run.sh")
 _ONCE = """
 from pathlib import Path

@@ -17,7 +17,7 @@ from tests.faults.proxy import Flapping, Link, Proxies
 from tests.faults.rig import Rig, gap_seconds, opcua_source
 from tests.ingest.parts import PATIENCE, alive, until
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(600)]
 AWAY = (GapReason.DISCONNECTED, GapReason.TIMEOUT)
 PATIENT = "timeout_seconds = 10.0\n"
 

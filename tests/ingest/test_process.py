@@ -270,6 +270,7 @@ def kill_postmaster(tmp_path: Path, cycles: int) -> None:
         broker.stop()
 
 
+@pytest.mark.heavy
 def test_kill_9_of_the_database_loses_and_doubles_nothing(tmp_path: Path) -> None:
     kill_postmaster(tmp_path, 1)
 

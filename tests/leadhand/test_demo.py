@@ -97,6 +97,7 @@ def status_of(home: Path) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.heavy
 def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
     with running_demo(home, port) as process:

@@ -78,6 +78,7 @@ def status(home: Path) -> dict[str, Any]:
     return state
 
 
+@pytest.mark.heavy
 def test_up_reads_a_real_source_and_stops_in_order(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with device(tmp_path) as (site, _), up(site, home) as (process, said):
