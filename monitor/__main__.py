@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
-import signal
 import sys
 import threading
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import structlog
 
@@ -22,6 +17,7 @@ from plant.clock import Clock, SystemClock
 from plant.errors import SettingsError
 from plant.site import Site, load_site
 from plant.watch import SettingsWatch
+from storage.process import run_process, say_ready
 
 FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
     (alarm_follower.NAME, alarm_follower.make_alarms),
@@ -41,32 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m monitor", description="Turn samples into alarms, states, losses, charts and wear.")
     parser.add_argument("--site", type=Path, required=True, help="settings of the factory")
     options = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    url = os.environ.get("LEADHAND_DATABASE_URL", "")
-    if not url:
-        sys.stderr.write("LEADHAND_DATABASE_URL is not set: name the database in it, e.g. postgresql://user:password@host/leadhand\n")
-        return 2
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        return follow(options.site, url, SystemClock(), stop, FOLLOWERS)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return run_process(lambda url, stop: follow(options.site, url, SystemClock(), stop, FOLLOWERS))
 
 
 def follow(path: Path, url: str, clock: Clock, stop: threading.Event, makers: tuple[tuple[str, MakeFollower], ...]) -> int:
@@ -77,8 +48,7 @@ def follow(path: Path, url: str, clock: Clock, stop: threading.Event, makers: tu
     log = structlog.get_logger(process="monitor")
     watch = SettingsWatch(path)
     running = _started(load_site(path), url, clock, makers)
-    sys.stdout.write(json.dumps({"ready": True, "followers": [one.name for one in running]}) + "\n")
-    sys.stdout.flush()
+    say_ready(followers=[one.name for one in running])
     while not stop.wait(_WATCH_SECONDS):
         if not watch.changed():
             continue

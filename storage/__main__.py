@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
-import signal
 import sys
 import threading
-from types import FrameType
 
 import structlog
 
 from plant.clock import Clock, SystemClock
-from plant.errors import SettingsError, Unavailable
+from plant.errors import Unavailable
 from storage.database import Connection, connect
 from storage.migrations import migrate
+from storage.process import run_process, say_ready
 from storage.upkeep import Upkeep
 
 _ROLL_UP_SECONDS = 5.0
@@ -27,29 +23,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 def main(arguments: list[str] | None = None) -> int:
     """Keep the database that LEADHAND_DATABASE_URL names in shape until told to stop; returns the exit code."""
     options = _parse(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    log = structlog.get_logger(process="storage")
-    url = os.environ.get("LEADHAND_DATABASE_URL", "")
-    if not url:
-        sys.stderr.write("LEADHAND_DATABASE_URL is not set: name the database in it, e.g. postgresql://user:password@host/leadhand\n")
-        return 2
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        _keep(url, options, stop, SystemClock(), log)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    return 0
+    return run_process(lambda url, stop: _keep(url, options, stop, SystemClock()))
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -66,8 +40,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
-    """Work while the database is there, wait while it is away; say each change once."""
+def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: Clock) -> int:
+    """Work while the database is there, wait while it is away; say each change once. Returns the exit code."""
+    log = structlog.get_logger(process="storage")
     budget = None if options.budget_gb is None else round(options.budget_gb * 1e9)
     said_ready = away = False
     pause = 1.0
@@ -81,8 +56,7 @@ def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: C
                     log.info("database back")
                 away, pause = False, 1.0
                 if not said_ready:
-                    sys.stdout.write(json.dumps({"ready": True, "budget_bytes": budget}) + "\n")
-                    sys.stdout.flush()
+                    say_ready(budget_bytes=budget)
                     said_ready = True
                 _rounds(connection, Upkeep(connection, budget_bytes=budget, clock=clock), options.every, stop, clock, log)
         except Unavailable as error:
@@ -91,6 +65,7 @@ def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: C
             away = True
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    return 0
 
 
 def _rounds(

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
-import signal
 import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
 import structlog
@@ -25,6 +20,7 @@ from plant.watch import SettingsWatch
 from storage.database import Connection, connect
 from storage.evidence import EvidenceFolder
 from storage.frame_inbox import FrameInbox
+from storage.process import run_process, say_ready
 from vision.cameras import StreamFrames
 from vision.joining import Joining
 from vision.judging import Bench, Source, judge_waiting, tidy
@@ -44,32 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--site", type=Path, required=True, help="settings of the factory")
     parser.add_argument("--home", type=Path, required=True, help="folder of this installation: pictures wait and are kept in it")
     options = parser.parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    url = os.environ.get("LEADHAND_DATABASE_URL", "")
-    if not url:
-        sys.stderr.write("LEADHAND_DATABASE_URL is not set: name the database in it, e.g. postgresql://user:password@host/leadhand\n")
-        return 2
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.set()
-
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        return watch(options.site, options.home, url, SystemClock(), stop)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    return run_process(lambda url, stop: watch(options.site, options.home, url, SystemClock(), stop))
 
 
 def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event) -> int:
@@ -84,8 +55,7 @@ def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event)
             bench, sources = _opened(plan, home, clock, open_things)
             if not said:
                 models = {subject.value: one.model_sha256[:12] for subject, one in bench.inspectors.items()}
-                sys.stdout.write(json.dumps({"ready": True, "stations": len(plan.stations), "models": models}) + "\n")
-                sys.stdout.flush()
+                say_ready(stations=len(plan.stations), models=models)
                 said = True
             changed = _Changed(settings, clock)
             _judge(bench, sources, Joining(site.joint_groups, clock), url, stop, changed)
