@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
-from dashboard.views_joints import JointBandView, JointDecisionDraft, JointGroupView, JointView
+from dashboard.views_joints import JointBandView, JointDecisionDraft, JointGroupView, JointView, SpindleView
 
 Language = Literal["en", "zh"]
 Word = Annotated[str | None, Query(max_length=200)]
@@ -36,6 +36,10 @@ def joint_routes(services: Services) -> APIRouter:
     @router.get("/groups", response_model=list[JointGroupView], summary="How flanges stand, the newest first")
     def groups(group: Word = None, part: Word = None, most: Annotated[int, Query(ge=1, le=5000)] = 50) -> Response:
         return json_answer(service.groups(group=group, part=part, most=most))
+
+    @router.get("/groups/{group}/spindles", response_model=list[SpindleView], summary="How spindles stand among each other")
+    def spindles(group: str, language: Language = "en") -> Response:
+        return json_answer(service.spindles(group, language))
 
     @router.get("/{joint}", response_model=JointView, summary="One joint")
     def joint(joint: int, language: Language = "en") -> Response:

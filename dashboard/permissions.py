@@ -70,6 +70,7 @@ _REST = (
     _get("/api/v1/tightenings/{tightening}/curve"),
     _get("/api/v1/joints"),
     _get("/api/v1/joints/groups"),
+    _get("/api/v1/joints/groups/{group}/spindles"),
     _get("/api/v1/joints/{joint}"),
     _get("/api/v1/joints/{joint}/revisions"),
     _get("/api/v1/joints/{joint}/band"),

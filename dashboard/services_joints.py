@@ -9,18 +9,20 @@ from dashboard.context import Person
 from dashboard.inspection_words import reason_sentence
 from dashboard.services_people import require
 from dashboard.texts import Texts, texts_of
-from dashboard.views_joints import JointBandView, JointDecisionDraft, JointGroupView, JointReasonView, JointView
+from dashboard.views_joints import JointBandView, JointDecisionDraft, JointGroupView, JointReasonView, JointView, SpindleView
 from plant.clock import Clock
 from plant.errors import Rejected, SettingsError
 from plant.inspections import Decision, Reason
 from plant.joints import JointGroupPlan, JointState
 from plant.site import load_site
+from plant.spindle_balance import SpindleStanding, compare_spindles
 from storage import joints
 from storage.audit import add_audit
 from storage.database import Connection, Pool
 from storage.joints import JointRecord
 from storage.people import Role
 
+_SPINDLE_RUNS = 4000
 _DECISIONS = {JointState.RELEASED: Decision.OK, JointState.STOPPED: Decision.NOK}
 
 
@@ -103,6 +105,19 @@ class JointService:
         band = reference["band"]
         return JointBandView(int(reference["runs"]), band["angle_deg"], band["low_nm"], band["high_nm"])
 
+    def spindles(self, group: str, language: str = "en") -> list[SpindleView]:
+        """Return how the spindles of a group stand among each other, by its newest good tightenings."""
+        with self._pool.connection() as connection:
+            runs = joints.read_spindle_runs(connection, group, _SPINDLE_RUNS)
+        t = texts_of(language)
+        return [
+            SpindleView(
+                *(one.spindle, one.standing.value, one.rounds, one.apart, one.low, one.high, one.since_us, one.target_offset),
+                words=_advice(one, t),
+            )
+            for one in compare_spindles(runs)
+        ]
+
     def decide(self, who: Person, number: int, draft: JointDecisionDraft) -> int:
         """Add what an inspector decides as a revision, and return its number. For inspectors; it is audited."""
         require(who, Role.INSPECTOR)
@@ -128,6 +143,16 @@ class JointService:
                 address=who.address,
             )
         return added
+
+
+def _advice(one: SpindleStanding, t: Texts) -> str:
+    """Return what a spindle's standing asks a person to do, empty where nothing."""
+    if one.target_offset is None:
+        return ""
+    told = {"share": f"{100 * abs(one.apart):.1f}", "offset": f"{100 * one.target_offset:+.1f}"}
+    if one.apart > 0:
+        return t("Reads {share} % more than the others: calibrate it; until then its target would need {offset} %.", **told)
+    return t("Reads {share} % less than the others: calibrate it; until then its target would need {offset} %.", **told)
 
 
 def _found(connection: Connection, number: int) -> JointRecord:

@@ -86,6 +86,23 @@ class JointGroupView:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class SpindleView:
+    """How one spindle stands among those that tighten the same joints at once; shares of the gradient of torque over angle."""
+
+    spindle: int
+    standing: str
+    """even, apart, drifted or unsure."""
+    rounds: int
+    apart: float
+    low: float
+    high: float
+    since_us: int | None
+    target_offset: float | None
+    """Share by which its target would have to rise until it is calibrated; None where nothing is advised."""
+    words: str
+
+
 class JointDecisionDraft(Strict):
     """What an inspector decides of a joint, and why."""
 

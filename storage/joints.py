@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from plant.equipment import EquipmentId
 from plant.inspections import Decision, Reason, reason_of, reason_record
 from plant.joints import JointState, Risk
+from plant.spindle_balance import SpindleRuns
 from storage.database import Connection, micros, moment, translate_errors
 
 MOST_ROWS: Final = 5000
@@ -46,6 +48,12 @@ WHERE t.id > %s AND e.path = ANY(%s::text[]) AND t.kind = 'tightening'
             AND c.spindle IN (t.spindle, 0) AND c.time BETWEEN t.time - interval '1 hour' AND t.time + interval '1 hour'
             AND c.torque IS NOT NULL AND c.angle IS NOT NULL))
 ORDER BY t.id LIMIT %s
+"""
+_MOST_RUNS: Final = 20_000
+_SPINDLE_RUNS: Final = """
+SELECT spindle, time, (measures ->> 'gradient_nm_per_deg')::double precision FROM joint_record
+WHERE newest AND group_id = %s AND spindle IS NOT NULL AND curve_decision = 'ok' AND measures ? 'gradient_nm_per_deg'
+ORDER BY time DESC, id DESC LIMIT %s
 """
 _GROUPS: Final = """
 SELECT joint_group, part, bolts, joints, released, waiting, cases, stopped, begin_time, end_time, state FROM v_joint_group
@@ -209,6 +217,15 @@ def read_references(connection: Connection) -> list[tuple[str, str, int, int]]:
     with translate_errors():
         rows = connection.execute("SELECT program_print, name, runs, made_time FROM joint_reference ORDER BY name").fetchall()
     return [(row[0], row[1], row[2], micros(row[3])) for row in rows]
+
+
+def read_spindle_runs(connection: Connection, group: str, most: int) -> SpindleRuns:
+    """Return the newest tightenings of a group whose curve is good, by spindle and round, the oldest first."""
+    with translate_errors():
+        rows = connection.execute(_SPINDLE_RUNS, [group, max(1, min(most, _MOST_RUNS))]).fetchall()
+    times = [micros(row[1]) for row in reversed(rows)]
+    spindles, gradients = ([row[place] for row in reversed(rows)] for place in (0, 2))
+    return SpindleRuns(np.array(spindles, np.int64), np.array(times, np.int64), np.array(gradients, np.float64))
 
 
 def tightened_before(connection: Connection, equipment: EquipmentId, part: str, until: int) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
-from dashboard.views_joints import JointDecisionDraft, JointGroupView, JointView
+from dashboard.views_joints import JointDecisionDraft, JointGroupView, JointView, SpindleView
 from plant.errors import Rejected, Unavailable
 from plant.joints import JointGroupPlan, JointState, spot_on_circle
 from storage.people import Role
@@ -169,21 +169,56 @@ def _flange(services: Services, context: PageContext, t: Texts, asked: tuple[str
             return []
         one = found[0]
         bolts = services.joints.joints(group=one.group, part=one.part, most=1000, language=context.language)
+        spindles = services.joints.spindles(one.group, context.language)
     except Unavailable:
         return []
     plan = services.joints.plan(one.group)
     known = {each.bolt: each for each in bolts if each.part == one.part}
     place = [_bolt(number, known.get(number), plan, one.bolts, t) for number in range(1, one.bolts + 1)]
+    circle = html.Div(
+        className="panel joint-flange",
+        children=[
+            html.Div([html.Div([html.Strong(f"{one.released}/{one.bolts}"), _state(one.state, t)], className="joint-hub"), *place]),
+            html.Div([_state(name, t) for name in _LOOKS], className="legend"),
+        ],
+    )
     return [
         html.H2(f"{one.group if plan is None else plan.name}, {one.part}"),
-        html.Div(
-            className="panel joint-flange",
-            children=[
-                html.Div([html.Div([html.Strong(f"{one.released}/{one.bolts}"), _state(one.state, t)], className="joint-hub"), *place]),
-                html.Div([_state(name, t) for name in _LOOKS], className="legend"),
-            ],
-        ),
+        html.Div([circle, _spindles(spindles, context, t)], className="vision-side-by-side") if spindles else circle,
     ]
+
+
+def _spindles(spindles: list[SpindleView], context: PageContext, t: Texts) -> Component:
+    """Return how the spindles that tighten at once stand among each other, and what to do about it."""
+    heads = [(t("Spindle"), True), (t("Reads more by"), True), (t("State"), False), (t("Advice"), False)]
+    rows = [
+        [
+            str(one.spindle),
+            NONE_SHOWN if one.standing == "unsure" else f"{100 * one.apart:+.1f} % ({100 * one.low:+.1f} … {100 * one.high:+.1f})",
+            _standing(one.standing, t),
+            html.Span(
+                [one.words, f" {t('Since {time}.', time=moment(one.since_us, context.time_zone))}" if one.since_us else ""],
+                className="small",
+            ),
+        ]
+        for one in spindles
+    ]
+    return html.Div(
+        className="panel",
+        children=[
+            html.H3(t("Spindles, compared")),
+            table(heads, rows, caption=t("Spindles, compared")),
+            html.P(
+                t("Each against the others of its round, by the gradient of torque over angle: joints and lot are the same for all."),
+                className="small quiet",
+            ),
+        ],
+    )
+
+
+def _standing(name: str, t: Texts) -> Component:
+    words = {"even": t("like the others"), "apart": t("stands apart"), "drifted": t("drifted"), "unsure": t("too few rounds")}[name]
+    return state({"even": "normal", "unsure": "waiting"}.get(name, "warning"), words)
 
 
 def _wanted(flanges: list[JointGroupView]) -> list[JointGroupView]:

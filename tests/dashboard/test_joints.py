@@ -95,3 +95,19 @@ def test_the_page_shows_the_flange_the_case_and_why(joined: RunningDashboard) ->
         expect(page.locator(".joint-reasons")).to_contain_text("This looks like: stick-slip.")
         page.locator(".joint-bolt").first.click()
         expect(page.locator("#joint-shown h2")).to_have_text("Bolt 1 of EX-1")
+
+
+def test_a_spindle_that_reads_more_than_the_others_is_told_with_what_to_do(joined: RunningDashboard, inspector: httpx.Client) -> None:
+    with connect(joined.database_url, application="test") as connection, connection.transaction():
+        for turn in range(30):
+            for spindle in (1, 2, 3, 4):
+                gradient = (7.28 if spindle == 2 else 7.0) * (1 + 0.01 * ((turn * 7 + spindle * 3) % 5 - 2) / 2)
+                place = replace(GOOD, group="ring", part=f"EX-{turn}", bolt=spindle, spindle=spindle, time_us=NOW + turn * 1_000_000)
+                add_joint(connection, replace(place, measures={"gradient_nm_per_deg": gradient}))
+    answer = inspector.get("/api/v1/joints/groups/ring/spindles")
+    assert answer.status_code == 200, answer.text
+    told = {one["spindle"]: one for one in answer.json()}
+    assert (told[2]["standing"], told[2]["since_us"], told[1]["standing"]) == ("apart", None, "even")
+    assert told[2]["low"] < 0.04 < told[2]["high"]
+    assert told[2]["words"].startswith("Reads 4.")
+    assert inspector.get("/api/v1/joints/groups/none/spindles").json() == []
