@@ -12,7 +12,7 @@
     const opener = event.target.closest && event.target.closest("[data-tightening]");
     const place = document.querySelector("[data-curve]");
     if (!opener || !place || !place.curve) return;
-    place.curve.open(Number(opener.dataset.tightening));
+    place.curve.open(Number(opener.dataset.tightening), true, Number(opener.dataset.joint) || null);
     place.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   });
 
@@ -23,6 +23,7 @@
       this.turn = 0;
       this.mode = "snug";
       this.references = [];
+      this.band = null;
       this.tools();
       this.facts = lh.make("div", "curve-facts");
       this.facts.setAttribute("aria-live", "polite");
@@ -69,15 +70,18 @@
         if (first) this.open(first.id, false); else this.say(lh.say("No curve yet."));
       } catch (error) { this.failed(error); }
     }
-    async open(id, remember = true) {
+    async open(id, remember = true, joint = null) {
       const turn = ++this.turn;
       this.say(lh.say("Loading…"));
       try {
+        const band = joint ? this.ask("/api/v1/joints/" + joint + "/band").catch(() => null) : null; // its program may not be learned yet
         const [told, curve] = await Promise.all([this.ask("/api/v1/tightenings/" + id), this.ask("/api/v1/tightenings/" + id + "/curve")]);
+        const learned = await band;
         if (turn !== this.turn) return;
         this.told = told;
         this.points = ready(told, curve);
         this.references = [];
+        this.band = learned;
         if (remember) history.replaceState(history.state, "", location.pathname + "?result=" + id);
         this.describe();
         this.draw();
@@ -167,6 +171,17 @@
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
+      if (!time && this.band && own.hasAngle) { // between which torques good runs lie, over the angle before the end
+        const end = Math.max(...own.x.filter((v) => v !== null)), { angle_deg: before, low_nm: low, high_nm: high } = this.band;
+        ctx.beginPath();
+        before.forEach((angle, n) => ctx.lineTo(x(end + angle), y(high[n])));
+        for (let n = before.length - 1; n >= 0; n--) ctx.lineTo(x(end + before[n]), y(low[n]));
+        ctx.closePath();
+        ctx.globalAlpha = 0.35;
+        ctx.fillStyle = color("band");
+        ctx.fill();
+        ctx.globalAlpha = 1;
+      }
       if (!time && box) {
         ctx.fillStyle = color("in-range");
         ctx.fillRect(x(box.left), y(box.high), x(box.right) - x(box.left), y(box.low) - y(box.high));

@@ -45,6 +45,7 @@ def layout(context: PageContext, services: Services) -> Component:
                         children=[
                             html.Span([html.I(className="limit2"), t("window of torque and angle")]),
                             html.Span([html.I(className="reference"), t("last OK curves of the same spindle and program")]),
+                            html.Span([html.I(className="learned"), t("where good runs of the program lie")]),
                         ],
                     ),
                 ],
@@ -259,7 +260,7 @@ def _joint(services: Services, context: PageContext, t: Texts, number: int) -> l
         return [notice(problems_of(error, t), wrong=True)]
     one = told[-1]
     decisions = [(t("Torque and angle"), one.curve), (t("Order"), one.order), (t("Mark"), one.mark)]
-    named = also(data_tightening=str(one.tightening), aria_label=t("Show the curve of tightening {n}", n=one.tightening))
+    named = also(data_tightening=str(one.tightening), data_joint=str(one.id), aria_label=t("Show the curve of tightening {n}", n=one.tightening))
     opener = html.Button(t("Show the curve"), className="tool", **named)
     return [
         html.H2(t("Bolt {n} of {part}", n=one.bolt, part=one.part or NONE_SHOWN)),
