@@ -260,7 +260,8 @@ def _joint(services: Services, context: PageContext, t: Texts, number: int) -> l
         return [notice(problems_of(error, t), wrong=True)]
     one = told[-1]
     decisions = [(t("Torque and angle"), one.curve), (t("Order"), one.order), (t("Mark"), one.mark)]
-    named = also(data_tightening=str(one.tightening), data_joint=str(one.id), aria_label=t("Show the curve of tightening {n}", n=one.tightening))
+    words = t("Show the curve of tightening {n}", n=one.tightening)
+    named = also(data_tightening=str(one.tightening), data_joint=str(one.id), aria_label=words)
     opener = html.Button(t("Show the curve"), className="tool", **named)
     return [
         html.H2(t("Bolt {n} of {part}", n=one.bolt, part=one.part or NONE_SHOWN)),
