@@ -16,8 +16,8 @@ from psycopg.pq import Format
 
 from storage.database import Connection
 
-_ELEMENTS = {16: "?", 20: ">i8", 23: ">i4", 701: ">f8", 1184: ">i8"}
-"""How PostgreSQL sends the elements of arrays of bool, int8, int4, float8 and timestamptz, by their type's number."""
+_ELEMENTS = {16: "?", 20: ">i8", 23: ">i4", 700: ">f4", 701: ">f8", 1184: ">i8"}
+"""How PostgreSQL sends the elements of arrays of bool, int8, int4, float4, float8 and timestamptz, by their type's number."""
 _SENT = {"|b1": (1000, 16, "?"), "<i2": (1005, 21, ">i2"), "<i4": (1007, 23, ">i4"), "<i8": (1016, 20, ">i8"), "<f8": (1022, 701, ">f8")}
 """For a column's type: the number of the array's type, of its element's, and how an element is sent."""
 _HEADER = struct.Struct(">iiIii")
@@ -26,12 +26,12 @@ _Column: TypeAlias = npt.NDArray[Any]
 
 
 def array_cursor(connection: Connection) -> psycopg.Cursor[Any]:
-    """Return a cursor that gives arrays of bool, int4, int8, float8 and timestamptz (microseconds since 2000) as numpy columns.
+    """Return a cursor that gives arrays of bool, int4, int8, float4, float8 and timestamptz (microseconds since 2000) as numpy columns.
 
     The arrays must be one-dimensional and hold no NULL.
     """
     cursor = connection.cursor(binary=True)
-    for name in ("bool", "int4", "int8", "float8", "timestamptz"):
+    for name in ("bool", "int4", "int8", "float4", "float8", "timestamptz"):
         cursor.adapters.register_loader(connection.adapters.types[name].array_oid, _ArrayLoader)
     return cursor
 
