@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
@@ -40,6 +41,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(id="review-said", className="vision-said"),
             html.Div(_first(services, context, t, ()), id="review-shown", **also(data_review_keys="1")),
             dcc.Store(id="review-skipped", data=[]),
+            dcc.Store(id="review-drawn"),
         ]
     )
 
@@ -53,11 +55,15 @@ def register(app: PageApp, services: Services) -> None:
         Output("review-skipped", "data"),
         Input({"part": "review-answer", "inspection": ALL, "answer": ALL}, "n_clicks"),
         State({"part": "review-kind", "inspection": ALL, "number": ALL}, "value"),
+        State({"part": "review-drawn-kind", "inspection": ALL, "number": ALL}, "value"),
+        State("review-drawn", "data"),
         State("review-skipped", "data"),
         prevent_initial_call=True,
         role=Role.INSPECTOR,
     )
-    def answer(_clicks: list[int | None], kinds: list[str | None], skipped: list[int] | None) -> tuple[Any, Any, Any]:
+    def answer(
+        _clicks: list[int | None], kinds: list[str | None], drawn_kinds: list[str | None], drawn: Any, skipped: list[int] | None
+    ) -> tuple[Any, Any, Any]:
         asked = ctx.triggered_id
         if not ctx.triggered or not ctx.triggered[0]["value"] or not isinstance(asked, dict):
             return no_update, no_update, no_update
@@ -69,23 +75,60 @@ def register(app: PageApp, services: Services) -> None:
             return _first(services, context, t, left_out), "", left_out
         try:
             one = services.vision.inspection(number)
-            draft = LabelDraft(decision=Decision(asked["answer"]), boxes=_corrected(one, kinds))
+            draft = LabelDraft(
+                decision=Decision(asked["answer"]), boxes=_corrected(one, kinds, _named(_drawn_of(drawn, number), drawn_kinds, t))
+            )
             services.vision.label(context.person, number, draft)
         except (Rejected, Unavailable, PermissionError, ValueError) as error:
             return no_update, notice(problems_of(error, t), wrong=True), no_update
         words = t("Kept: part {part} is '{verdict}'.", part=one.part or NONE_SHOWN, verdict=decision_words(asked["answer"], t))
         return _first(services, context, t, left_out), html.P(words, className="quiet"), left_out
 
+    @app.callback(
+        Output("review-drawn-rows", "children"),
+        Input("review-drawn", "data"),
+        State({"part": "review-drawn-kind", "inspection": ALL, "number": ALL}, "value"),
+        prevent_initial_call=True,
+        role=Role.INSPECTOR,
+    )
+    def drawn_rows(drawn: Any, kinds: list[str | None]) -> Any:
+        number = drawn.get("inspection") if isinstance(drawn, dict) else None
+        if not isinstance(number, int):
+            return no_update
+        context = current_context()
+        try:
+            one = services.vision.inspection(number, context.language)
+        except (Rejected, Unavailable):
+            return no_update
+        return _drawn_rows(one, len(_drawn_of(drawn, number)), kinds, texts_of(context.language))
 
-def _corrected(one: InspectionView, kinds: list[str | None]) -> tuple[BoxDraft, ...] | None:
+
+def _corrected(one: InspectionView, kinds: list[str | None], drawn: tuple[BoxDraft, ...]) -> tuple[BoxDraft, ...] | None:
     """Return the boxes as an inspector left them; None where nothing was changed."""
-    if len(kinds) != len(one.findings) or list(kinds) == [found.kind for found in one.findings]:
+    if len(kinds) != len(one.findings) or (not drawn and list(kinds) == [found.kind for found in one.findings]):
         return None
-    return tuple(
+    left = (
         BoxDraft(kind=kind, box_px=found.box_px)
         for kind, found in zip(kinds, one.findings, strict=True)
         if kind not in {None, _NOT_THERE} and kind
     )
+    return (*left, *drawn)
+
+
+def _drawn_of(drawn: Any, inspection: int) -> list[tuple[float, float, float, float]]:
+    """Return the boxes that were drawn over the picture of an inspection, in its pixels."""
+    if not isinstance(drawn, dict) or drawn.get("inspection") != inspection:
+        return []
+    boxes = [[float(edge) for edge in box] for box in drawn.get("boxes", ())]
+    return [(box[0], box[1], box[2], box[3]) for box in boxes]
+
+
+def _named(boxes: list[tuple[float, float, float, float]], kinds: list[str | None], t: Texts) -> tuple[BoxDraft, ...]:
+    """Return what was drawn with what it is. Raises Rejected where that is not said."""
+    told = [*kinds, *[None] * len(boxes)][: len(boxes)]
+    if None in told:
+        raise Rejected(t("Say what each box shows that you drew, or that it is not there."))
+    return tuple(BoxDraft(kind=kind, box_px=box) for kind, box in zip(told, boxes, strict=True) if kind and kind != _NOT_THERE)
 
 
 def _first(services: Services, context: PageContext, t: Texts, skipped: list[int] | tuple[int, ...]) -> list[Component]:
@@ -103,7 +146,7 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
         html.Div(
             className="vision-side-by-side review",
             children=[
-                html.Div(picture(one, context, t), className="panel"),
+                html.Div(picture(one, context, t), className="panel", **(also(data_draws=_place(one)) if may else {})),
                 html.Div(
                     className="panel",
                     children=[
@@ -111,6 +154,8 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
                         html.P(t("{n} wait for a person.", n=whole(waiting)), className="small quiet"),
                         *why(one),
                         *_findings(one, t, may=may),
+                        *([html.P(t("Not found? Draw a box over it in the picture."), className="small quiet")] if may else []),
+                        html.Div(id="review-drawn-rows"),
                         *([_buttons(one, t)] if may else [html.P(t("Inspectors answer here."), className="quiet")]),
                         facts(
                             [
@@ -128,8 +173,7 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
 
 def _findings(one: InspectionView, t: Texts, *, may: bool) -> list[Component]:
     """Return each thing found with what it is taken for, which an inspector may change."""
-    kinds = [*dict.fromkeys([*(found.kind for found in one.findings), *_KINDS.get(one.subject, ())])]
-    options = [*({"value": kind, "label": kind_words(kind, t)} for kind in kinds), {"value": _NOT_THERE, "label": t("not there")}]
+    options = _options(one, t)
     rows: list[Component] = []
     for number, found in enumerate(one.findings, 1):
         name = f"review-kind-{one.id}-{number}"
@@ -150,6 +194,40 @@ def _findings(one: InspectionView, t: Texts, *, may: bool) -> list[Component]:
             )
         )
     return rows
+
+
+def _drawn_rows(one: InspectionView, count: int, kinds: list[str | None], t: Texts) -> list[Component]:
+    """Return a choice for each box that was drawn; what was chosen before stays."""
+    chosen = [*kinds, *[None] * count][:count]
+    return [
+        html.Div(
+            [
+                html.Strong(t("drawn {n}", n=number)),
+                html.Div(
+                    dcc.Dropdown(
+                        id={"part": "review-drawn-kind", "inspection": one.id, "number": number},
+                        options=_options(one, t),
+                        value=kind,
+                        placeholder=t("What is it?"),
+                        clearable=False,
+                    ),
+                    className="grow",
+                ),
+            ],
+            className="review-row",
+        )
+        for number, kind in enumerate(chosen, 1)
+    ]
+
+
+def _options(one: InspectionView, t: Texts) -> list[dict[str, str]]:
+    kinds = [*dict.fromkeys([*(found.kind for found in one.findings), *_KINDS.get(one.subject, ())])]
+    return [*({"value": kind, "label": kind_words(kind, t)} for kind in kinds), {"value": _NOT_THERE, "label": t("not there")}]
+
+
+def _place(one: InspectionView) -> str:
+    """Return what the script must know to tell pixels of the picture: whose picture it is, its width and height."""
+    return json.dumps({"inspection": one.id, "width": one.width, "height": one.height})
 
 
 def _buttons(one: InspectionView, t: Texts) -> Component:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from plant.inspections import Decision
 from storage.database import connect
@@ -124,6 +124,17 @@ def test_pictures_are_looked_at_and_answered_by_keys(inspected: RunningDashboard
         _look(browser, inspected)
 
 
+def draw_a_box(page: Page) -> None:
+    """Drag over the picture from a quarter of it to half its width and three fifths of its height."""
+    page.locator("[data-draws] img").first.scroll_into_view_if_needed()
+    place = page.locator("[data-draws] .vision-picture").bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 0.25 * place["width"], place["y"] + 0.25 * place["height"])
+    page.mouse.down()
+    page.mouse.move(place["x"] + 0.5 * place["width"], place["y"] + 0.6 * place["height"], steps=4)
+    page.mouse.up()
+
+
 def _look(browser: Browser, inspected: RunningDashboard) -> None:
     session = inspected.session(Role.INSPECTOR)
     with visitor(browser, inspected.url, session, language="en", theme="light") as (page, _):
@@ -137,6 +148,14 @@ def _look(browser: Browser, inspected: RunningDashboard) -> None:
         page.goto(inspected.url + "/review")
         expect(page.locator("#review-shown h2")).to_have_text("SEAM-3")
         page.locator("[data-keys-ready]").wait_for()
+        page.locator("[data-draws-ready]").wait_for()
+        draw_a_box(page)
+        page.keyboard.press("r")
+        expect(page.locator("#review-said")).to_contain_text("Say what each box shows")
+        page.locator("#review-drawn-rows .dash-dropdown").click()
+        page.get_by_role("option", name="crack").click()
+        expect(page.locator("#review-drawn-rows")).to_contain_text("crack")
+        page.locator("#review-shown h2").click()
         page.keyboard.press("r")
         expect(page.locator("#review-said")).to_contain_text("part SEAM-3 is 'Not OK'")
         expect(page.locator("#review-shown h2")).to_have_text("SEAM-2")
@@ -145,7 +164,12 @@ def _look(browser: Browser, inspected: RunningDashboard) -> None:
     with inspected.client(Role.VIEWER) as client:
         third = client.get("/api/v1/inspections", params=SPAN | {"part": "SEAM-3"}).json()[0]
         (label,) = client.get(f"/api/v1/inspections/{third['id']}/labels").json()
-    assert (label["decision"], label["accepted"]) == ("nok", True)
+    assert label["decision"] == "nok"
+    drawn = label["boxes"][-1]
+    assert drawn["kind"] == "crack"
+    assert drawn["box_px"] == pytest.approx(
+        [0.25 * third["width"], 0.25 * third["height"], 0.5 * third["width"], 0.6 * third["height"]], abs=3
+    )
     with visitor(browser, inspected.url, session, language="zh", theme="dark") as (page, _):
         page.goto(inspected.url + "/review")
         expect(page.locator("#review-shown h2")).to_have_text("SEAM-2")
