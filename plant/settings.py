@@ -14,6 +14,7 @@ from plant.settings_condition import ConditionWatchSettings
 from plant.settings_events import EventSettings
 from plant.settings_joints import JointGroupSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
+from plant.settings_optimizer import OptimizerSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.settings_vision import CameraSettings, StationSettings, VisionSettings
 from plant.signals import DataType, StoreRule
@@ -429,6 +430,7 @@ class SiteFile(_Strict):
     mail: MailSettings | None = None
     receivers: tuple[ReceiverSettings, ...] = ()
     notices: tuple[NoticeSettings, ...] = ()
+    optimizer: OptimizerSettings | None = None
     vision: VisionSettings | None = None
     cameras: tuple[CameraSettings, ...] = ()
     stations: tuple[StationSettings, ...] = ()

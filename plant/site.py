@@ -29,6 +29,7 @@ from plant.joint_rules import assemble_joints
 from plant.joints import JointGroupPlan
 from plant.notice_rules import assemble_notices
 from plant.notices import Notices
+from plant.optimizer_rules import OptimizerPlan, assemble_optimizer
 from plant.settings import (
     SPARKPLUG_ADDRESS,
     EquipmentSettings,
@@ -83,6 +84,8 @@ class Site:
     """What is watched for wear and drift."""
     vision: VisionPlan = field(default_factory=VisionPlan)
     """Which pictures are looked at, and how."""
+    optimizer: OptimizerPlan = field(default_factory=OptimizerPlan)
+    """How routes are recommended."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -239,6 +242,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     heads = [(f"{f.place}: vision", f.value.vision) for f in files if f.value.vision is not None]
     cameras, stations = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("cameras", "stations"))
     vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
+    wishes = [(f"{f.place}: optimizer", f.value.optimizer) for f in files if f.value.optimizer is not None]
+    optimizer = assemble_optimizer(root, path.parent, equipment, wishes, problems)
     alarms_by_rules = with_found(root, alarms_by_rules, alarm_rules, charts, condition, problems)
     alarms = with_found(root, alarms, alarm_rules, charts, condition, [])
     if problems:
@@ -255,6 +260,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         condition=condition,
         joint_groups=joint_groups,
         vision=vision,
+        optimizer=optimizer,
     )
 
 

@@ -1,0 +1,69 @@
+"""``[optimizer]`` of the settings as a plan, with everything wrong in it said by file and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from plant import patterns
+from plant.equipment import Equipment, EquipmentId
+from plant.settings_optimizer import OptimizerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Performs:
+    """Who does an alternative."""
+
+    alternative: str
+    equipment: EquipmentId
+    program: str | None = None
+    """A glob; None: whatever the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerPlan:
+    """How routes are recommended at a site."""
+
+    settings: OptimizerSettings = field(default_factory=OptimizerSettings)
+    inbox: Path | None = None
+    """Folder whose files are imported."""
+    performs: tuple[Performs, ...] = ()
+    wanted: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether the settings ask for an optimizer."""
+        return self.wanted
+
+    def alternative(self, equipment: EquipmentId, program: str) -> str | None:
+        """Return the alternative that is at work where equipment runs a program; None where the settings name none."""
+        for one in self.performs:
+            if one.equipment == equipment and (one.program is None or patterns.matches(one.program, program)):
+                return one.alternative
+        return None
+
+
+def assemble_optimizer(
+    root: EquipmentId,
+    folder: Path,
+    equipment: Mapping[EquipmentId, Equipment],
+    heads: list[tuple[str, OptimizerSettings]],
+    problems: list[str],
+) -> OptimizerPlan:
+    """Return the plan; adds to ``problems`` what is wrong: ``[optimizer]`` given twice, unknown equipment, the same told twice."""
+    problems.extend(f"{place}: stands in {heads[0][0]} already" for place, _ in heads[1:])
+    if not heads:
+        return OptimizerPlan()
+    place, settings = heads[0]
+    told: dict[tuple[str, str | None], int] = {}
+    performs = []
+    for number, one in enumerate(settings.performs, 1):
+        path = EquipmentId(f"{root}/{one.equipment}")
+        if path not in equipment:
+            problems.append(f"{place}.performs[{number}].equipment: there is no equipment '{one.equipment}'; name it in 'equipment'")
+        if (one.equipment, one.program) in told:
+            before = told[one.equipment, one.program]
+            problems.append(f"{place}.performs[{number}]: performs[{before}] says of the same equipment and program what it does")
+        told.setdefault((one.equipment, one.program), number)
+        performs.append(Performs(one.alternative, path, one.program))
+    return OptimizerPlan(settings, None if settings.inbox is None else folder / settings.inbox, tuple(performs), wanted=True)
