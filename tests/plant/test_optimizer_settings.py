@@ -67,8 +67,10 @@ performs = [
         ("[optimizer]\nexploration = { budget_percent = 50 }", "optimizer.exploration.budget_percent"),
         ("[optimizer]\nperforms = [{ alternative = 'a', equipment = 'welding/robot-9' }]", "performs[1].equipment: there is no equipment"),
         (
-            "[[optimizer.performs]]\nalternative = 'a'\nequipment = 'welding/robot-1'\n"
-            "[[optimizer.performs]]\nalternative = 'b'\nequipment = 'welding/robot-1'",
+            (
+                "[[optimizer.performs]]\nalternative = 'a'\nequipment = 'welding/robot-1'\n"
+                "[[optimizer.performs]]\nalternative = 'b'\nequipment = 'welding/robot-1'"
+            ),
             "performs[2]: performs[1] says of the same equipment and program what it does",
         ),
     ],
