@@ -76,6 +76,19 @@ CREATE TABLE IF NOT EXISTS process_route (
 
 CREATE INDEX IF NOT EXISTS process_route_product ON process_route (network_id, product);
 
+-- The hard limits of what may be recommended, each version whole as its file said it.
+CREATE TABLE IF NOT EXISTS process_window_set (
+    version integer PRIMARY KEY,
+    sha256 text NOT NULL,
+    content text NOT NULL,
+    windows integer NOT NULL,
+    actor text NOT NULL,
+    time timestamptz NOT NULL,
+    in_force boolean NOT NULL
+);
+
+CREATE UNIQUE INDEX IF NOT EXISTS process_window_set_in_force ON process_window_set (in_force) WHERE in_force;
+
 -- By which route a product is made: what was current before stays.
 CREATE TABLE IF NOT EXISTS current_route (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -176,19 +189,6 @@ CREATE INDEX IF NOT EXISTS optimizer_job_open ON optimizer_job (id) WHERE state 
 
 CREATE INDEX IF NOT EXISTS optimizer_job_subject ON optimizer_job (kind, subject, id DESC);
 
--- The predictor in force, whole, so that a start needs no training; the newest alone is kept.
-CREATE TABLE IF NOT EXISTS packed_predictor (
-    version text PRIMARY KEY,
-    time timestamptz NOT NULL,
-    network_id integer NOT NULL REFERENCES process_network,
-    -- the last row of the history that it learned from, and how many those were
-    history_mark bigint NOT NULL,
-    rows bigint NOT NULL,
-    packed bytea NOT NULL
-);
-
-ALTER TABLE packed_predictor ALTER COLUMN packed SET STORAGE EXTERNAL;
-
 -- Alternatives whose measured values moved away from what was predicted.
 CREATE TABLE IF NOT EXISTS optimizer_drift (
     alternative text NOT NULL,
@@ -248,6 +248,9 @@ SELECT n.version AS network_version, r.rule, r.text, r.content
 FROM process_network n JOIN route_rule r ON r.network_id = n.id
 WHERE n.in_force;
 
+CREATE OR REPLACE VIEW v_process_window_sets AS
+SELECT w.version, w.in_force, w.time, w.actor, w.windows, w.sha256, w.content FROM process_window_set w;
+
 CREATE OR REPLACE VIEW v_current_routes AS
 SELECT c.time, c.product, c.route, c.alternatives, c.actor, c.newest FROM current_route c;
 
@@ -274,7 +277,7 @@ DO $reader$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadhand_reader') THEN
         GRANT SELECT ON v_process_networks, v_products, v_product_features, v_operation_alternatives, v_work_masters, v_route_rules,
-            v_current_routes, v_operation_history, v_optimizer_jobs, v_optimizer_drift TO leadhand_reader;
+            v_process_window_sets, v_current_routes, v_operation_history, v_optimizer_jobs, v_optimizer_drift TO leadhand_reader;
     END IF;
 EXCEPTION
     WHEN insufficient_privilege THEN NULL;

@@ -9,15 +9,17 @@ import numpy as np
 import psycopg
 import pytest
 
-from plant.errors import Rejected
+from plant.errors import Rejected, SettingsError
 from plant.network_file import network_json, network_of
 from plant.operation_history import OperationHistory, operation_history
 from plant.process_network import ProcessNetwork
+from plant.process_windows import parse_windows
 from plant.products import Product, ProductTable, product_table
 from storage.audit import read_audit
 from storage.database import Connection, listen
 from storage.operation_history import ROUTE_SET, count_history, history_mark, read_history, read_pieces, write_history
 from storage.process_networks import read_network, read_network_content, read_network_versions, write_network
+from storage.process_windows import read_window_text, read_windows, write_windows
 from storage.products import read_current_routes, read_product, read_products, write_current_routes, write_products
 from tests.plant.route_examples import small_network
 from tests.storage.conftest import Database
@@ -26,6 +28,15 @@ from tests.storage.test_views import as_reader
 NOW = 1_790_000_000_000_000
 MINUTE = 60_000_000
 STEPS = ("cut-plasma", "weld-r1", "paint-1", "test-1")
+WINDOWS = """
+[[windows]]
+work_unit = "robot-1"
+program = "P*"
+version = 1
+author = "li.wei"
+approver = "ann"
+parameters = [{ name = "current_a", unit = "A", low = 200, high = 300, step = 10 }]
+"""
 VIEWS = (
     "v_process_networks",
     "v_products",
@@ -33,6 +44,7 @@ VIEWS = (
     "v_operation_alternatives",
     "v_work_masters",
     "v_route_rules",
+    "v_process_window_sets",
     "v_current_routes",
     "v_operation_history",
     "v_optimizer_jobs",
@@ -237,6 +249,19 @@ def test_a_current_route_that_was_changed_since_stays_when_a_network_is_imported
     assert read_current_routes(connection)["EX-10"].actor == "optimizer"
     write_network(connection, network(current={"EX-10": "R2"}), actor="li.wei", now_us=NOW + 4)
     assert read_current_routes(connection)["EX-10"].route == "R2", "what the file says anew holds"
+
+
+def test_process_windows_are_kept_version_by_version_as_their_file_said_them(connection: Connection) -> None:
+    assert read_windows(connection) is None
+    assert write_windows(connection, WINDOWS, actor="li.wei", now_us=NOW) == 1
+    assert write_windows(connection, WINDOWS, actor="li.wei", now_us=NOW) is None
+    assert read_windows(connection) == parse_windows(WINDOWS)
+    assert write_windows(connection, WINDOWS.replace("high = 300", "high = 290"), actor="ann", now_us=NOW) == 2
+    assert "high = 290" in (read_window_text(connection) or "")
+    with pytest.raises(SettingsError, match="windows.toml"):
+        write_windows(connection, WINDOWS.replace("high = 300", "hihg = 300"), actor="ann", now_us=NOW)
+    told = read_audit(connection)[0]
+    assert (told.actor, told.subject, told.previous["version"], told.next["version"]) == ("ann", "process windows", 1, 2)
 
 
 def test_products_change_one_by_one_and_those_that_lack_a_feature_are_told(connection: Connection) -> None:
