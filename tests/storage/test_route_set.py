@@ -258,7 +258,7 @@ def test_process_windows_are_kept_version_by_version_as_their_file_said_them(con
     assert read_windows(connection) == parse_windows(WINDOWS)
     assert write_windows(connection, WINDOWS.replace("high = 300", "high = 290"), actor="ann", now_us=NOW) == 2
     assert "high = 290" in (read_window_text(connection) or "")
-    with pytest.raises(SettingsError, match="windows.toml"):
+    with pytest.raises(SettingsError, match=r"windows\.toml"):
         write_windows(connection, WINDOWS.replace("high = 300", "hihg = 300"), actor="ann", now_us=NOW)
     told = read_audit(connection)[0]
     assert (told.actor, told.subject, told.previous["version"], told.next["version"]) == ("ann", "process windows", 1, 2)
