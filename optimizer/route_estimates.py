@@ -43,6 +43,8 @@ class Expected:
     """Measurements of the alternative, over all products."""
     supported: npt.NDArray[np.bool_]
     """Whether what was measured covers this product."""
+    scrapped: Floats | None = None
+    """Probability that a part is scrapped."""
     draws: Floats | None = None
     """Draws x alternatives: expected costs as they may be, those of one draw together."""
 
@@ -65,14 +67,15 @@ class AlternativeCosts:
 def alternative_costs(weights: CostWeights, fixed: Floats, expected: Expected) -> AlternativeCosts:
     """Return costs by the factory's formula. A bound is as far off as the measures are between them, not all at their worst at once."""
     d, y, e, w = expected.duration_min, expected.first_pass, expected.energy_kwh, expected.wear
-    mean = operation_cost(weights, d.mean, y.mean, e.mean, w.mean, fixed_cost=fixed)
+    scrapped = 0.0 if expected.scrapped is None else expected.scrapped
+    mean = operation_cost(weights, d.mean, y.mean, e.mean, w.mean, fixed_cost=fixed, scrapped=scrapped)
 
     def off(bounds: Sequence[Floats]) -> Floats:
         means = [d.mean, y.mean, e.mean, w.mean]
         squares = np.zeros_like(mean)
         for at, bound in enumerate(bounds):
             moved = [bound if at == other else column for other, column in enumerate(means)]
-            squares += np.nan_to_num(operation_cost(weights, *moved, fixed_cost=fixed) - mean) ** 2
+            squares += np.nan_to_num(operation_cost(weights, *moved, fixed_cost=fixed, scrapped=scrapped) - mean) ** 2
         return np.asarray(np.sqrt(squares), np.float64)
 
     high = mean + off([d.high, y.low, e.high, w.high])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -111,10 +112,12 @@ def history(shop: ProcessNetwork) -> OperationHistory:
     return operation_history(made, names, columns)
 
 
-def expected(shop: ProcessNetwork, *, spread: float = 0.1, unsupported: tuple[str, ...] = (), **minutes: float) -> Expected:
+def expected(
+    shop: ProcessNetwork, *, spread: float = 0.1, unsupported: tuple[str, ...] = (), minutes: Mapping[str, float] | None = None
+) -> Expected:
     """Return what is expected of each alternative; ``spread`` is half of the interval, as a share."""
     names = [one.id for one in shop.alternatives]
-    mean = np.array([minutes.get(name, MINUTES[name]) for name in names])
+    mean = np.array([(minutes or {}).get(name, MINUTES[name]) for name in names])
     passes = np.array([YIELDS[name] for name in names])
     never = Interval(*(np.full(len(names), np.nan) for _ in range(3)))
     return Expected(

@@ -133,7 +133,7 @@ def test_a_current_route_is_kept_where_nothing_is_better_beyond_doubt() -> None:
 def test_a_step_that_hardly_saves_anything_is_left_as_it_is() -> None:
     shop = network()
 
-    said = recommend(known(shop), asked(shop, product("a"), expected(shop, spread=0.02, hand=29.6)))
+    said = recommend(known(shop), asked(shop, product("a"), expected(shop, spread=0.02, minutes={"hand": 29.6})))
 
     assert _cost("robot") > 2.0 + 29.6 + 0.05 * (20 + 0.5 * 29.6)
     assert "robot" in said.route
@@ -287,7 +287,7 @@ def test_draws_make_the_interval_of_a_gain_from_what_alternatives_have_in_common
 def test_the_same_question_again_is_no_news() -> None:
     shop = network()
     first = recommend(known(shop), asked(shop, product("a")))
-    again = recommend(known(shop), replace(asked(shop, product("a"), expected(shop, pin=5.2)), before=first.route))
+    again = recommend(known(shop), replace(asked(shop, product("a"), expected(shop, minutes={"pin": 5.2})), before=first.route))
 
     assert material_change(None, first) is not None
     assert material_change(first, again) is None
@@ -298,7 +298,7 @@ def test_the_same_question_again_is_no_news() -> None:
 def test_a_route_that_is_no_longer_the_best_by_far_is_news() -> None:
     shop = network()
     first = recommend(known(shop), asked(shop))
-    what = expected(shop, spread=0.02, **{"robot-slow": 20.0})
+    what = expected(shop, spread=0.02, minutes={"robot-slow": 20.0})
     again = recommend(known(shop), replace(asked(shop, what=what), before=first.route))
 
     assert again.route == ("laser", "robot-slow", "pin", "bath")
