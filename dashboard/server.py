@@ -23,10 +23,13 @@ from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
+from dashboard.api_design_changes import design_change_routes
 from dashboard.api_events import event_routes
 from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
+from dashboard.api_new_products import new_product_routes
 from dashboard.api_people import person_routes, right_routes
+from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.api_vision import frame_routes, inspection_routes
 from dashboard.context import PageContext, Person, set_context
@@ -41,13 +44,16 @@ from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
+from dashboard.services_new_products import NewProductService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
+from dashboard.services_recommendations import RecommendationService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_vision import VisionService
@@ -109,6 +115,9 @@ def build_server(
         ConditionService(pool, plant, clock),
         VisionService(pool, clock, settings.site_file, settings.home),
         JointService(pool, clock, settings.site_file),
+        RecommendationService(pool, clock),
+        NewProductService(pool, hub, clock),
+        DesignChangeService(pool, clock, settings.site_file),
         hub,
     )
     registry = CollectorRegistry()
@@ -158,6 +167,10 @@ def build_server(
         condition_routes(services),
         inspection_routes(services),
         joint_routes(services),
+        recommendation_routes(services),
+        product_routes(services),
+        new_product_routes(services),
+        design_change_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

@@ -12,13 +12,16 @@ from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
+from dashboard.services_new_products import NewProductService
 from dashboard.services_people import PeopleService
 from dashboard.services_plant import PlantService
+from dashboard.services_recommendations import RecommendationService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_vision import VisionService
@@ -56,5 +59,11 @@ class Services:
     """Inspections, pictures, the review queue."""
     joints: JointService
     """Joints: flanges, records, decisions."""
+    recommendations: RecommendationService
+    """Proposed routes, approvals, what they brought; products and routes."""
+    new_products: NewProductService
+    """Features in, a route out."""
+    design_changes: DesignChangeService
+    """New versions of products, and who has acknowledged them."""
     hub: Hub
     """The shared read each second."""

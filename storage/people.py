@@ -67,6 +67,12 @@ class Scope(StrEnum):
     """Acknowledge, reset, shelve alarms and take them out of service."""
     FRAMES = "frames"
     """Send pictures to be looked at."""
+    ROUTES = "routes"
+    """Ask for the routes of new products."""
+    DESIGN = "design"
+    """Tell design changes and take them back."""
+    STATIONS = "stations"
+    """Acknowledge design changes for stations."""
 
 
 @dataclass(frozen=True, slots=True)
