@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import psycopg
 import pytest
 
 from plant.design_changes import ChangeStage, Effect, read_design_change
 from plant.errors import Rejected
+from storage.database import connect
 from storage.design_changes import (
     StationAnswer,
     add_design_change,
@@ -37,13 +40,13 @@ def test_a_change_is_in_force_once_each_station_has_acknowledged_and_no_sooner(d
             connection.execute("UPDATE design_change SET stage = 'in_force'")
         with pytest.raises(psycopg.errors.RaiseException):
             connection.execute("UPDATE design_change SET effects = '[]'")
-        said = {"accepted": True, "time_us": NOW + 2, "actor": "anna"}
-        assert answer_design_change(connection, number, "laser-1", **said) is ChangeStage.WAITING
+        say = partial(answer_design_change, connection, number, accepted=True, time_us=NOW + 2, actor="anna")
+        assert say("laser-1") is ChangeStage.WAITING
         assert read_effective(connection, "ARM-1") == []
         for station in ("laser-1", "paint-1"):
             with pytest.raises(Rejected, match="waits for no answer"):
-                answer_design_change(connection, number, station, **said)
-        assert answer_design_change(connection, number, "robot-2", **said) is ChangeStage.IN_FORCE
+                say(station)
+        assert say("robot-2") is ChangeStage.IN_FORCE
         assert read_effective(connection, "ARM-1") == [("EX-100", "B")]
         (one,) = read_design_changes(connection, product="ARM-1", stage=ChangeStage.IN_FORCE)
         assert one.stations[0] == StationAnswer("laser-1", NOW + 1, True, NOW + 2, "anna", "")
@@ -52,8 +55,8 @@ def test_a_change_is_in_force_once_each_station_has_acknowledged_and_no_sooner(d
             connection.execute("UPDATE design_change_station SET accepted = false")
 
 
-def test_a_change_that_a_station_refuses_never_holds_and_a_version_comes_once(database: Database) -> None:
-    with database.connect() as connection:
+def test_a_change_that_a_station_refuses_never_holds_and_a_version_comes_once(database_url: str) -> None:
+    with connect(database_url, application="test") as connection:
         number = add_design_change(connection, read_design_change(FIRST), [], ["laser-1", "robot-2"], time_us=NOW, sent_by="plm")
         for again in (FIRST, {**FIRST, "number": "DC-2"}, {**FIRST, "version": "C"}):
             with pytest.raises(Rejected, match="known already"):
