@@ -106,14 +106,14 @@ def _against_annotators(data: Path, chosen: list[Labelled], looked: list[Looked]
     told = json.loads((data / "annotators.json").read_text(encoding="utf-8"))["images"]
     counts = np.zeros((len(CLASSES), 3))
     for part in split:
-        thresholds = fixed_on([one for place, one in enumerate(looked) if place not in set(part)], len(CLASSES), 0)[0]
+        fixed = fixed_on([one for place, one in enumerate(looked) if place not in set(part)], len(CLASSES), 0)
         for place in part:
-            found = looked[place].found
+            found = looked[place].thinned(fixed.most_overlap).found
             scale = _scale(looked[place], chosen[place])
             for boxes in told[chosen[place].path.name].values():
                 drawn = np.array(boxes, np.float32).reshape(-1, 5)
                 for number in range(len(CLASSES)):
-                    mine = found.xyxy[(found.class_id == number) & (found.confidence >= thresholds[number])]
+                    mine = found.xyxy[(found.class_id == number) & (found.confidence >= fixed.thresholds[number])]
                     theirs = drawn[drawn[:, 0] == number, 1:] * scale
                     counts[number] += true_pairs(mine, theirs), len(mine), len(theirs)
     return float(np.mean(2 * counts[:, 0] / (counts[:, 1] + counts[:, 2])))

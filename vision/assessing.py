@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
 from plant.inspections import Decision, frame_hash
-from vision.deciding import choose_limits, choose_thresholds, decide, fault_score
-from vision.detections import Classes, Detections, Floats
+from vision.deciding import choose_limits, choose_overlap, choose_thresholds, decide, fault_score
+from vision.detections import Classes, Detections, Floats, thinned
 from vision.evaluating import Compared, decision_figures, detector_figures, figures_record
 from vision.familiarity import learn_familiar
 from vision.frames import Frame
@@ -21,6 +21,7 @@ from vision.welds import WeldInspector
 
 _LEAST: Final = 0.001
 """From which confidence boxes are taken for average precision, as ultralytics takes them."""
+_ULTRALYTICS_OVERLAP: Final = 0.7
 _FAMILIAR_PARTS: Final = 5
 _ROOM: Final = 1.2
 
@@ -40,13 +41,27 @@ class Looked:
         """What was found beside what is there."""
         return Compared(self.found, self.true_xyxy, self.true_class)
 
+    def thinned(self, most_overlap: float) -> Looked:
+        """Return the same without boxes that a surer one overlaps more."""
+        return replace(self, found=thinned(self.found, most_overlap))
 
-def look_at(model: DetectionModel, pictures: Sequence[Labelled]) -> list[Looked]:
-    """Return what a model finds in pictures, down to a very low confidence."""
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """What pictures that were held out fix: how boxes thin each other out, which count, what becomes of a picture."""
+
+    most_overlap: float
+    thresholds: tuple[float, ...]
+    ok_below: float
+    nok_from: float
+
+
+def look_at(model: DetectionModel, pictures: Sequence[Labelled], most_overlap: float = 1.0) -> list[Looked]:
+    """Return what a model finds in pictures, down to a very low confidence; each box, where no overlap is told."""
     found = []
     for one in pictures:
         pixels = read_picture(one.path)
-        boxes, features = model.look(pixels, _LEAST)
+        boxes, features = model.look(pixels, _LEAST, most_overlap)
         found.append(Looked(boxes, one.truth.in_pixels(pixels), one.truth.class_id, features))
     return found
 
@@ -58,7 +73,7 @@ def evaluate_detector(model: DetectionModel, pictures: LabelledSet) -> dict[str,
     """
     sheet = model.sheet
     thresholds = (0.25,) * len(model.classes) if sheet is None else sheet.thresholds
-    looked = look_at(model, pictures.pictures)
+    looked = look_at(model, pictures.pictures, _ULTRALYTICS_OVERLAP if sheet is None else sheet.most_overlap)
     record = figures_record(detector_figures([one.compared for one in looked], model.classes, thresholds))
     record["model_sha256"] = model.sha256
     record["thresholds"] = dict(zip(model.classes, thresholds, strict=True))
@@ -92,32 +107,34 @@ def cross_fitted(looked: Sequence[Looked], parts: Sequence[list[int]], names: Se
     ``parts`` divides the pictures; those of each part are judged by thresholds fixed on all other parts.
     """
     decided: list[Decision | None] = [None] * len(looked)
+    thin = list(looked)
     per_class = [[0, 0, 0] for _ in names]
     for part in parts:
-        rest = [one for place, one in enumerate(looked) if place not in set(part)]
-        thresholds, ok_below, nok_from = fixed_on(rest, len(names), sound)
-        mine = [looked[place] for place in part]
-        for number, one in enumerate(detector_figures([each.compared for each in mine], names, thresholds).classes):
+        fixed = fixed_on([one for place, one in enumerate(looked) if place not in set(part)], len(names), sound)
+        for place in part:
+            thin[place] = looked[place].thinned(fixed.most_overlap)
+            least = 0.0 if sound is None else fixed.thresholds[sound]
+            decided[place] = decide(thin[place].found, sound, least, fixed.ok_below, fixed.nok_from)
+        mine = [thin[place].compared for place in part]
+        for number, one in enumerate(detector_figures(mine, names, fixed.thresholds).classes):
             for place, value in enumerate((one.recall.hits, one.precision.of, one.recall.of)):
                 per_class[number][place] += value
-        for place in part:
-            least = 0.0 if sound is None else thresholds[sound]
-            decided[place] = decide(looked[place].found, sound, least, ok_below, nok_from)
     known = [one for one in decided if one is not None]
     if len(known) != len(looked):
         raise ValueError("the parts do not hold every picture")
     f1 = {name: 2 * hits / (called + true) for name, (hits, called, true) in zip(names, per_class, strict=True) if true}
-    whole = figures_record(detector_figures([one.compared for one in looked], names, fixed_on(looked, len(names), sound)[0]))
+    whole = figures_record(detector_figures([one.compared for one in thin], names, fixed_on(looked, len(names), sound).thresholds))
     whole["macro_f1"] = round(sum(f1.values()) / len(f1), 4) if f1 else None
     whole["f1"] = {name: round(value, 4) for name, value in f1.items()}
     return {**whole, **decisions_record(known, [is_faulty(one.true_class, sound) for one in looked])}
 
 
-def fixed_on(looked: Sequence[Looked], classes: int, sound: int | None) -> tuple[tuple[float, ...], float, float]:
-    """Return the thresholds of the classes, ``ok_below`` and ``nok_from`` that pictures give."""
-    thresholds = choose_thresholds([one.compared for one in looked], classes)
+def fixed_on(looked: Sequence[Looked], classes: int, sound: int | None) -> Fixed:
+    """Return what pictures fix; in ``looked`` no box gave way to another."""
+    most_overlap = choose_overlap([one.compared for one in looked], classes)
+    thresholds = choose_thresholds([one.thinned(most_overlap).compared for one in looked], classes)
     scores = [fault_score(one.found, sound) for one in looked]
-    return (thresholds, *choose_limits(scores, [is_faulty(one.true_class, sound) for one in looked]))
+    return Fixed(most_overlap, thresholds, *choose_limits(scores, [is_faulty(one.true_class, sound) for one in looked]))
 
 
 def make_sheet(
@@ -126,7 +143,7 @@ def make_sheet(
     """Return the sheet of a detector: thresholds and figures from pictures it never saw, what is familiar from those it learned from."""
     looked = look_at(model, held_out.pictures)
     number = model.classes.index(sound) if sound else None
-    thresholds, ok_below, nok_from = fixed_on(looked, len(model.classes), number)
+    fixed = fixed_on(looked, len(model.classes), number)
     features = [model.look(read_picture(one.path))[1] for one in learned.pictures]
     known = np.stack([one for one in features if one is not None]) if features and features[0] is not None else None
     familiar = None
@@ -138,9 +155,10 @@ def make_sheet(
         subject=subject,
         classes=model.classes,
         sound=sound,
-        thresholds=thresholds,
-        ok_below=round(ok_below, 4),
-        nok_from=round(nok_from, 4),
+        thresholds=fixed.thresholds,
+        ok_below=round(fixed.ok_below, 4),
+        nok_from=round(fixed.nok_from, 4),
+        most_overlap=fixed.most_overlap,
         familiar=familiar,
         data=DataSheet(name=name, manifest_sha256=learned.manifest(), pictures=len(learned.pictures), split_by=learned.split_by),
         figures=cross_fitted(looked, folds(held_out.pictures, 2), model.classes, number),

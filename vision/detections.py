@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Classes: TypeAlias = npt.NDArray[np.int64]
+MOST_BOXES: Final = 300
+"""In one picture."""
 Chosen: TypeAlias = npt.NDArray[np.bool_] | npt.NDArray[np.int64] | slice
 
 
@@ -66,6 +68,11 @@ def overlap(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> n
 def _area(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     sides = np.clip(boxes[..., 2:] - boxes[..., :2], 0, None)
     return np.asarray(sides[..., 0] * sides[..., 1], np.float64)
+
+
+def thinned(found: Detections, most_overlap: float) -> Detections:
+    """Return detections without those that a surer one of their class overlaps more; the surest first, at most ``MOST_BOXES``."""
+    return found[strongest(found.xyxy, found.confidence, found.class_id, most_overlap)[:MOST_BOXES]]
 
 
 def strongest(boxes: Floats, confidence: Floats, class_id: Classes, most_overlap: float) -> npt.NDArray[np.int64]:

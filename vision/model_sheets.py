@@ -67,6 +67,8 @@ class ModelSheet(Strict):
     """Where no fault is surer than this, the picture is OK ..."""
     nok_from: float = 0.25
     """... from here on it is faulty; between, a person is asked."""
+    most_overlap: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    """A box gives way to a surer one of its class that it overlaps more."""
     familiar: Familiar | None = None
     slots: tuple[tuple[float, float, float, float], ...] = ()
     """Presence: where things are looked for, as shares of the picture."""

@@ -18,13 +18,12 @@ import numpy as np
 import onnxruntime
 
 from plant.errors import Rejected
-from vision.detections import Detections, Floats, no_detections, strongest
+from vision.detections import MOST_BOXES, Detections, Floats, no_detections, strongest
 from vision.frames import Pixels
 from vision.model_sheets import SHEET_KEY, ModelSheet, sheet_of
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _GREY: Final = 114  # what ultralytics fills the rim of a picture with
-_MOST_BOXES: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class DetectionModel:
         return self.look(pixels, least_confidence, most_overlap)[0]
 
     def look(self, pixels: Pixels, least_confidence: float = 0.25, most_overlap: float = 0.7) -> tuple[Detections, Floats | None]:
-        """Return what is in a picture, and its features where the model gives them."""
+        """Return what is in a picture, and its features where the model gives them. With an overlap of 1 no box gives way to another."""
         square, fit = letterbox(pixels, self.size_px)
         planes = cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True)
         answers = self._session.run(None, {self._input: planes})
@@ -74,7 +73,10 @@ class DetectionModel:
         confidence = chosen[4 : 4 + count].max(axis=0)
         centre, half = chosen[:2], chosen[2:4] * np.float32(0.5)
         boxes: Floats = np.concatenate((centre - half, centre + half)).T.astype(np.float32)
-        kept = strongest(boxes, confidence, class_id, most_overlap)[:_MOST_BOXES]
+        if most_overlap < 1:
+            kept = strongest(boxes, confidence, class_id, most_overlap)[:MOST_BOXES]
+        else:
+            kept = np.argsort(-confidence, kind="stable")
         points: Floats | None = None
         if self.keypoints:
             points = chosen[4 + count :, kept].T.reshape(-1, self.keypoints, 3).copy()

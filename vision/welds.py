@@ -57,7 +57,7 @@ class WeldInspector:
         if poor:
             return undecided(frame, self.subject, tuple(poor), self.model_sha256, calibration_id)
         least = min(*self._sheet.thresholds, self._sheet.ok_below)
-        found, features = self._model.look(frame.pixels, least)
+        found, features = self._model.look(frame.pixels, least, self._sheet.most_overlap)
         seam = view.seam if view is not None else None
         scale = None if calibration is None else calibration.px_per_mm
         findings = tuple(self._finding(found[place : place + 1], scale, seam) for place in range(len(found)) if self._shown(found, place))
