@@ -65,6 +65,17 @@ class OperationModel:
 
 
 @dataclass(frozen=True, slots=True)
+class LogDurations:
+    """Logarithms of durations, products x alternatives; NaN where nothing was measured."""
+
+    mean: Floats
+    variance: Floats
+    """How unsure the mean is for this product."""
+    noise: Floats
+    """Per alternative: variance of a single operation around it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Predictor:
     """What was learned. The same history and seed give the same."""
 
@@ -138,6 +149,19 @@ class Predictor:
             found["first_pass"][:, :, operation.alternatives] = chance_of(odds + operation.odds.shift)
         found["duration_min"] *= np.exp(self.shifts)
         return Draws(found["duration_min"], found["first_pass"], found["energy_kwh"], found["wear"])
+
+    def log_durations(self, products: ProductTable) -> LogDurations:
+        """Return what is expected of the logarithm of single durations, level shifts included."""
+        columns, made = self.basis.columns(products), self._made(products)
+        shape = (len(products), len(self.alternatives))
+        mean, variance, noise = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[1], np.nan)
+        for operation in self.operations:
+            model = operation.measures.get("duration_min")
+            if model is not None:
+                at = operation.alternatives
+                middle, unsure, own = _mean_and_variance(model, model.coefficients, columns, made)
+                mean[:, at], variance[:, at], noise[at] = middle, unsure + own, model.noise
+        return LogDurations(mean + self.shifts, variance, noise)
 
     def shifted(self, shifts: Mapping[str, float]) -> Predictor:
         """Return the same with durations of alternatives at a new level: logarithms added to what was moved before."""
