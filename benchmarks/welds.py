@@ -22,7 +22,7 @@ import numpy as np
 
 from vision.assessing import Looked, cross_fitted, fixed_on, look_at
 from vision.evaluating import true_pairs
-from vision.labelled import Labelled, LabelledSet, folds, read_labelled
+from vision.labelled import Labelled, LabelledSet, folds, read_labelled, some_pictures
 from vision.onnx_models import load_model
 from vision.training import TrainPlan, export_onnx, installed_start, train_detector
 from vision.welds import SHIPPED
@@ -40,6 +40,7 @@ def main() -> int:
     wanted.add_argument("--folds", default="", help="which folds to train now, e.g. 0,1; none: only those that are done")
     wanted.add_argument("--epochs", type=int, default=20)
     wanted.add_argument("--start", type=Path, default=None, help="weights to begin with")
+    wanted.add_argument("--precise", action="store_true", help="write the folds' models in 16 bits, not in 8")
     wanted.add_argument("--shipped", action="store_true", help="the shipped model on the fifth it never saw")
     options = wanted.parse_args()
     print(f"load {os.getloadavg()[0]:.1f}, seed {SEED}")
@@ -97,7 +98,8 @@ def _fold_model(options: argparse.Namespace, pictures: LabelledSet, parts: list[
         flip_up_down=0.3, seed=SEED, start=options.start or installed_start(),
     )  # fmt: skip
     weights = train_detector(plan, options.work / f"fold{fold}", lambda epoch, loss: print(f"fold {fold} epoch {epoch} loss {loss:.2f}"))
-    export_onnx(weights, out, plan.size_px, hashlib.sha256(weights.read_bytes()).hexdigest())
+    ranges = some_pictures([pictures.pictures[place] for other in range(COUNT) if other != fold for place in parts[other]])
+    export_onnx(weights, out, plan.size_px, hashlib.sha256(weights.read_bytes()).hexdigest(), None if options.precise else ranges)
     return out
 
 

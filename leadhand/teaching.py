@@ -11,7 +11,7 @@ from typing import Any
 
 from plant.errors import SettingsError
 from vision.assessing import make_sheet
-from vision.labelled import LabelledSet, folds, read_labelled
+from vision.labelled import LabelledSet, folds, read_labelled, some_pictures
 from vision.model_sheets import ModelSheet, with_sheet
 from vision.onnx_models import load_model
 from vision.presence import train_presence
@@ -32,6 +32,7 @@ class DetectorWish:
     start: Path | None
     trusted_sha256: str
     work: Path | None
+    precise: bool = False
 
 
 def presence(data: Path, out: Path, classes: tuple[str, ...], seed: int) -> dict[str, Any]:
@@ -57,7 +58,8 @@ def detector(data: Path, out: Path, wish: DetectorWish) -> dict[str, Any]:
         )
         weights = train_detector(plan, work)
         bare = work / "bare.onnx"
-        export_onnx(weights, bare, wish.size_px, hashlib.sha256(weights.read_bytes()).hexdigest())
+        ranges = None if wish.precise else some_pictures(learned.pictures)
+        export_onnx(weights, bare, wish.size_px, hashlib.sha256(weights.read_bytes()).hexdigest(), ranges)
         note = "" if start else "began with random weights: it needs many more epochs than one that begins with COCO's"
         sheet = make_sheet(load_model(bare), held, learned, data.name, wish.sound, wish.seed, note=note)
         out.parent.mkdir(parents=True, exist_ok=True)

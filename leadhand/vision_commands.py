@@ -112,6 +112,7 @@ def train(
     start: Annotated[Path | None, typer.Option(metavar="FILE.pt", help="detect: weights to begin with.", show_default=False)] = None,
     trust: Annotated[str, typer.Option(metavar="SHA256", help="detect: hash of a start that you trust.", show_default=False)] = "",
     work: Annotated[Path | None, typer.Option(metavar="DIR", help="detect: keeps what lies between.", show_default=False)] = None,
+    precise: Annotated[bool, typer.Option("--precise", help="detect: not in 8 bits; twice the time, hardly better.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Teach a station by labelled pictures; the model says inside how good it was on pictures held out.
@@ -124,7 +125,7 @@ def train(
     if task is Task.PRESENCE:
         told = teaching.presence(data, out, names, seed)
     else:
-        told = teaching.detector(data, out, teaching.DetectorWish(names, sound, epochs, size, seed, start, trust, work))
+        told = teaching.detector(data, out, teaching.DetectorWish(names, sound, epochs, size, seed, start, trust, work, precise))
     typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.figure_lines(told)))
 
 

@@ -57,8 +57,7 @@ class DetectionModel:
 
     def look(self, pixels: Pixels, least_confidence: float = 0.25, most_overlap: float = 0.7) -> tuple[Detections, Floats | None]:
         """Return what is in a picture, and its features where the model gives them. With an overlap of 1 no box gives way to another."""
-        square, fit = letterbox(pixels, self.size_px)
-        planes = cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True)
+        planes, fit = planes_of(pixels, self.size_px)
         answers = self._session.run(None, {self._input: planes})
         features = answers[1][0] if len(answers) > 1 else None
         return self._read(answers[0][0], fit, pixels.shape[:2], least_confidence, most_overlap), features
@@ -177,6 +176,12 @@ def _opened(path: Path) -> tuple[Any, str, Mapping[str, str]]:
     except Exception as error:  # its errors have no common base
         raise Rejected(f"{path} is no ONNX model that can be run: {str(error)[:200]}") from error
     return session, hashlib.sha256(content).hexdigest(), session.get_modelmeta().custom_metadata_map
+
+
+def planes_of(pixels: Pixels, size_px: int) -> tuple[Floats, Fit]:
+    """Return a picture as a detector takes it, shape (1, 3, size, size), and how it was fitted."""
+    square, fit = letterbox(pixels, size_px)
+    return np.asarray(cv2.dnn.blobFromImage(square, 1 / 255, swapRB=True), np.float32), fit
 
 
 def letterbox(pixels: Pixels, size_px: int) -> tuple[Pixels, Fit]:

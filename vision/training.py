@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,7 +22,9 @@ from typing import Any, Final
 import numpy as np
 
 from plant.errors import Rejected, Unavailable
+from vision.frames import Pixels
 from vision.labelled import label_path
+from vision.quantising import in_eight_bits
 
 KNOWN_STARTS: Final = MappingProxyType(
     {
@@ -142,15 +144,16 @@ def train_detector(plan: TrainPlan, work: Path, told: Callable[[int, float], Non
     return done
 
 
-def export_onnx(weights: Path, out: Path, size_px: int, trusted_sha256: str = "") -> None:
+def export_onnx(weights: Path, out: Path, size_px: int, trusted_sha256: str = "", ranges_by: Iterable[Pixels] | None = None) -> None:
     """Write weights as ONNX for one picture of ``size_px`` a side; they are known, or trusted by their hash.
 
     A second answer is added, ``features``: the means of the backbone's last channels, which tell whether a picture looks familiar.
+    With pictures for ``ranges_by`` it counts in 8 bits, else it gives what ultralytics gives to a pixel.
     """
     whole = _exported(weights, size_px, trusted_sha256)
     tail = _layer_answer(whole, _LAST_OF_BACKBONE)
     _add_mean(whole, tail)
-    _write(whole, out)
+    _write(whole if ranges_by is None else in_eight_bits(whole, ranges_by), out)
 
 
 def export_backbone(weights: Path, out: Path, size_px: int, trusted_sha256: str = "") -> None:
