@@ -65,7 +65,7 @@ class PooledFit:
 
     def variances(self, columns: Floats) -> Floats:
         """Products x alternatives: how unsure the smooth part is, without what is a product's own."""
-        found: Floats = np.einsum("apd,pd->pa", columns @ self.covariances, columns)
+        found: Floats = ((columns @ self.covariances) * columns).sum(axis=2).T
         return found
 
     def drawn(self, count: int, random: np.random.Generator) -> Floats:
@@ -139,7 +139,8 @@ def _solved(
 ) -> tuple[PooledFit, tuple[Floats, Floats, float]]:
     """Return the fit where the spreads are known, and how many coefficients of each column the measurements decide."""
     size, alternatives = columns.shape[1], weights.shape[1]
-    information = np.einsum("pa,pd,pe->ade", weights, columns, columns, optimize=True)
+    weighted = weights.T[:, None, :] * columns.T
+    information = weighted @ columns
     said = (weights * target).T @ columns
     own_prior, shared_prior = 1.0 / spread.own[groups], 1.0 / spread.shared[groups]
     diagonal = np.arange(size)
@@ -147,7 +148,7 @@ def _solved(
     inverse_of[:, diagonal, diagonal] += own_prior
     own_covariance = np.linalg.inv(inverse_of)
     # Columns of what is shared: those of the features, then one per product.
-    both = np.concatenate([information, (weights.T[:, :, None] * columns).transpose(0, 2, 1)], axis=2) if effects else information
+    both = np.concatenate([information, weighted], axis=2) if effects else information
     all_said = np.concatenate([said, (weights * target).T], axis=1) if effects else said
     follows = own_covariance @ both
     matrix = np.zeros((size + effects, size + effects))
@@ -162,11 +163,12 @@ def _solved(
     matrix[np.arange(size + effects), np.arange(size + effects)] += prior
     covariance = np.linalg.inv(matrix)
     covariance = 0.5 * (covariance + covariance.T)
-    right = all_said.sum(axis=0) - np.einsum("ade,ad->e", follows, said)
+    right = all_said.sum(axis=0) - said.ravel() @ follows.reshape(alternatives * size, -1)
     mean = covariance @ right
     pull = np.eye(size, size + effects) - follows
-    base = np.einsum("ade,ae->ad", own_covariance, said)
-    spread_apart = np.einsum("add->ad", own_covariance) + np.einsum("ade,ef,adf->ad", follows, covariance, follows, optimize=True)
+    base = (own_covariance @ said[:, :, None])[:, :, 0]
+    through = (follows.reshape(alternatives * size, -1) @ covariance).reshape(follows.shape)
+    spread_apart = np.einsum("add->ad", own_covariance) + (through * follows).sum(axis=2)
     known = (
         1.0 - np.diag(covariance)[:size] * shared_prior,
         (1.0 - spread_apart * own_prior).sum(axis=0),
