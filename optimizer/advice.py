@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from optimizer.drawing import DrawnFactory, drawn_factory
 from optimizer.predicting import Predictor, train
-from optimizer.predictions import Draws, Predictions
+from optimizer.predictions import Predictions
 from optimizer.recommending import VALID_DAYS, Asked, Recommender, UnitLoad, recommend, recommender
 from optimizer.route_estimates import Expected, Floats, Interval
 from plant.operation_history import OperationHistory
 from plant.process_network import ProcessNetwork
 from plant.process_windows import WindowSet
-from plant.products import ProductTable
+from plant.products import Product, ProductTable
 from plant.recommendations import Recommendation
-from plant.route_costs import CostWeights, operation_cost
 
-_DRAWS: Final = 200
 _SEED: Final = 1
 """Draws are the same for each question, so that the same question has the same answer."""
 
@@ -29,6 +28,7 @@ class Adviser:
 
     known: Recommender
     predictor: Predictor
+    drawn: DrawnFactory
     shrinkage: float = 1.0
 
 
@@ -54,20 +54,23 @@ def adviser(
     predictor: Predictor | None = None,
 ) -> Adviser:
     """Return what answers for a factory; it is trained where no predictor is given."""
-    return Adviser(recommender(network, products, history, windows), predictor or train(network, products, history, seed=seed))
+    learned = predictor or train(network, products, history, seed=seed)
+    return Adviser(recommender(network, products, history, windows), learned, drawn_factory(learned, _SEED))
 
 
 def advise(adviser: Adviser, products: ProductTable, asked: Circumstances) -> Iterator[Recommendation]:
     """Give the recommendation for each product, in their order."""
-    predictions, draws = adviser.predictor.predict(products), adviser.predictor.draw(products, _DRAWS, _SEED)
-    network = adviser.known.graph.network
+    predictor, known = adviser.predictor, adviser.known
+    predictions, columns = predictor.predict(products), predictor.basis.columns(products)
+    weights, fixed = known.graph.network.cost, known.fixed_costs
     for row in range(len(products)):
         product = products.at(row)
+        drawn = adviser.drawn.costs(weights, fixed, columns[row], _made(predictor, product))
         yield recommend(
-            adviser.known,
+            known,
             Asked(
                 product=product,
-                expected=expected_of(predictions, draws, row, network.cost, adviser.known.fixed_costs),
+                expected=expected_of(predictions, row, drawn),
                 evidence=list(predictions.evidence[row]),
                 made_at=asked.made_at,
                 about=predictions.about[row],
@@ -80,21 +83,16 @@ def advise(adviser: Adviser, products: ProductTable, asked: Circumstances) -> It
         )
 
 
-def expected_of(predictions: Predictions, draws: Draws | None, row: int, weights: CostWeights, fixed: Floats) -> Expected:
+def expected_of(predictions: Predictions, row: int, draws: Floats | None) -> Expected:
     """Return what is expected of one product."""
     bands = (predictions.duration_min, predictions.first_pass, predictions.energy_kwh, predictions.wear)
     duration, first_pass, energy, wear = (Interval(band.mean[row], band.low[row], band.high[row]) for band in bands)
-    drawn = None
-    if draws is not None:
-        drawn = operation_cost(
-            weights,
-            draws.duration_min[:, row],
-            draws.first_pass[:, row],
-            draws.energy_kwh[:, row],
-            draws.wear[:, row],
-            fixed_cost=fixed,
-            scrapped=predictions.scrapped,
-        )
     return Expected(
-        duration, first_pass, energy, wear, predictions.count, predictions.supported[row], scrapped=predictions.scrapped, draws=drawn
+        duration, first_pass, energy, wear, predictions.count, predictions.supported[row], scrapped=predictions.scrapped, draws=draws
     )
+
+
+def _made(predictor: Predictor, product: Product) -> int:
+    """Return where a product stands among those that were made; -1 where it is new, or has other features now."""
+    at = predictor.made.positions.get(product.id, -1)
+    return at if at >= 0 and predictor.made.at(at) == product else -1
