@@ -63,7 +63,7 @@ def fit_yield(
 
 def chance_of(odds: Floats) -> Floats:
     """Return the probability of log odds."""
-    found: Floats = 1.0 / (1.0 + np.exp(-odds))
+    found: Floats = 1.0 / (1.0 + np.exp(-np.clip(odds, -500.0, 500.0)))
     return found
 
 

@@ -214,3 +214,10 @@ def notify(connection: Connection, channel: str, payload: str = "") -> None:
     """Tell all who listen on a channel, when the transaction commits; ``payload`` below 8000 bytes."""
     with translate_errors():
         connection.execute("SELECT pg_notify(%s, %s)", [channel, payload])
+
+
+def heard(connection: Connection, seconds: float) -> set[str]:
+    """Return the channels on which something was said that the connection listens to; waits for the first at most ``seconds``."""
+    with translate_errors():
+        found = {said.channel for said in connection.notifies(timeout=seconds, stop_after=1)}
+        return found | {said.channel for said in connection.notifies(timeout=0)} if found else found

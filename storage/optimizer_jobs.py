@@ -17,6 +17,8 @@ from storage.database import Connection, micros, moment, notify, translate_error
 
 JOBS: Final = "optimizer_jobs"
 """The channel that is told of each job asked for, moved on or ended; its payload is the job's number."""
+ASKED_JOBS: Final = "optimizer_asked"
+"""The channel that is told of jobs asked for, and of nothing else."""
 MOST_TRIES: Final = 3
 _KEPT: Final = 2000
 
@@ -71,6 +73,7 @@ def ask_job(connection: Connection, kind: str, subject: str, request: Mapping[st
                 [kind, subject, actor, moment(now_us), Jsonb(dict(request))],
             ).fetchone()
         assert row is not None  # noqa: S101 - it was just added
+        notify(connection, ASKED_JOBS, str(row[0]))
         notify(connection, JOBS, str(row[0]))
     return int(row[0])
 

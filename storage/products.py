@@ -83,6 +83,15 @@ def read_product(connection: Connection, product: str) -> Product | None:
     return None if row is None else Product(*row)
 
 
+def products_print(connection: Connection) -> str:
+    """Return a print of all products with families and features: another one when any of them changed."""
+    with translate_errors():
+        row = connection.execute(
+            "SELECT coalesce(md5(string_agg(concat_ws(E'\\x1f', product, family, features), E'\\x1e' ORDER BY product)), '') FROM product"
+        ).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def read_current_routes(connection: Connection) -> dict[str, CurrentRoute]:
     """Return by which route each product is made now; products of which none is told are not there."""
     with translate_errors():

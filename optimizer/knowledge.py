@@ -1,0 +1,102 @@
+"""What the optimizer knows at a time: a factory learned from what storage holds, and what that was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from optimizer.advice import Adviser, adviser
+from plant.clock import Clock
+from plant.errors import Rejected
+from plant.optimizer_rules import OptimizerPlan
+from plant.process_network import ProcessNetwork
+from plant.products import ProductTable
+from storage.database import Connection, snapshot
+from storage.operation_history import history_mark, read_history
+from storage.process_networks import network_version, read_network
+from storage.process_windows import read_windows, windows_version
+from storage.products import products_print, read_products
+
+Tell: TypeAlias = Callable[[float, str], None]
+"""Told how far it is (0 to 1) and at what."""
+_NO_NETWORK: Final = "no process network was imported yet: leadhand import network network.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What can be learned from, as it stands: compared with what it was, it tells whether to learn anew."""
+
+    network: int
+    windows: int
+    products: str
+    """A print of all products with their features."""
+    mark: int
+    """Of the newest row of the history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """A factory that was learned."""
+
+    adviser: Adviser
+    basis: Basis
+    products: ProductTable
+    rows: int
+    first_us: int
+    last_us: int
+    learned_us: int
+    cpu_seconds: float
+    settings: OptimizerPlan
+    lacking: tuple[str, ...] = ()
+    """Products that are left out since they lack a feature that the network names."""
+
+    @property
+    def network(self) -> ProcessNetwork:
+        """How the factory can make its products, with the prices that hold."""
+        return self.adviser.known.graph.network
+
+    @property
+    def version(self) -> str:
+        """Of the predictor."""
+        return self.adviser.predictor.version
+
+
+def basis_of(connection: Connection) -> Basis:
+    """Return what can be learned from as it stands now."""
+    return Basis(network_version(connection), windows_version(connection), products_print(connection), history_mark(connection))
+
+
+def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell) -> Knowledge:
+    """Return what storage holds, learned. Raises Rejected, with a sentence for people, where that is not enough."""
+    cpu = time.thread_time()
+    tell(0.0, "reading")
+    with snapshot(connection):
+        basis = basis_of(connection)
+        stored = read_network(connection)
+        if stored is None:
+            raise Rejected(_NO_NETWORK)
+        products, lacking = read_products(connection, stored.network.features)
+        windows = read_windows(connection)
+        history, _ = read_history(connection, after=max(0, basis.mark - plan.settings.most_rows), until=basis.mark)
+    if len(history) < plan.settings.least_rows:
+        raise Rejected(f"{len(history):,} operations are in the history; {plan.settings.least_rows:,} are needed to learn from")
+    if not len(products):
+        raise Rejected("no product was imported yet: leadhand import products products.csv")
+    tell(0.2, "learning")
+    network = replace(stored.network, cost=plan.settings.weights(stored.network.cost))
+    learned = adviser(network, products, history, windows, seed=plan.settings.seed)
+    tell(1.0, "learned")
+    return Knowledge(
+        learned,
+        basis,
+        products,
+        len(history),
+        int(history.started_us.min()),
+        int(history.started_us.max()),
+        clock.now_us(),
+        time.thread_time() - cpu,
+        plan,
+        lacking,
+    )

@@ -1,0 +1,118 @@
+"""Predicted against what came: how often intervals held, which alternatives moved, what recommendations really brought."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from optimizer.knowledge import Knowledge
+from optimizer.predictions import Band, Predictions
+from optimizer.realised import OrderCosts, realised_gain
+from plant.clock import Clock
+from plant.operation_history import OperationHistory
+from plant.recommendations import Stage
+from storage.database import Connection
+from storage.operation_history import read_history, read_pieces
+from storage.optimizer_watch import read_mark, write_mark
+from storage.products import write_current_routes
+from storage.recommendations import (
+    CoverageRow,
+    StoredRecommendation,
+    change_stage,
+    read_coverage,
+    read_recommendations,
+    write_coverage,
+    write_realised_gain,
+)
+
+_MARK: Final = "watch"
+_MEASURES: Final = ("duration_min", "energy_kwh", "wear")
+_WATCHED: Final = (Stage.APPROVED, Stage.ACCEPTED, Stage.EXECUTED, Stage.MEASURED)
+_MEASURED_ORDERS: Final = 30
+"""So many orders say what a recommendation brought."""
+
+
+class Watching:
+    """Looks at each row of the history that came after what was learned, once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.moved = False
+        """Whether an alternative moved away from what was learned of it."""
+        self._clock = clock
+        self._version = ""
+        self._predicted: Predictions | None = None
+        self._counts: dict[tuple[str, str, str], tuple[int, int, float]] = {}
+
+    def step(self, connection: Connection, known: Knowledge) -> bool:
+        """Look at the next rows; return whether more wait."""
+        after = max(read_mark(connection, _MARK), known.basis.mark)
+        found = next(read_pieces(connection, after=after), None)
+        if found is None:
+            return False
+        history, mark = found
+        predicted = self._predictions(connection, known)
+        fresh = history.with_vocabularies(known.products.ids, predicted.alternatives)
+        counted = self._coverage(known, predicted, fresh)
+        with connection.transaction():
+            write_coverage(connection, [self._row(known, key) for key in counted])
+            self._realise(connection, known, fresh)
+            write_mark(connection, _MARK, mark)
+        return True
+
+    def _predictions(self, connection: Connection, known: Knowledge) -> Predictions:
+        if self._predicted is None or self._version != known.version:
+            self._predicted = known.adviser.predictor.predict(known.products)
+            self._version, self.moved = known.version, False
+            rows = read_coverage(connection, model_version=known.version)
+            self._counts = {(row.operation, row.family, row.measure): (row.n, row.inside, (row.width or 0.0) * row.n) for row in rows}
+        return self._predicted
+
+    def _coverage(self, known: Knowledge, predicted: Predictions, fresh: OperationHistory) -> list[tuple[str, str, str]]:
+        """Count what lay inside; return which counts changed. Where there was not enough evidence, nothing was promised."""
+        supported = predicted.supported[fresh.product, fresh.alternative]
+        operations = [alternative.operation for alternative in known.network.alternatives]
+        changed = []
+        for measure in _MEASURES:
+            band: Band = getattr(predicted, measure)
+            value = np.asarray(getattr(fresh, measure), np.float64)
+            low, high = band.low[fresh.product, fresh.alternative], band.high[fresh.product, fresh.alternative]
+            judged = supported & np.isfinite(value) & np.isfinite(low) & np.isfinite(high)
+            inside = judged & (low <= value) & (value <= high)
+            families = np.array([known.products.families[at] for at in fresh.product[judged]], object)
+            steps = np.array([operations[at] for at in fresh.alternative[judged]], object)
+            for step, family in sorted(set(zip(steps, families, strict=True))):
+                some = (steps == step) & (families == family)
+                key = (str(step), str(family), measure)
+                n, good, width = self._counts.get(key, (0, 0, 0.0))
+                fresh_width = float((high - low)[judged][some].sum())
+                self._counts[key] = (n + int(some.sum()), good + int(inside[judged][some].sum()), width + fresh_width)
+                changed.append(key)
+        return changed
+
+    def _row(self, known: Knowledge, key: tuple[str, str, str]) -> CoverageRow:
+        n, inside, width = self._counts[key]
+        return CoverageRow(self._clock.now_us(), known.version, *key, n, inside, width / max(n, 1))
+
+    def _realise(self, connection: Connection, known: Knowledge, fresh: OperationHistory) -> None:
+        made = {known.products.ids[at] for at in np.unique(fresh.product)}
+        for one in read_recommendations(connection, stages=_WATCHED):
+            if one.recommendation.product in made:
+                self._realise_one(connection, known, one)
+
+    def _realise_one(self, connection: Connection, known: Knowledge, one: StoredRecommendation) -> None:
+        """Compare the orders made by the recommended route since it was approved with what was expected of the route before it."""
+        said, now_us = one.recommendation, self._clock.now_us()
+        history, _ = read_history(
+            connection, products=[said.product], from_us=one.stage_us if one.realised is None else one.realised.from_us
+        )
+        costs = OrderCosts.of(known.network, history, said.route)
+        gain = realised_gain(said, costs, now_us)
+        if gain is None:
+            return
+        if one.stage in {Stage.APPROVED, Stage.ACCEPTED}:
+            change_stage(connection, one.id, Stage.EXECUTED, time_us=now_us)
+            write_current_routes(connection, {said.product: (said.route_id or "", said.route)}, actor="optimizer", now_us=now_us)
+        elif one.stage is Stage.EXECUTED and gain.orders >= _MEASURED_ORDERS:
+            change_stage(connection, one.id, Stage.MEASURED, time_us=now_us)
+        write_realised_gain(connection, one.id, gain)
