@@ -12,12 +12,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import Bounds, minimize
 
 Floats = npt.NDArray[np.float64]
-Kernel = Callable[[Floats, Floats, Floats], tuple[Floats, list[Floats]]]
-"""(points, points, logarithms of the strengths) to the kernel and its derivative by each of them."""
+Kernel = Callable[..., tuple[Floats, list[Floats]]]
+"""(points, points, logarithms of the strengths) to the kernel and, where ``slopes``, its derivative by each of them."""
 
 _CONSTANT: Final = 100.0
 """Variance of the level: it is what the trials say."""
@@ -43,17 +42,21 @@ def smooth(parameters: int, strength: float = 1.0, length: float = 5.0) -> Famil
     return Family(_smooth, np.log([strength, *([length] * parameters)]), np.array([0.7, *([1.0] * parameters)]))
 
 
-def _quadratic(left: Floats, right: Floats, logs: Floats) -> tuple[Floats, list[Floats]]:
+def _quadratic(left: Floats, right: Floats, logs: Floats, *, slopes: bool = False) -> tuple[Floats, list[Floats]]:
     linear, bent = np.exp(2 * logs)
     straight = left @ right.T
     # of all products of two parameters; squares count half as much as they would in (x.y)^2
     curved = 0.5 * (straight**2 + (left**2) @ (right**2).T)
-    return _CONSTANT + linear * straight + bent * curved, [2 * linear * straight, 2 * bent * curved]
+    return _CONSTANT + linear * straight + bent * curved, [2 * linear * straight, 2 * bent * curved] if slopes else []
 
 
-def _smooth(left: Floats, right: Floats, logs: Floats) -> tuple[Floats, list[Floats]]:
-    squares = ((left[:, None, :] - right[None, :, :]) / np.exp(logs[1:])) ** 2
-    shape = np.exp(2 * logs[0] - 0.5 * squares.sum(axis=2))
+def _smooth(left: Floats, right: Floats, logs: Floats, *, slopes: bool = False) -> tuple[Floats, list[Floats]]:
+    near, far = left / np.exp(logs[1:]), right / np.exp(logs[1:])
+    distance = (near**2).sum(axis=1)[:, None] + (far**2).sum(axis=1)[None, :] - 2 * near @ far.T
+    shape = np.exp(2 * logs[0] - 0.5 * np.maximum(distance, 0.0))
+    if not slopes:
+        return _CONSTANT + shape, []
+    squares = (near[:, None, :] - far[None, :, :]) ** 2
     return _CONSTANT + shape, [2 * shape, *(shape * squares[:, :, column] for column in range(left.shape[1]))]
 
 
@@ -68,7 +71,7 @@ class Fitted:
     logs: Floats
     noise: float
     """Variance of one trial that its own known variance does not explain, in units of ``scale``."""
-    factor: tuple[Floats, bool]
+    inverse: Floats
     weights: Floats
     left_out_mean: Floats
     left_out_sd: Floats
@@ -79,7 +82,7 @@ class Fitted:
         across, _ = self.family.kernel(points, self.points, self.logs)
         mean = across @ self.weights
         own = _diagonal(self.family, points, self.logs)
-        variance = own - np.einsum("ij,ji->i", across, cho_solve(self.factor, across.T))
+        variance = own - ((across @ self.inverse) * across).sum(axis=1)
         return self.level + self.scale * mean, self.scale * np.sqrt(np.maximum(variance, _JITTER))
 
 
@@ -115,7 +118,7 @@ def fit(
     spread = np.append(family.spread, noise[1])
 
     def loss(at: Floats, /) -> tuple[float, Floats]:
-        matrix, slopes = family.kernel(points, points, at[:-1])
+        matrix, slopes = family.kernel(points, points, at[:-1], slopes=True)
         grain = np.exp(2 * at[-1])
         matrix = matrix + np.diag(own + grain + _JITTER)
         lower = np.linalg.cholesky(matrix)
@@ -136,10 +139,11 @@ def fit(
         chosen = logs
     matrix, _ = family.kernel(points, points, chosen[:-1])
     grain = float(np.exp(2 * chosen[-1]))
-    factor = cho_factor(matrix + np.diag(own + grain + _JITTER), lower=True)
-    weights = cho_solve(factor, target)
-    inverse = np.diag(cho_solve(factor, np.eye(len(target))))
+    lower = np.linalg.inv(np.linalg.cholesky(matrix + np.diag(own + grain + _JITTER)))
+    inverse = lower.T @ lower
+    weights = inverse @ target
+    alone = np.diag(inverse)
     return Fitted(
-        *(family, points, level, scale, chosen[:-1], grain, (np.asarray(factor[0]), bool(factor[1])), weights),
-        *(values - scale * weights / inverse, scale / np.sqrt(inverse)),
+        *(family, points, level, scale, chosen[:-1], grain, inverse, weights),
+        *(values - scale * weights / alone, scale / np.sqrt(alone)),
     )

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -293,7 +294,7 @@ def check(windows: WindowSet, proposal: Setpoints, current: Setpoints | None) ->
         elif not math.isfinite(value):
             found.append(Violation(Broken.NO_NUMBER, one.name, value))
         else:
-            found += _of_parameter(one, value, proposal, current)
+            found += _of_parameter(one, float(value), proposal, current)
             continue
         whole = False
     if whole:
@@ -309,10 +310,12 @@ def _of_parameter(one: ParameterWindow, value: float, proposal: Setpoints, curre
         found.append(Violation(Broken.ABOVE, one.name, value, one.high, one.unit))
     if current is None:
         return found
-    now = current.parameters.get(one.name)
-    if now is None or not math.isfinite(now):
-        return [*found, Violation(Broken.NO_NUMBER, f"{one.name} in use", now)]
-    change = abs(value - now)
+    found_now = current.parameters.get(one.name)
+    if found_now is None or not math.isfinite(found_now):
+        return [*found, Violation(Broken.NO_NUMBER, f"{one.name} in use", found_now)]
+    now = float(found_now)
+    # as a person subtracts: 0.3 - 0.2 is 0.1, not below it
+    change = float(abs(Decimal(repr(value)) - Decimal(repr(now))))
     if change > one.step:
         found.append(Violation(Broken.STEP, one.name, change, one.step, one.unit))
     if 0 < change < one.dead_band:

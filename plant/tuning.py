@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -13,6 +14,11 @@ from plant.recommendations import Estimate, Stage
 
 TUNING: Final = "tuning/1"
 _MICROS_DAY: Final = 86_400_000_000
+
+
+def difference(value: float, base: float) -> float:
+    """Return what a person gets who subtracts: 9.03 - 8.9 is 0.13."""
+    return float(Decimal(repr(float(value))) - Decimal(repr(float(base))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Proposal:
     @property
     def deltas(self) -> Mapping[str, float]:
         """By how much each parameter differs from what is in use; those that do not are left out."""
-        return {name: value - self.base[name] for name, value in self.parameters.items() if value != self.base[name]}
+        return {name: difference(value, self.base[name]) for name, value in self.parameters.items() if value != self.base[name]}
 
 
 class Refused(StrEnum):
