@@ -16,7 +16,7 @@ from protocols.ports import free_port, is_free
 
 BROKER_USER = "leadhand"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Pictures are judged one after the other: more threads would only take the cores of what reads the machines."""
+"""Pictures are judged one after the other, and learning has time: more threads would only take the cores of what reads the machines."""
 _DATABASE_STOP_SECONDS = 45.0
 _FIRST_START_SECONDS = 120.0
 """A first start makes a database; on a busy machine that takes its time."""
@@ -89,6 +89,12 @@ def vision(home: Home, site: Path, database_url: str) -> Program:
     """Return what looks at pictures of bolts and welds."""
     arguments = ("-m", "vision", "--site", str(site), "--home", str(home.path))
     return Program("vision", arguments, {**_database(database_url), **_ONE_THREAD}, ready_seconds=60.0, stop_seconds=20.0)
+
+
+def optimizer(site: Path, database_url: str) -> Program:
+    """Return what learns from measured history, and recommends routes."""
+    environment = {**_database(database_url), **_ONE_THREAD}
+    return Program("optimizer", ("-m", "optimizer", "--site", str(site)), environment, ready_seconds=60.0, stop_seconds=20.0)
 
 
 def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSettings, port: int) -> Program:

@@ -71,6 +71,7 @@ def _others(plan: _Plan, url: str, factory: Site, supervisor: Supervisor) -> lis
         programs.ingest(plan.home, plan.site, url),
         programs.monitor(plan.site, url),
         *([programs.vision(plan.home, plan.site, url)] if factory.vision or factory.joint_groups else []),
+        *([programs.optimizer(plan.site, url)] if factory.optimizer else []),
         programs.dashboard(plan.home, plan.site, url, plan.settings.dashboard, plan.port),
     ]
     return [program for program in wanted if program.name not in supervisor.children]
