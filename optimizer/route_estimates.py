@@ -20,6 +20,9 @@ TOGETHER: Final = 0.3
 _ALIKE: Final = 0.5
 """The same for two alternatives of one operation."""
 _LOW, _HIGH = 0.05, 0.95
+_WIDER: Final = 1.2
+"""Draws do not know what moves for all products at once (levels that drift, laws that are not as modelled): on simulated factories of
+seeds 1001 and above, gains as they came lay 1.16 to 1.2 times as far from the expected ones as the draws say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ def gain_interval(expected: Expected, costs: AlternativeCosts, new: Sequence[int
 
 def _of_draws(mean: float, drawn: Floats) -> Estimate:
     """Return an interval of draws, moved so that they are about the expected value."""
-    low, high = np.quantile(drawn - drawn.mean(), [_LOW, _HIGH])
+    low, high = _WIDER * np.quantile(drawn - drawn.mean(), [_LOW, _HIGH])
     return Estimate(mean, mean + float(low), mean + float(high))
 
 
