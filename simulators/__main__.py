@@ -1,4 +1,4 @@
-"""``python -m simulators replay|plant|cameras``: a simulated factory as a process."""
+"""``python -m simulators replay|plant|cameras|floor``: a simulated factory as a process."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _replay(given, SystemClock())
         elif given.command == "cameras":
             _cameras(given, SystemClock())
+        elif given.command == "floor":
+            _floor(given, SystemClock())
         else:
             _plant(given, SystemClock())
     except SettingsError as error:
@@ -89,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     cameras.add_argument("--folder", type=Path, required=True, help="where pictures wait to be looked at")
     cameras.add_argument("--seed", type=int, default=1)
     cameras.add_argument("--every-seconds", type=float, default=10.0, help="one picture each so many seconds (default 10)")
+    floor = commands.add_parser("floor", help="orders made by a simulated factory's planners, laid into a folder as an MES does")
+    floor.add_argument("--folder", type=Path, required=True, help="where files of operations wait to be imported")
+    floor.add_argument("--seed", type=int, required=True, help="of the factory, as python -m simulators.factory was given")
+    floor.add_argument("--every-seconds", type=float, default=5.0, help="one file each so many seconds (default 5)")
+    floor.add_argument("--orders", type=int, default=2, help="orders in a file (default 2)")
     return parser
 
 
@@ -189,6 +196,17 @@ def _cameras(given: argparse.Namespace, clock: Clock) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     run_cameras(given.site, given.folder, given.seed, given.every_seconds, clock, _announce, stop)
+
+
+def _floor(given: argparse.Namespace, clock: Clock) -> None:
+    from simulators.factory_floor import run_floor
+
+    if not given.every_seconds > 0 or not 1 <= given.orders <= 1000:
+        raise SettingsError("--every-seconds must be above 0, --orders from 1 to 1000")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run_floor(given.folder, given.seed, given.every_seconds, given.orders, clock, _announce, stop)
 
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:

@@ -1,0 +1,98 @@
+"""The simulated factory goes on: orders are made one after the other, and what they took is laid into a folder as an MES does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from plant.clock import Clock
+from plant.operation_history import OperationHistory
+from simulators.factory_planner import Works
+from simulators.factory_runs import Floor
+from simulators.factory_shape import OPERATIONS
+from simulators.factory_truth import truth_of
+
+_MOST_WAITING: Final = 20
+_DAY_US: Final = 86_400_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_COLUMNS: Final = (
+    *("order", "serial", "product", "operation", "alternative", "started_at", "duration_min", "first_pass", "rework_min", "energy_kwh"),
+    *("wear", "scrapped", "decided_by", "p_current_a"),
+)
+
+
+def run_floor(
+    folder: Path,
+    seed: int,
+    every_seconds: float,
+    at_once: int,
+    clock: Clock,
+    announce: Callable[[dict[str, Any]], None],
+    stop: threading.Event,
+) -> None:
+    """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out."""
+    works = Works(truth_of(seed))
+    begun_us = clock.now_us()
+    floor = Floor(works, begun_us // 1_000_000 % 1_000_000)
+    chance = np.random.default_rng([seed, begun_us // 1_000_000])
+    made = np.flatnonzero(works.truth.products.made)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    announce({"folder": str(folder), "every_seconds": every_seconds})
+    count = 0
+    while not stop.wait(every_seconds):
+        if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
+            continue
+        rows = []
+        for _ in range(at_once):
+            floor.time_us = clock.now_us() - _DAY_US
+            product = int(chance.choice(made))
+            route = works.draw(product, 1, chance)[0]
+            steps = tuple(works.network.alternatives[at].id for at in route if at >= 0)
+            told = floor.perform(works.truth.products.ids[product], steps)
+            rows += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
+            count += 1
+        lay(folder, f"floor-{clock.now_us()}", rows)
+
+
+def rows_of(told: OperationHistory, works: Works, order: str) -> list[list[str]]:
+    """Return what an order took as rows of text."""
+    alternatives = works.network.alternatives
+
+    def number(column: Any, row: int) -> str:
+        return "" if np.isnan(column[row]) else f"{float(column[row]):.4f}"
+
+    return [
+        [
+            f"J-{order}",
+            f"S-{order}",
+            told.products[told.product[row]],
+            OPERATIONS[works.truth.operation[told.alternative[row]]],
+            alternatives[told.alternative[row]].id,
+            (_EPOCH + timedelta(microseconds=int(told.started_us[row]))).isoformat().replace("+00:00", "Z"),
+            number(told.duration_min, row),
+            str(bool(told.first_pass[row])).lower(),
+            *(number(column, row) for column in (told.rework_min, told.energy_kwh, told.wear)),
+            str(bool(told.scrapped[row])).lower(),
+            "planner",
+            number(told.parameters["current_a"], row),
+        ]
+        for row in range(len(told))
+    ]
+
+
+def lay(folder: Path, name: str, rows: Sequence[Sequence[str]]) -> None:
+    """Lay rows into a folder as a CSV file, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(rows)
+    fresh = folder / f".{name}.csv"
+    fresh.write_text(text.getvalue(), encoding="utf-8")
+    fresh.replace(folder / f"{name}.csv")
