@@ -26,7 +26,8 @@ def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its list is drawn again every two seconds while the stream lives."""
     t = texts_of(context.language)
     return html.Div(
-        [
+        className="recommendations",
+        children=[
             html.H1(t("Design changes")),
             html.P(t("A change is in force for its serials once each station that it touches has acknowledged it."), className="quiet"),
             html.Div(
@@ -48,7 +49,7 @@ def layout(context: PageContext, services: Services) -> Component:
             dcc.Store(id="design-change-open"),
             dcc.Store(id="design-change-beat"),
             html.Div(**also(data_beat="design-change-beat")),
-        ]
+        ],
     )
 
 
@@ -209,13 +210,12 @@ def _facts(one: DesignChangeView, context: PageContext, t: Texts) -> list[tuple[
 
 def _stations(one: DesignChangeView, context: PageContext, t: Texts) -> list[Component]:
     may = context.may(Role.INSPECTOR) and one.stage == ChangeStage.WAITING
-    heads = [(t("Station"), False), (t("Told"), False), (t("Answer"), False), *([("", False)] if may else [])]
+    heads = [(t("Station"), False), (t("Told"), False), (t("Answer"), False)]
     rows = [
         [
             html.Span(each.station, className="wrap"),
             moment(each.sent_us, context.time_zone, seconds=False),
-            _said(each, context, t),
-            *([_buttons(one, each, t)] if may else []),
+            _buttons(one, each, t) if may and each.accepted is None else _said(each, context, t),
         ]
         for each in one.stations
     ]
@@ -232,9 +232,7 @@ def _said(each: StationView, context: PageContext, t: Texts) -> Component:
     return html.Div([state("normal" if each.accepted else "critical", words), html.Div(told, className="small quiet wrap")])
 
 
-def _buttons(one: DesignChangeView, each: StationView, t: Texts) -> Component | str:
-    if each.accepted is not None:
-        return ""
+def _buttons(one: DesignChangeView, each: StationView, t: Texts) -> Component:
     name = {"part": "design-change-answer", "change": one.id, "station": each.station}
     return html.Div(
         [

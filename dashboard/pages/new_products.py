@@ -167,7 +167,8 @@ def _field(one: FeatureView, t: Texts) -> Component:
     return html.Div(
         [
             html.Label(f"{words}, {unit}" if unit and not words.endswith(f" {unit}") else words),
-            dcc.Input(id=name, type="number", step="any", placeholder=t("made: {span}", span=span) if span else ""),
+            dcc.Input(id=name, type="number", step="any"),
+            html.Div(t("made: {span}", span=span) if span else "", className="small quiet"),
         ]
     )
 

@@ -156,7 +156,6 @@ def _list(services: Services, t: Texts, which: str, product: str | None) -> list
     reach = drawn.widest([value for one in found for value in (one.gain_low, one.gain_high)])
     heads = [
         (t("Product"), False),
-        (t("Answer"), False),
         (t("Changed steps"), True),
         (t("Saved cost, 90 %"), False),
         (t("Minutes"), True),
@@ -185,15 +184,22 @@ def _row(one: RecommendationLine, reach: float, now_us: int, t: Texts) -> list[A
         )
     return [
         html.Div([opener, html.Div(one.family, className="small quiet")]),
-        answer_words(one.answer, t),
         str(one.changed_steps) if one.compared else NONE_SHOWN,
         gain,
         drawn.number(one.duration_min),
         drawn.percent(one.first_pass),
         whole(one.least_count) if one.route else NONE_SHOWN,
         age(one.made_us, now_us, t),
-        html.Div([_state(one.stage, t), *([] if one.is_valid or one.stage != Stage.PROPOSED else [html.Div(t("its time is over"))])]),
+        _standing(one, t),
     ]
+
+
+def _standing(one: RecommendationLine, t: Texts) -> Component:
+    if one.stage is None:
+        return state("normal", answer_words(one.answer, t))
+    if one.stage == Stage.PROPOSED and not one.is_valid:
+        return state("stale", t("its time is over"))
+    return _state(one.stage, t)
 
 
 def _one(services: Services, context: PageContext, t: Texts, asked: int | None) -> list[Component]:
