@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from leadhand.model_commands import models_app
 from plant.inspections import Subject
 
 vision_app = typer.Typer(help="Teach a station by labelled pictures, and say how good a model is: train, evaluate.", no_args_is_help=True)
 inspect_app = typer.Typer(help="Look at pictures: 'leadhand inspect welds DIR'.", no_args_is_help=True)
+vision_app.add_typer(models_app, name="models")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text for people.")]
 DataOption = Annotated[

@@ -25,6 +25,7 @@ from vision.cameras import StreamFrames
 from vision.joining import Joining
 from vision.judging import Bench, Source, judge_waiting, tidy
 from vision.mqtt_frames import MqttFrames
+from vision.registered import Register
 from vision.shipped import make_inspectors, make_shadows
 
 _IDLE_SECONDS: Final = 0.2
@@ -58,7 +59,8 @@ def watch(path: Path, home: Path, url: str, clock: Clock, stop: threading.Event)
                 say_ready(stations=len(plan.stations), models=models)
                 said = True
             changed = _Changed(settings, clock)
-            _judge(bench, sources, Joining(site.joint_groups, clock), url, stop, changed)
+            register = Register(home / "vision" / "models", clock)
+            _judge(bench, register, sources, Joining(site.joint_groups, clock), url, stop, changed)
         if not stop.is_set():
             try:
                 site = load_site(path)
@@ -111,7 +113,9 @@ def _taking(camera: CameraSettings, inbox: FrameInbox, plan: VisionPlan, clock: 
     return StreamFrames(camera, inbox, clock)
 
 
-def _judge(bench: Bench, sources: list[Source], joining: Joining, url: str, stop: threading.Event, changed: _Changed) -> None:
+def _judge(
+    bench: Bench, register: Register, sources: list[Source], joining: Joining, url: str, stop: threading.Event, changed: _Changed
+) -> None:
     """Judge until told to stop or the settings change; while the database is away, pictures wait where they are."""
     log = structlog.get_logger(process="vision")
     away, pause = False, 1.0
@@ -121,7 +125,7 @@ def _judge(bench: Bench, sources: list[Source], joining: Joining, url: str, stop
                 if away:
                     log.info("pictures are judged again")
                 away, pause = False, 1.0
-                if _rounds(bench, sources, joining, connection, stop, changed):
+                if _rounds(bench, register, sources, joining, connection, stop, changed):
                     return
         except Unavailable as error:
             if not away:
@@ -132,11 +136,18 @@ def _judge(bench: Bench, sources: list[Source], joining: Joining, url: str, stop
 
 
 def _rounds(
-    bench: Bench, sources: list[Source], joining: Joining, connection: Connection, stop: threading.Event, changed: _Changed
+    bench: Bench,
+    register: Register,
+    sources: list[Source],
+    joining: Joining,
+    connection: Connection,
+    stop: threading.Event,
+    changed: _Changed,
 ) -> bool:
     """Return whether the settings changed."""
     due = join_due = bench.clock.monotonic()
     while not stop.is_set():
+        bench = register.taken_up(bench, connection)
         done = sum(judge_waiting(bench, source, connection, _AT_ONCE) for source in sources)
         if bench.clock.monotonic() >= due:
             tidy(bench, connection)

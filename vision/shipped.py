@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
-from vision.bolt_maps import MODEL_FILE, BoltNet, shipped_net
+from vision.bolt_maps import MODEL_FILE, BoltNet
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.inspecting import Inspector
@@ -23,21 +24,28 @@ from vision.welds import SHIPPED, WeldInspector
 _log: Final = structlog.get_logger(__name__)
 
 
-def make_inspectors(plan: VisionPlan) -> dict[Subject, Inspector]:
+FILES: Final = MappingProxyType({Subject.WELDS: SHIPPED, Subject.BOLTS: MODEL_FILE})
+"""The models that come with Leadhand."""
+
+
+def make_inspectors(plan: VisionPlan, files: Mapping[Subject, Path] = FILES) -> dict[Subject, Inspector]:
     """Return one inspector for each subject; one without a model where none is needed, none is here, or it cannot be used."""
     wanted = {view.subject for station in plan.stations for view in station.views}
-    makers: dict[Subject, tuple[Path, Callable[[], Inspector]]] = {
-        Subject.WELDS: (SHIPPED, lambda: WeldInspector(load_model(SHIPPED), plan.view)),
-        Subject.BOLTS: (MODEL_FILE, lambda: BoltInspector(shipped_net(), partial(_bolts, plan))),
-    }
     made: dict[Subject, Inspector] = {subject: NoModel(subject) for subject in Subject}
-    for subject, (file, make) in makers.items():
+    for subject, file in files.items():
         if subject in wanted and file.exists():
             try:
-                made[subject] = make()
+                made[subject] = make_inspector(subject, file, plan)
             except (Rejected, ValueError) as error:
                 _log.warning("a model cannot be used: nothing of its subject is decided", subject=subject.value, reason=str(error))
     return made
+
+
+def make_inspector(subject: Subject, file: Path, plan: VisionPlan) -> Inspector:
+    """Return the inspector of a subject with the model of a file. Raises Rejected and ValueError for one that cannot be used."""
+    if subject is Subject.WELDS:
+        return WeldInspector(load_model(file), plan.view)
+    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan))
 
 
 def _bolts(plan: VisionPlan, frame: Frame) -> BoltView:
@@ -52,9 +60,9 @@ def make_shadows(plan: VisionPlan) -> dict[Subject, Inspector]:
     made: dict[Subject, Inspector] = {}
     try:
         if welds is not None:
-            made[Subject.WELDS] = WeldInspector(load_model(plan.folder / welds), plan.view)
+            made[Subject.WELDS] = make_inspector(Subject.WELDS, plan.folder / welds, plan)
         if bolts is not None:
-            made[Subject.BOLTS] = BoltInspector(BoltNet(load_maps(plan.folder / bolts)), partial(_bolts, plan))
+            made[Subject.BOLTS] = make_inspector(Subject.BOLTS, plan.folder / bolts, plan)
     except (Rejected, ValueError, OSError) as error:
         key = "shadow_welds" if Subject.WELDS not in made and welds is not None else "shadow_bolts"
         raise SettingsError(f"vision: {key} cannot be used: {error}") from error

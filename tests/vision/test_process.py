@@ -16,6 +16,7 @@ import pytest
 
 from plant.clock import SystemClock
 from plant.errors import SettingsError, Unavailable
+from plant.inspections import Subject
 from plant.settings_vision import CameraSettings
 from plant.site import load_site
 from plant.vision_rules import VisionPlan
@@ -194,15 +195,15 @@ def test_what_is_wrong_in_the_settings_is_said_by_file_and_key(tmp_path: Path, c
     assert str(path) in str(refused.value)
 
 
-def test_a_model_that_is_damaged_or_missing_decides_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_is_damaged_or_missing_decides_nothing(tmp_path: Path) -> None:
     path = tmp_path / "site.toml"
     path.write_text(SITE)
     plan: VisionPlan = load_site(path).vision
-    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "none.onnx")
-    assert {one.model_sha256 for one in shipped.make_inspectors(plan).values()} == {""}
+    none = {Subject.WELDS: tmp_path / "none.onnx"}
+    assert {one.model_sha256 for one in shipped.make_inspectors(plan, none).values()} == {""}
     (tmp_path / "bad.onnx").write_bytes(b"no model")
-    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "bad.onnx")
-    assert {one.model_sha256 for one in shipped.make_inspectors(plan).values()} == {""}
+    bad = {Subject.WELDS: tmp_path / "bad.onnx"}
+    assert {one.model_sha256 for one in shipped.make_inspectors(plan, bad).values()} == {""}
     shadowed = VisionPlan(plan.settings.model_copy(update={"shadow_welds": "bad.onnx"}), (), plan.stations, folder=tmp_path)
     with pytest.raises(SettingsError, match="shadow_welds"):
         shipped.make_shadows(shadowed)
