@@ -184,7 +184,7 @@ def _lately(services: Services, context: PageContext, t: Texts) -> Component:
         (t("Minutes"), True),
         (t("First pass"), True),
         (t("Asked"), False),
-        (t("By"), False),
+        (t("By whom"), False),
     ]
     rows = [
         [

@@ -265,7 +265,7 @@ def _facts(view: RecommendationView, context: PageContext, t: Texts) -> list[tup
 
 
 def _history(view: RecommendationView, context: PageContext, t: Texts) -> Component:
-    heads = [(t("Time"), False), (t("Stage"), False), (t("By"), False), (t("Why"), False)]
+    heads = [(t("Time"), False), (t("Stage"), False), (t("By whom"), False), (t("Why"), False)]
     rows = [
         [
             moment(each.time_us, context.time_zone, seconds=False),
