@@ -18,6 +18,7 @@ from leadhand.condition_commands import condition_app
 from leadhand.console import Console
 from leadhand.home import DEMO, open_home, used_home
 from leadhand.joint_command import joint
+from leadhand.recommend_command import recommend
 from leadhand.tuning_command import tune
 from leadhand.vision_commands import inspect_app, vision_app
 from plant.clock import SystemClock
@@ -52,6 +53,7 @@ app.add_typer(people_app, name="people")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
+app.command()(recommend)
 app.command()(tune)
 app.add_typer(inspect_app, name="inspect")
 app.add_typer(vision_app, name="vision")
