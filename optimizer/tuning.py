@@ -96,6 +96,10 @@ def propose(
     if len(trials) >= budget:
         return Refusal(target, Refused.BUDGET, f"{len(trials)} of {budget} trials are done", len(trials))
     known = learn(window, trials) if learned is None else learned
+    for limit in window.responses:
+        if limit.name not in known.qualities:
+            words = f"{limit.name} has a limit, but was never measured"
+            return Refusal(target, Refused.NOTHING_SAFE, words, len(trials))
     kept = best_tried(known, trials) if accepted is None else dict(accepted)
     base = kept if in_use is None else in_use.parameters
     for one in window.parameters:
@@ -103,10 +107,6 @@ def propose(
         if value is None or not one.low <= value <= one.high:
             words = f"{one.name} in use is {'not known' if value is None else f'{value:g} {one.unit}'}, outside {one.low:g} to {one.high:g}"
             return Refusal(target, Refused.BASELINE_OUTSIDE, words, len(trials))
-    for limit in window.responses:
-        if limit.name not in known.qualities:
-            words = f"{limit.name} has a limit, but was never measured"
-            return Refusal(target, Refused.NOTHING_SAFE, words, len(trials))
     return _Search(windows, target, known, trials, kept, base, in_use, now_us, seed).answer()
 
 

@@ -106,9 +106,9 @@ def yield_model(points: Floats, good: Floats, parts: Floats) -> YieldModel:
         share = np.clip(expit(odds), 0.02, 0.985)
         known = 1 / (parts * share * (1 - share))
         values = logit(share) + (good / parts - share) / (share * (1 - share))
-        keep = kept if turn == 2 else [None] * len(families)
         fitted = [
-            fit(family, points, values, known, scale=1.0, noise=(0.15, 0.5), logs=logs) for family, logs in zip(families, keep, strict=True)
+            fit(family, points, values, known, scale=1.0, noise=(0.15, 0.5), logs=logs if turn == 2 else None, begin=logs)
+            for family, logs in zip(families, kept, strict=True)
         ]
         kept = [np.append(one.logs, 0.5 * math.log(one.noise)) for one in fitted]
         odds = np.asarray(sum(one.predict(points)[0] for one in fitted) / len(fitted))

@@ -103,12 +103,13 @@ def fit(
     scale: float,
     noise: tuple[float, float] = (0.3, 1.0),
     logs: Floats | None = None,
+    begin: Floats | None = None,
 ) -> Fitted:
     """Return the regression of values at points.
 
     ``known``: variance of each value that is known beforehand. ``scale``: how much values are expected to scatter. ``noise``: what is
     expected of the noise (a standard deviation in units of ``scale``, and how sure that is as a standard deviation of its logarithm).
-    ``logs``: strengths that were found before, to be kept.
+    ``logs``: strengths that were found before, to be kept; ``begin``: to begin the search with.
     """
     weight = np.ones(len(values)) if known is None else 1 / (known + (noise[0] * scale) ** 2)
     level = float(np.average(values, weights=weight))
@@ -133,7 +134,14 @@ def fit(
 
     if logs is None:
         reach = 3 * spread
-        found = minimize(loss, expected, jac=True, method="L-BFGS-B", bounds=Bounds(expected - reach, expected + reach))
+        found = minimize(
+            loss,
+            expected if begin is None else begin,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=Bounds(expected - reach, expected + reach),
+            options={"maxiter": 40, "ftol": 1e-6},
+        )
         chosen = np.asarray(found.x)
     else:
         chosen = logs

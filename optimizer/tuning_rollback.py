@@ -50,6 +50,14 @@ def weigh_trial(expected: float, results: Iterable[bool]) -> Weighed:
     return Weighed(parts, good, evidence, worse=False)
 
 
+def weigh_counts(expected: float, good: int, parts: int) -> tuple[float, bool]:
+    """Return the evidence of a trial of which only counts are known, and whether it is worse."""
+    low = worse_share(expected)
+    high = min(max(expected, 0.5), 0.995)
+    evidence = good * math.log(low / high) + (parts - good) * math.log((1 - low) / (1 - high))
+    return evidence, evidence >= math.log((1 - MISS) / ALARM)
+
+
 def drifted(expected: float, trials: Iterable[tuple[int, int]], bound: float = 4.6) -> bool:
     """Whether the accepted recipe has become worse: a cumulative sum (CUSUM) over (good, parts) of its runs, oldest first."""
     low = worse_share(expected)
