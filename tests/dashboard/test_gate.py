@@ -31,6 +31,7 @@ _EXAMPLES = {
     "chart": "1",
     "stream": "1",
     "inspection": "1",
+    "group": "bearing",
     "joint": "1",
     "recommendation": "1",
     "request": "1",
