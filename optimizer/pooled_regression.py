@@ -146,7 +146,7 @@ def _solved(
     diagonal = np.arange(size)
     inverse_of = information.copy()
     inverse_of[:, diagonal, diagonal] += own_prior
-    own_covariance = np.linalg.inv(inverse_of)
+    own_covariance: Floats = np.asarray(np.linalg.inv(inverse_of), np.float64)
     # Columns of what is shared: those of the features, then one per product.
     both = np.concatenate([information, weighted], axis=2) if effects else information
     all_said = np.concatenate([said, (weights * target).T], axis=1) if effects else said
@@ -166,7 +166,7 @@ def _solved(
     right = all_said.sum(axis=0) - said.ravel() @ follows.reshape(alternatives * size, -1)
     mean = covariance @ right
     pull = np.eye(size, size + effects) - follows
-    base = (own_covariance @ said[:, :, None])[:, :, 0]
+    base: Floats = (own_covariance @ said[:, :, None])[:, :, 0]
     through = (follows.reshape(alternatives * size, -1) @ covariance).reshape(follows.shape)
     spread_apart = np.einsum("add->ad", own_covariance) + (through * follows).sum(axis=2)
     known = (
