@@ -17,9 +17,9 @@ from plant.errors import Rejected
 from plant.process_windows import WindowSet
 from plant.recommendations import Estimate, InsteadOf, Missing, Removed, StepReason, WatchPoint
 
-_FEW_ROWS: Final = 30
+_FEW_ROWS: Final = 100
 _LOW_YIELD: Final = 0.97
-_WIDE: Final = 0.5
+_WIDE: Final = 0.15
 """Of the expected duration: half of an interval that is worth a word."""
 _EDGE: Final = 0.1
 """Of a window's width: how near to its edge is near."""
@@ -95,15 +95,17 @@ def removed_by_rules(graph: Graph, removed: Sequence[tuple[str, str]], windows: 
 def missing_evidence(
     graph: Graph, left: npt.NDArray[np.bool_], expected: Expected, evidence: Sequence[Evidence], about: str
 ) -> tuple[Missing, ...]:
-    """Return, for each operation that has no alternative left to choose from, what lacks."""
+    """Return, for each operation that has no alternative left to choose from, what lacks; once, where it is the product as a whole."""
     told = []
+    if about:
+        told.append(Missing("", "not_supported", about))
     for operation, start, stop in zip(graph.network.operations, graph.starts, graph.stops, strict=True):
         name = operation.name or operation.id
         here = np.arange(start, stop)[left[start:stop]]
         if not len(here):
             told.append(Missing(operation.id, "no_alternative", f"{name}: rules and process windows leave no alternative for this product"))
-        elif not expected.supported[here].any():
-            told.append(Missing(operation.id, _code(expected, here), f"{name}: {_lacking(graph, expected, evidence, here, about)}"))
+        elif not expected.supported[here].any() and not (about and expected.count[here].any()):
+            told.append(Missing(operation.id, _code(expected, here), f"{name}: {_lacking(graph, expected, evidence, here)}"))
     return tuple(told)
 
 
@@ -111,11 +113,9 @@ def _code(expected: Expected, here: npt.NDArray[np.intp]) -> str:
     return "not_supported" if expected.count[here].any() else "never_measured"
 
 
-def _lacking(graph: Graph, expected: Expected, evidence: Sequence[Evidence], here: npt.NDArray[np.intp], about: str) -> str:
+def _lacking(graph: Graph, expected: Expected, evidence: Sequence[Evidence], here: npt.NDArray[np.intp]) -> str:
     if not expected.count[here].any():
         return f"none of its {len(here)} alternatives was ever measured"
-    if about:
-        return about
     most = int(here[np.argmax(expected.count[here])])
     words = EVIDENCE_WORDS.get(evidence[most], "not enough evidence")
     return f"{words} ('{graph.network.alternatives[most].id}' has the most measurements: {int(expected.count[most]):,})"
@@ -139,7 +139,7 @@ def watch_points(
         told.append(WatchPoint(one.operation, one.id, code, f"{one.operation} on {one.work_unit}: {text}", values))
 
     half = (d.high - d.low)[at] / 2 / np.maximum(d.mean[at], 1e-9)
-    for position in at[np.argsort(-half, kind="stable")[:_EACH]]:
+    for position in at[np.argsort(-half, kind="stable")[:1]]:
         low, high = float(d.low[position]), float(d.high[position])
         if (high - low) / 2 >= _WIDE * float(d.mean[position]):
             add(

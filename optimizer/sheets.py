@@ -86,13 +86,14 @@ def _step(step: StepReason) -> str:
         other = "" if step.instead_of is None else f" ({escape(step.instead_of.alternative)})"
         return f"<td>{escape(step.operation)}<td colspan=4>no longer needed{other}<td class=n>{step.difference:+.2f}<td>"
     how = [step.program or "", step.tool or "", *(f"{name} {value:g}" for name, value in step.parameters.items())]
+    saves = f"{step.difference:+.2f}" if step.difference else ""
     instead = ""
     if step.instead_of is not None and step.instead_of.alternative != step.alternative:
         instead = f"<div class=small>instead of {escape(step.instead_of.alternative)}</div>"
     return (
         f"<td>{escape(step.operation)}{instead}<td>{escape(step.work_unit or '')}<td>{escape(', '.join(filter(None, how)))}"
         f"<td class=n>{step.duration_min.mean:.1f}<div class=small>{step.duration_min.low:.1f} to {step.duration_min.high:.1f}</div>"
-        f"<td class=n>{100 * step.first_pass.mean:.1f}<td class=n>{step.difference:+.2f}<td class=n>{step.count:,}"
+        f"<td class=n>{100 * step.first_pass.mean:.1f}<td class=n>{saves}<td class=n>{step.count:,}"
     )
 
 

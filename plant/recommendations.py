@@ -242,6 +242,7 @@ class Missing(_Value):
     """What would have to be measured before anything can be recommended."""
 
     operation: str
+    """Empty where it is the product as a whole."""
     code: str
     """``no_alternative`` (rules leave none), ``not_supported`` (features outside of what was made), ``never_measured``."""
     text: str
