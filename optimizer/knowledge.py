@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from optimizer.advice import Adviser, adviser
+from optimizer.predicting import Predictor
 from plant.clock import Clock
 from plant.errors import Rejected
 from plant.optimizer_rules import OptimizerPlan
@@ -100,3 +101,8 @@ def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell)
         plan,
         lacking,
     )
+
+
+def with_predictor(before: Adviser, predictor: Predictor) -> Adviser:
+    """Return the same with machines at other levels."""
+    return replace(before, predictor=predictor, drawn=replace(before.drawn, predictor=predictor))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import structlog
 
-from optimizer.knowledge import Knowledge
+from optimizer.drift import DriftWatch, followed
+from optimizer.knowledge import Basis, Knowledge, with_predictor
 from optimizer.predictions import Band, Predictions
 from optimizer.realised import OrderCosts, realised_gain
 from plant.clock import Clock
@@ -14,19 +17,23 @@ from plant.operation_history import OperationHistory
 from plant.recommendations import Stage
 from storage.database import Connection
 from storage.operation_history import read_history, read_pieces
-from storage.optimizer_watch import read_mark, write_mark
+from storage.optimizer_watch import Drift, read_mark, write_drifts, write_mark
 from storage.products import write_current_routes
 from storage.recommendations import (
     CoverageRow,
+    RouteModel,
     StoredRecommendation,
     change_stage,
     read_coverage,
     read_recommendations,
     write_coverage,
+    write_model,
     write_realised_gain,
 )
 
 _MARK: Final = "watch"
+_AT_ONCE: Final = 5000
+"""Rows looked at in one step: who asks meanwhile waits no longer."""
 _MEASURES: Final = ("duration_min", "energy_kwh", "wear")
 _WATCHED: Final = (Stage.APPROVED, Stage.ACCEPTED, Stage.EXECUTED, Stage.MEASURED)
 _MEASURED_ORDERS: Final = 30
@@ -37,19 +44,22 @@ class Watching:
     """Looks at each row of the history that came after what was learned, once."""
 
     def __init__(self, clock: Clock) -> None:
-        self.moved = False
-        """Whether an alternative moved away from what was learned of it."""
         self._clock = clock
+        self._drift = DriftWatch()
         self._version = ""
+        self._basis: Basis | None = None
         self._predicted: Predictions | None = None
         self._counts: dict[tuple[str, str, str], tuple[int, int, float]] = {}
 
-    def step(self, connection: Connection, known: Knowledge) -> bool:
-        """Look at the next rows; return whether more wait."""
+    def step(self, connection: Connection, known: Knowledge) -> Knowledge | None:
+        """Look at the next rows; return what is known after them, None where there were no more.
+
+        Where a machine works at another level than was learned, what is known has another version afterwards.
+        """
         after = max(read_mark(connection, _MARK), known.basis.mark)
-        found = next(read_pieces(connection, after=after), None)
+        found = next(read_pieces(connection, after=after, most=_AT_ONCE), None)
         if found is None:
-            return False
+            return None
         history, mark = found
         predicted = self._predictions(connection, known)
         fresh = history.with_vocabularies(known.products.ids, predicted.alternatives)
@@ -57,13 +67,36 @@ class Watching:
         with connection.transaction():
             write_coverage(connection, [self._row(known, key) for key in counted])
             self._realise(connection, known, fresh)
+            now = self._levelled(connection, known, fresh)
             write_mark(connection, _MARK, mark)
-        return True
+        return now
+
+    def _levelled(self, connection: Connection, known: Knowledge, fresh: OperationHistory) -> Knowledge:
+        """Return what is known with machines at the level at which they work now."""
+        before = known.adviser.predictor
+        self._drift, after, changes = followed(self._drift, known.network, before, known.products, fresh)
+        if not changes:
+            return known
+        now_us = self._clock.now_us()
+        total = np.exp(after.shifts - before.shifts)
+        drifts = [
+            Drift(name, "duration_min", before.version, now_us, float(total[at]), sum(c.rows for c in changes if name in c.alternatives))
+            for at, name in enumerate(after.alternatives)
+            if total[at] != 1.0
+        ]
+        write_drifts(connection, drifts)
+        moved = {one.alternative: round(100 * (one.ratio - 1), 1) for one in drifts}
+        figures = {"version": after.version, "of": before.version, "moved_percent": moved}
+        write_model(connection, RouteModel(after.version, now_us, known.rows, len(known.products), known.first_us, known.last_us, figures))
+        structlog.get_logger(process="optimizer").info("machines work at another level", moved_percent=moved, version=after.version)
+        return replace(known, adviser=with_predictor(known.adviser, after))
 
     def _predictions(self, connection: Connection, known: Knowledge) -> Predictions:
         if self._predicted is None or self._version != known.version:
             self._predicted = known.adviser.predictor.predict(known.products)
-            self._version, self.moved = known.version, False
+            if self._basis is not known.basis:
+                self._basis, self._drift = known.basis, DriftWatch()
+            self._version = known.version
             rows = read_coverage(connection, model_version=known.version)
             self._counts = {(row.operation, row.family, row.measure): (row.n, row.inside, (row.width or 0.0) * row.n) for row in rows}
         return self._predicted

@@ -73,9 +73,18 @@ class Worker:
         self._learn(connection)
         self._answer(connection)
         more = self._advise(connection)
-        if self.knowledge is not None:
-            more |= self._watching.step(connection, self.knowledge)
-        return more
+        return self._watch(connection) or more
+
+    def _watch(self, connection: Connection) -> bool:
+        """Look at what came; return whether there was anything. Where a machine moved, products are advised anew."""
+        known = self.knowledge
+        now = None if known is None else self._watching.step(connection, known)
+        if known is None or now is None:
+            return False
+        if now.version != known.version:
+            self.knowledge = now
+            ask_job(connection, RECOMMEND, "", {"version": now.version}, actor="", now_us=self._clock.now_us())
+        return True
 
     def end(self, seconds: float) -> bool:
         """Return whether what is learned at the moment ended in so many seconds; else it is left, and done anew."""
@@ -108,7 +117,7 @@ class Worker:
         ask_job(connection, RECOMMEND, "", {"version": known.version}, actor="", now_us=self._clock.now_us())
 
     def _is_due(self, basis: Basis) -> bool:
-        """Whether to learn anew: first of all, when network, windows or products changed, when much history came, when something moved."""
+        """Whether to learn anew: first of all, when network, windows or products changed, when much history came."""
         known = self.knowledge
         if self._refused is not None and self._refused == basis:
             return False
@@ -118,7 +127,7 @@ class Worker:
             return True
         waited = self._clock.now_us() - self._asked_us >= self._plan.settings.train_least_seconds * 1e6
         fresh = basis.mark - known.basis.mark
-        return waited and (fresh >= known.rows * self._plan.settings.train_share_percent / 100 or (fresh > 0 and self._watching.moved))
+        return waited and fresh >= known.rows * self._plan.settings.train_share_percent / 100
 
     def _answer(self, connection: Connection) -> None:
         """Answer who asks for a product; who asks before anything was learned waits, or is told that there is nothing to learn from."""

@@ -133,8 +133,9 @@ def read_pieces(
     products: Sequence[str] | None = None,
     from_us: int | None = None,
     named: bool = False,
+    most: int | None = None,
 ) -> Iterator[tuple[OperationHistory, int]]:
-    """Yield what ``read_history`` returns, at most 200,000 rows at once."""
+    """Yield what ``read_history`` returns, at most ``most`` rows at once (200,000 where not given)."""
     with translate_errors():
         end = count_history(connection).mark if until is None else until
         places = connection.execute("SELECT word, place FROM history_parameter ORDER BY place").fetchall()
@@ -144,7 +145,7 @@ def read_pieces(
         )
         statement = sql.SQL(_READ).format(parameters=columns)
         words = {name: _all_words(connection, f"history_{name}") for name in ("product", "alternative")}
-        asked = {"until": end, "products": wanted, "from": None if from_us is None else moment(from_us), "most": PIECE}
+        asked = {"until": end, "products": wanted, "from": None if from_us is None else moment(from_us), "most": most or PIECE}
         while after < end:
             row = array_cursor(connection).execute(statement, {**asked, "after": after}).fetchone()
             if row is None or row[0] is None:

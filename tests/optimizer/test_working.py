@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -16,10 +17,11 @@ from storage.database import Connection, connect
 from storage.new_products import ask_new_product, read_request
 from storage.operation_history import write_history
 from storage.optimizer_jobs import JobState, ask_job, read_jobs
+from storage.optimizer_watch import read_drifts
 from storage.process_networks import write_network
 from storage.products import read_current_routes, write_products
 from storage.recommendations import change_stage, read_coverage, read_models, read_recommendations
-from tests.optimizer.works import BEGIN, BEST, HOUR, OPERATION, PRODUCTS, features, fill, network, orders, products
+from tests.optimizer.works import BEGIN, BEST, HOUR, OPERATION, PRODUCTS, features, fill, network, orders, products, slower
 
 CLOCK = SystemClock()
 PLAN = OptimizerPlan(OptimizerSettings(least_rows=300, train_least_seconds=1), wanted=True)
@@ -170,3 +172,19 @@ def test_a_declined_route_is_not_proposed_once_more(database_url: str, connectio
     ask_job(connection, RECOMMEND, "", {"again": 1}, actor="li.wei", now_us=CLOCK.now_us())
     work(worker, connection, lambda: ended(connection, RECOMMEND) == 2)
     assert read_recommendations(connection, stages=[Stage.PROPOSED]) == []
+
+
+def test_a_machine_that_worsens_is_left_within_some_dozens_of_operations(database_url: str, connection: Connection) -> None:
+    fill(connection)
+    worker = begun(database_url, connection, replace(PLAN, settings=OptimizerSettings(least_rows=300, train_least_seconds=1e5)))
+    work(worker, connection, lambda: ended(connection, RECOMMEND))
+    assert {one.recommendation.route for one in read_recommendations(connection, newest=True)} == {BEST}
+    write_history(connection, slower(orders(50, first=2000, way=BEST), "robot-new", 2.2), OPERATION)
+    work(worker, connection, lambda: read_drifts(connection) and ended(connection, RECOMMEND) == 2)
+    found = read_drifts(connection, only_open=True)
+    assert {one.alternative for one in found} == {"robot-new"}
+    assert 1.7 < found[0].ratio < 2.5
+    assert {one.recommendation.route for one in read_recommendations(connection, newest=True)} == {("laser", "robot-old", "booth")}
+    ask_job(connection, TRAIN, "", {}, actor="li.wei", now_us=CLOCK.now_us())
+    work(worker, connection, lambda: ended(connection, TRAIN) == 2 and not read_drifts(connection, only_open=True))
+    assert len(read_drifts(connection)) == len(found), "what moved stays on record"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,13 @@ def orders(
     return operation_history(
         made, names, told, orders=[f"JO-{seed}-{label}" for label in labels], serials=[f"S-{seed}-{label}" for label in labels]
     )
+
+
+def slower(history: OperationHistory, alternative: str, times: float) -> OperationHistory:
+    """Return the same with one machine that takes so many times as long."""
+    at = history.alternative == history.alternatives.index(alternative)
+    minutes = np.where(at, history.duration_min * times, history.duration_min).astype(np.float32)
+    return replace(history, duration_min=minutes)
 
 
 def fill(connection: Connection, count: int = 480, now_us: int = BEGIN) -> None:
