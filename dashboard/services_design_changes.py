@@ -62,15 +62,15 @@ class DesignChangeService:
         wanted = ChangeStage(stage) if stage else None
         with self._pool.connection() as connection:
             found = design_changes.read_design_changes(connection, product=_clean(product), stage=wanted, before=before, most=most)
-            asked = {one.id: _request(connection, one.id) for one in found}
+            asked = new_products.requests_of_changes(connection, [one.id for one in found])
         t = texts_of(language)
-        return [_view(one, asked[one.id], t) for one in found]
+        return [_view(one, asked.get(one.id), t) for one in found]
 
     def change(self, number: int, language: str = "en") -> DesignChangeView:
         """Return one design change."""
         with self._pool.connection() as connection:
             one = _found(connection, number)
-            request = _request(connection, number)
+            request = new_products.requests_of_changes(connection, [number]).get(number)
         return _view(one, request, texts_of(language))
 
     def add(self, who: Person, change: DesignChange, key: str = "") -> int:
@@ -215,11 +215,6 @@ def _found(connection: Connection, number: int) -> StoredDesignChange:
     if one is None:
         raise Rejected(f"there is no design change {number}")
     return one
-
-
-def _request(connection: Connection, number: int) -> int | None:
-    found = new_products.read_requests(connection, design_change=number, most=1)
-    return found[0].id if found else None
 
 
 def _view(one: StoredDesignChange, request: int | None, t: Texts) -> DesignChangeView:

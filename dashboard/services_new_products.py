@@ -103,6 +103,11 @@ class NewProductService:
         with self._pool.connection() as connection:
             return [_view(one) for one in new_products.read_requests(connection, design_change=design_change, before=before, most=most)]
 
+    def mark(self) -> str:
+        """Return text that differs once a request came or was answered."""
+        with self._pool.connection() as connection:
+            return new_products.requests_mark(connection)
+
     def optimizer_runs(self) -> bool:
         """Return whether the process that answers is known to run."""
         return any(one.name == OPTIMIZER and one.state == "running" for one in self._hub.last_read().processes)

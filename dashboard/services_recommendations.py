@@ -21,10 +21,11 @@ from dashboard.views_recommendations import (
 from plant.clock import Clock
 from plant.errors import Rejected
 from plant.recommendations import Answer, Comparison, Declined, Recommendation, Stage
-from storage import process_networks, products, recommendations
+from storage import process_networks, products, recommendation_lists, recommendations
 from storage.audit import add_audit
 from storage.database import Connection, Pool
 from storage.people import Role
+from storage.recommendation_lists import ListedRecommendation
 from storage.recommendations import StoredRecommendation
 from storage.write_keys import write_once
 
@@ -52,7 +53,7 @@ class RecommendationService:
         if answer and answer not in set(Answer):
             raise Rejected(f"there is no answer '{answer}'; there are: {', '.join(Answer)}")
         with self._pool.connection() as connection:
-            found = recommendations.read_recommendations(
+            found = recommendation_lists.list_recommendations(
                 connection,
                 product=_clean(product),
                 stages=[Stage(stage)] if stage else None,
@@ -65,13 +66,19 @@ class RecommendationService:
         now_us = self._clock.now_us()
         return [_line(one, now_us) for one in found]
 
+    def mark(self) -> str:
+        """Return text that differs once anything came that lists show."""
+        with self._pool.connection() as connection:
+            return recommendation_lists.recommendations_mark(connection)
+
     def recommendation(self, number: int) -> RecommendationView:
         """Return one recommendation, whole."""
         with self._pool.connection() as connection:
             one = _found(connection, number)
             told = recommendations.read_stage_changes(connection, number)
+            (listed,) = recommendation_lists.list_recommendations(connection, before=number + 1, most=1)
         return RecommendationView(
-            line=_line(one, self._clock.now_us()),
+            line=_line(listed, self._clock.now_us()),
             stage_us=one.stage_us,
             stage_actor=one.stage_actor,
             stage_reason=one.stage_reason,
@@ -146,7 +153,7 @@ class RecommendationService:
                 raise Rejected(_decided_words(before))
             if stage is Stage.APPROVED and before.asked_by == who.name:
                 raise Rejected("who asked for a recommendation does not approve it: somebody else must")
-            if stage is Stage.APPROVED and not _line(before, now_us).is_valid:
+            if stage is Stage.APPROVED and now_us > before.recommendation.valid_until.timestamp() * 1e6:
                 raise Rejected("this recommendation is not valid any more: wait for the next one")
             recommendations.change_stage(connection, number, stage, time_us=now_us, actor=who.name, reason=reason, note=note.strip())
             add_audit(
@@ -188,40 +195,37 @@ def _decided_words(one: StoredRecommendation) -> str:
     return f"this recommendation is {one.stage.value.replace('_', ' ')} already"
 
 
-def _line(stored: StoredRecommendation, now_us: int) -> RecommendationLine:
-    one = stored.recommendation
-    other, gain, predicted = compared_with(one), one.gain, one.predicted
-    until_us = round(one.valid_until.timestamp() * 1e6)
-    counts = [step.count for step in one.steps if step.alternative is not None]
+def _line(one: ListedRecommendation, now_us: int) -> RecommendationLine:
     realised = None
-    if stored.realised is not None:
-        r = stored.realised
+    if one.realised is not None:
+        r = one.realised
         realised = RealisedView(r.time_us, r.orders, r.operations, r.from_us, r.to_us, r.gain, r.low, r.high)
+    until_us = now_us if one.valid_until_us is None else one.valid_until_us
     return RecommendationLine(
-        id=stored.id,
+        id=one.id,
         product=one.product,
-        family=stored.family,
+        family=one.family,
         answer=one.answer.value,
-        reason=one.reason or "",
-        stage=None if stored.stage is None else stored.stage.value,
-        made_us=stored.made_us,
+        reason=one.reason,
+        stage=None if one.stage is None else one.stage.value,
+        made_us=one.made_us,
         valid_until_us=until_us,
         is_valid=now_us <= until_us,
-        asked_by=stored.asked_by,
+        asked_by=one.asked_by,
         route=one.route,
-        compared=() if other is None else other.route,
-        changed_steps=0 if other is None else len(set(one.route) - set(other.route)),
-        against=None if gain is None else gain.against,
-        gain=None if gain is None else gain.mean,
-        gain_low=None if gain is None else gain.low,
-        gain_high=None if gain is None else gain.high,
-        cost=None if predicted is None else predicted.cost.mean,
-        duration_min=None if predicted is None else predicted.duration_min.mean,
-        first_pass=None if predicted is None else predicted.first_pass.mean,
-        least_count=min(counts, default=0),
-        measurements=sum(counts),
-        model_version=stored.model_version,
-        superseded_by=stored.superseded_by,
+        compared=one.compared,
+        changed_steps=len(set(one.route) - set(one.compared)) if one.compared else 0,
+        against=one.against,
+        gain=one.gain,
+        gain_low=one.gain_low,
+        gain_high=one.gain_high,
+        cost=one.cost,
+        duration_min=one.duration_min,
+        first_pass=one.first_pass,
+        least_count=one.least_count,
+        measurements=one.measurements,
+        model_version=one.model_version,
+        superseded_by=one.superseded_by,
         realised=realised,
     )
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -107,6 +107,24 @@ def read_requests(
             given,
         )
         return [_request(row) for row in rows]
+
+
+def requests_of_changes(connection: Connection, changes: Sequence[int]) -> dict[int, int]:
+    """Return the number of the newest request of each design change, by the change's number."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT design_change_id, max(id) FROM new_product WHERE design_change_id = ANY (%s) GROUP BY 1", [list(changes)]
+        ).fetchall()
+    return {int(change): int(number) for change, number in rows}
+
+
+def requests_mark(connection: Connection) -> str:
+    """Return text that differs once a request came or was answered."""
+    with translate_errors():
+        row = connection.execute(
+            "SELECT max(id), max(answered_time), count(*) FILTER (WHERE state = 'waiting') FROM new_product"
+        ).fetchone()
+    return str(row)
 
 
 def _end(

@@ -24,18 +24,18 @@ r.id, r.family, r.made_time, r.model_version, r.asked_by, r.request_id, r.docume
 r.stage_note, r.superseded_by, g.time AS g_time, g.orders, g.operations, g.from_time, g.to_time, g.gain_mean AS g_mean, g.gain_low AS g_low,
 g.gain_high AS g_high
 """
-_FROM: Final = """
+FROM_RECOMMENDATION: Final = """
 FROM recommendation r
 LEFT JOIN LATERAL (SELECT * FROM recommendation_gain w WHERE w.recommendation_id = r.id ORDER BY w.time DESC LIMIT 1) g ON true
 """
-_LIST: Final = f"""
-SELECT {_COLUMNS} {_FROM}
+WHICH: Final = """
 WHERE (%(product)s::text IS NULL OR r.product = %(product)s) AND (%(stages)s::text[] IS NULL OR r.stage = ANY (%(stages)s))
     AND (%(answer)s::text IS NULL OR r.answer = %(answer)s) AND (%(before)s::bigint IS NULL OR r.id < %(before)s)
     AND (NOT %(realised)s OR g.time IS NOT NULL)
     AND (NOT %(newest)s OR r.id = (SELECT max(w.id) FROM recommendation w WHERE w.product = r.product))
 ORDER BY r.id DESC LIMIT %(most)s
-"""  # noqa: S608 - our own words
+"""
+_LIST: Final = f"SELECT {_COLUMNS} {FROM_RECOMMENDATION} {WHICH}"
 _ADD: Final = """
 INSERT INTO recommendation (product, family, answer, made_time, valid_until, model_version, asked_by, request_id, route, against, gain_mean,
     gain_low, gain_high, cost_mean, duration_mean, first_pass_mean, document, stage, stage_time)
@@ -43,7 +43,7 @@ VALUES (%(product)s, %(family)s, %(answer)s, %(made)s, %(valid)s, %(model)s, %(a
     %(gain_mean)s, %(gain_low)s, %(gain_high)s, %(cost)s, %(duration)s, %(first_pass)s, %(document)s, %(stage)s, %(made)s)
 RETURNING id
 """
-_NO_GAIN: Final = "none"
+NO_GAIN: Final = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ def add_recommendation(
         "asked_by": asked_by,
         "request": request,
         "route": list(recommendation.route),
-        "against": _NO_GAIN if gain is None else gain.against,
+        "against": NO_GAIN if gain is None else gain.against,
         "gain_mean": None if gain is None else gain.mean,
         "gain_low": None if gain is None else gain.low,
         "gain_high": None if gain is None else gain.high,
@@ -212,15 +212,7 @@ def read_recommendations(
     most: int = 200,
 ) -> list[StoredRecommendation]:
     """Return recommendations, the newest first. ``newest``: only the last one of each product; ``realised``: those with a measured gain."""
-    given = {
-        "product": product,
-        "stages": None if stages is None else [stage.value for stage in stages],
-        "answer": None if answer is None else answer.value,
-        "newest": newest,
-        "realised": realised,
-        "before": before,
-        "most": max(1, min(most, MOST_ROWS)),
-    }
+    given = chosen(product, stages, answer, newest, realised, before, most)
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
         return [_stored(row) for row in cursor.execute(_LIST, given)]
 
@@ -228,7 +220,7 @@ def read_recommendations(
 def read_recommendation(connection: Connection, number: int) -> StoredRecommendation | None:
     """Return one recommendation, None where there is none of this number."""
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(f"SELECT {_COLUMNS} {_FROM} WHERE r.id = %s", [number]).fetchone()
+        row = cursor.execute(f"SELECT {_COLUMNS} {FROM_RECOMMENDATION} WHERE r.id = %s", [number]).fetchone()
     return None if row is None else _stored(row)
 
 
@@ -314,13 +306,38 @@ def read_coverage(connection: Connection, *, model_version: str | None = None, m
     return [CoverageRow(micros(row[0]), *row[1:]) for row in rows]
 
 
+def chosen(
+    product: str | None,
+    stages: Sequence[Stage] | None,
+    answer: Answer | None,
+    newest: bool,
+    realised: bool,
+    before: int | None,
+    most: int,
+) -> dict[str, Any]:
+    """Return what ``WHICH`` asks for by name."""
+    return {
+        "product": product,
+        "stages": None if stages is None else [stage.value for stage in stages],
+        "answer": None if answer is None else answer.value,
+        "newest": newest,
+        "realised": realised,
+        "before": before,
+        "most": max(1, min(most, MOST_ROWS)),
+    }
+
+
+def realised_of(row: dict[str, Any]) -> RealisedGain | None:
+    """Return the measured gain that a row holds, None where none was measured."""
+    if row["g_time"] is None:
+        return None
+    return RealisedGain(
+        *(micros(row["g_time"]), row["orders"], row["operations"], micros(row["from_time"]), micros(row["to_time"])),
+        *(row["g_mean"], row["g_low"], row["g_high"]),
+    )
+
+
 def _stored(row: dict[str, Any]) -> StoredRecommendation:
-    realised = None
-    if row["g_time"] is not None:
-        realised = RealisedGain(
-            *(micros(row["g_time"]), row["orders"], row["operations"], micros(row["from_time"]), micros(row["to_time"])),
-            *(row["g_mean"], row["g_low"], row["g_high"]),
-        )
     return StoredRecommendation(
         id=row["id"],
         family=row["family"],
@@ -334,7 +351,7 @@ def _stored(row: dict[str, Any]) -> StoredRecommendation:
         stage_reason=row["stage_reason"],
         stage_note=row["stage_note"],
         superseded_by=row["superseded_by"],
-        realised=realised,
+        realised=realised_of(row),
         recommendation=recommendation_of(row["document"]),
     )
 

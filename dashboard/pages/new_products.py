@@ -47,6 +47,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 **also(data_opens="new-product-open"),
             ),
             dcc.Store(id="new-product-open"),
+            dcc.Store(id="new-product-mark"),
             dcc.Store(id="new-product-beat"),
             html.Div(**also(data_beat="new-product-beat")),
         ],
@@ -96,22 +97,24 @@ def register(app: PageApp, services: Services) -> None:
     @app.callback(
         Output("new-product-lately", "children"),
         Output("new-product-shown", "children", allow_duplicate=True),
+        Output("new-product-mark", "data"),
         Input("new-product-beat", "data"),
-        State("new-product-open", "data"),
         State({"part": "new-product-waits", "request": ALL}, "id"),
+        State("new-product-mark", "data"),
         prevent_initial_call=True,
     )
-    def again(_beat: Any, asked: int | None, waits: list[Any]) -> tuple[Any, Any]:
+    def again(_beat: Any, waits: list[dict[str, Any]], drawn_as: str | None) -> tuple[Any, Any, Any]:
         context = current_context()
         t = texts_of(context.language)
-        lately = _lately(services, context, t)
-        if asked is None or not waits:
-            return lately, no_update
         try:
-            one = services.new_products.request(asked)
+            mark = services.new_products.mark()
+            if mark == drawn_as:
+                return no_update, no_update, no_update
+            waited = services.new_products.request(int(waits[0]["request"])) if waits else None
         except (Rejected, Unavailable):
-            return lately, no_update
-        return lately, no_update if one.state == "waiting" else _sheet(one, context, services, t)
+            return no_update, no_update, no_update
+        came = waited is not None and waited.state != "waiting"
+        return _lately(services, context, t), _sheet(waited, context, services, t) if came and waited else no_update, mark
 
 
 def _draft(name: str | None, family: str | None, values: list[Any], ids: list[dict[str, Any]]) -> NewProductDraft:

@@ -12,11 +12,12 @@ from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.parts import NONE_SHOWN, age, also, facts, moment, notice, problems_of, state, table, whole
+from dashboard.pages.recommendation_results import interval_coverage, realised_gains
 from dashboard.recommendation_words import LOOKS, against_words, answer_words, declined_words, stage_words
 from dashboard.services import Services
 from dashboard.services_new_products import NO_NETWORK
 from dashboard.texts import Texts, texts_of
-from dashboard.views_recommendations import ApprovalDraft, CoverageView, DeclineDraft, RecommendationLine, RecommendationView
+from dashboard.views_recommendations import ApprovalDraft, DeclineDraft, RecommendationLine, RecommendationView
 from plant.errors import Rejected, SettingsError, Unavailable
 from plant.recommendations import Answer, Declined, Stage
 from storage.people import Role
@@ -64,6 +65,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(id="recommendation-shown"),
             html.Div(_learned(services, context, t), id="recommendation-learned", className="live"),
             dcc.Store(id="recommendation-open"),
+            dcc.Store(id="recommendation-mark"),
             dcc.Store(id="recommendation-beat"),
             html.Div(**also(data_beat="recommendation-beat")),
         ],
@@ -76,15 +78,20 @@ def register(app: PageApp, services: Services) -> None:
     @app.callback(
         Output("recommendation-list", "children"),
         Output("recommendation-learned", "children"),
+        Output("recommendation-mark", "data"),
         Input("recommendation-beat", "data"),
         Input("recommendation-which", "value"),
         Input("recommendation-product", "value"),
+        State("recommendation-mark", "data"),
         prevent_initial_call=True,
     )
-    def again(_beat: Any, which: str | None, product: str | None) -> tuple[Any, Any]:
+    def again(_beat: Any, which: str | None, product: str | None, drawn_as: str | None) -> tuple[Any, Any, Any]:
         context = current_context()
         t = texts_of(context.language)
-        return _list(services, t, which or "newest", product), _learned(services, context, t)
+        mark = _mark(services, which or "newest", product)
+        if mark is not None and mark == drawn_as:
+            return no_update, no_update, no_update
+        return _list(services, t, which or "newest", product), _learned(services, context, t), mark
 
     @app.callback(
         Output("recommendation-shown", "children"),
@@ -126,6 +133,15 @@ def register(app: PageApp, services: Services) -> None:
         return _one(services, context, t, one), notice(t("The decision is kept."))
 
 
+def _mark(services: Services, which: str, product: str | None) -> str | None:
+    """Return text that differs once the lists must be drawn anew: something came, or a minute passed; None while nobody can say."""
+    try:
+        minute = services.plant.clock().now_us // 60_000_000
+        return f"{services.recommendations.mark()} {services.new_products.optimizer_runs()} {minute} {which} {product or ''}"
+    except Unavailable:
+        return None
+
+
 def _named(search: str | None) -> int | None:
     told = parse_qs((search or "").lstrip("?")).get("id", [""])[0]
     return int(told) if told.isascii() and told.isdigit() and len(told) < 18 else None
@@ -149,6 +165,7 @@ def _list(services: Services, t: Texts, which: str, product: str | None) -> list
             most=_MOST,
         )
         features = services.new_products.features() if not found else []
+        runs = services.new_products.optimizer_runs()
     except Unavailable as error:
         return [notice(t("The database is away: {why}", why=error), wrong=True)]
     found.sort(key=lambda one: one.stage != Stage.PROPOSED)
@@ -166,7 +183,7 @@ def _list(services: Services, t: Texts, which: str, product: str | None) -> list
     ]
     rows = [_row(one, reach, now_us, t) for one in found]
     nothing = t("No recommendation yet.") if features else t("No recommendation yet: {why}", why=t(NO_NETWORK))
-    said = [] if services.new_products.optimizer_runs() else [notice(t("The optimizer does not run, so nothing new is proposed."))]
+    said = [] if runs else [notice(t("The optimizer does not run, so nothing new is proposed."))]
     return [*said, table(heads, rows, caption=t("Recommendations"), nothing=nothing)]
 
 
@@ -329,71 +346,7 @@ def _learned(services: Services, context: PageContext, t: Texts) -> list[Compone
         return []
     return [
         html.H2(t("Predicted against realised")),
-        html.Div(_realised(realised, context, t), className="panel"),
+        html.Div(realised_gains(realised, context, t), className="panel"),
         html.H2(t("How well the intervals hold")),
-        html.Div(_coverage(coverage, t), className="panel"),
+        html.Div(interval_coverage(coverage, t), className="panel"),
     ]
-
-
-def _realised(found: list[RecommendationLine], context: PageContext, t: Texts) -> list[Component]:
-    told = [(one, one.realised) for one in found if one.realised is not None]
-    spans = [value for one, real in told for value in (one.gain_low, one.gain_high, real.low, real.high, real.gain)]
-    reach = drawn.widest(spans)
-    heads = [(t("Product"), False), (t("Predicted"), False), (t("Realised"), False), (t("Orders"), True), (t("Until"), False)]
-    rows = []
-    for one, real in told:
-        predicted = drawn.gain_words(one.gain or 0.0, one.gain_low, one.gain_high, t)
-        came = drawn.gain_words(real.gain, real.low, real.high, t)
-        rows.append(
-            [
-                html.Button(one.product, className="tool small", **also(data_open=str(one.id))),
-                html.Div(
-                    [drawn.gain_bar(one.gain or 0.0, one.gain_low, one.gain_high, reach, predicted), html.Div(predicted, className="small")]
-                ),
-                html.Div([drawn.gain_bar(real.gain, real.low, real.high, reach, came, "real"), html.Div(came, className="small")]),
-                whole(real.orders),
-                moment(real.to_us, context.time_zone, seconds=False),
-            ]
-        )
-    sums = []
-    if told:
-        predicted_sum, real_sum = (
-            sum((one.gain or 0.0) * real.orders for one, real in told),
-            sum(real.gain * real.orders for _, real in told),
-        )
-        if real_sum > 0:
-            sums = [html.P(t("Predicted over realised, all orders: {ratio}.", ratio=f"{predicted_sum / real_sum:.2f}"), className="quiet")]
-    nothing = t("Nothing was measured yet of what was approved.")
-    return [
-        html.Div(table(heads, rows, caption=t("Predicted against realised"), nothing=nothing), **also(data_opens="recommendation-open")),
-        *sums,
-    ]
-
-
-def _coverage(found: list[CoverageView], t: Texts) -> Component:
-    heads = [
-        (t("Operation"), False),
-        (t("Family"), False),
-        (t("Measure"), False),
-        (t("Inside the 90 % interval"), True),
-        (t("Values"), True),
-    ]
-    rows = [
-        [
-            one.operation,
-            one.family or t("all"),
-            one.measure,
-            _covered(one, t),
-            whole(one.n),
-        ]
-        for one in found
-        if one.coverage is not None
-    ]
-    return table(heads, rows, caption=t("How well the intervals hold"), nothing=t("Nothing was measured yet against predictions."))
-
-
-def _covered(one: CoverageView, t: Texts) -> Component:
-    share = one.coverage or 0.0
-    short = one.n >= 30 and share < 0.85
-    words = drawn.percent(share)
-    return state("warning", t("{share}: too few", share=words)) if short else html.Span(words, className="number")

@@ -34,6 +34,8 @@ CREATE TABLE IF NOT EXISTS design_change_station (
     CHECK ((accepted IS NULL) = (answered_time IS NULL))
 );
 
+CREATE INDEX IF NOT EXISTS new_product_design_change ON new_product (design_change_id) WHERE design_change_id IS NOT NULL;
+
 CREATE OR REPLACE FUNCTION design_change_guard() RETURNS trigger LANGUAGE plpgsql AS
 'BEGIN
     IF (new.number, new.product, new.version, new.effective_from, new.document, new.effects)
