@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.one_thread import one_thread
 from optimizer.operation_models import LogModel, YieldModel
 from optimizer.pooled_yield import chance_of
 from optimizer.predicting import Predictor
@@ -76,6 +77,7 @@ class DrawnFactory:
         return found
 
 
+@one_thread()
 def drawn_factory(predictor: Predictor, seed: int, count: int = 200) -> DrawnFactory:
     """Return a predictor's models drawn; the same seed gives the same. Very large networks have fewer draws."""
     random = np.random.default_rng(seed)

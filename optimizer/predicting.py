@@ -31,6 +31,7 @@ from optimizer.cells import (
 )
 from optimizer.conformal import bounds, folds_of, no_scores
 from optimizer.features import Basis, basis_of
+from optimizer.one_thread import one_thread
 from optimizer.operation_models import HeldOut, LogModel, YieldModel, centre_of, fit_log, fit_odds, hold_out_log
 from optimizer.pooled_yield import chance_of, expected_chance
 from optimizer.predictions import Band, Draws, Evidence, Predictions
@@ -193,6 +194,7 @@ class Predictor:
         return evidence, tuple(text for _, text in told)
 
 
+@one_thread()
 def train(network: ProcessNetwork, products: ProductTable, history: OperationHistory, *, seed: int) -> Predictor:
     """Return what the history says of the network's alternatives; rows of products or alternatives not given are left out.
 
