@@ -16,7 +16,9 @@ import typer
 from leadhand.alarming import alarms_app
 from leadhand.condition_commands import condition_app
 from leadhand.console import Console
+from leadhand.factory_commands import evaluate, simulate_app
 from leadhand.home import DEMO, open_home, used_home
+from leadhand.importing import export_history, export_network, export_products, import_app
 from leadhand.joint_command import joint
 from leadhand.recommend_command import recommend
 from leadhand.tuning_command import tune
@@ -49,12 +51,18 @@ app = typer.Typer(
 export_app = typer.Typer(help="Take data out: 'leadhand export samples --help'.", no_args_is_help=True)
 people_app = typer.Typer(help="Local accounts: add people, set passwords, list them.", no_args_is_help=True)
 app.add_typer(export_app, name="export")
+app.add_typer(import_app, name="import")
+export_app.command("network")(export_network)
+export_app.command("products")(export_products)
+export_app.command("history")(export_history)
 app.add_typer(people_app, name="people")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
 app.command()(recommend)
 app.command()(tune)
+app.command()(evaluate)
+app.add_typer(simulate_app, name="simulate")
 app.add_typer(inspect_app, name="inspect")
 app.add_typer(vision_app, name="vision")
 monitor_app = typer.Typer(help="What the monitor made of samples, looked at again.", no_args_is_help=True)

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from optimizer.advice import Circumstances, advise
+from optimizer.inbox import Inbox
 from optimizer.knowledge import Basis, Knowledge, basis_of
 from optimizer.learning import Learning
 from optimizer.watching import Watching
@@ -49,6 +50,7 @@ class Worker:
         self._asked_us = 0
         self._advising: tuple[Job, list[str], int] | None = None
         self._watching = Watching(clock)
+        self._inbox = None if plan.inbox is None else Inbox(plan.inbox)
         self._expire_due = 0.0
         self._log = structlog.get_logger(process="optimizer")
 
@@ -73,6 +75,7 @@ class Worker:
         self._learn(connection)
         self._answer(connection)
         more = self._advise(connection)
+        more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
         return self._watch(connection) or more
 
     def _watch(self, connection: Connection) -> bool:

@@ -49,7 +49,7 @@ def network(**changes: Any) -> ProcessNetwork:
 
 def features(number: int) -> dict[str, float | str]:
     """Return what is known of a product."""
-    return {"tonnage_t": 5.0 + 2 * number, "weld_length_m": 20.0 + 3.7 * ((number * 5) % PRODUCTS)}
+    return {"tonnage_t": 5.0 + 2 * number, "weld_length_m": round(20.0 + 3.7 * ((number * 5) % PRODUCTS), 1)}
 
 
 def products(count: int = PRODUCTS) -> ProductTable:
