@@ -31,6 +31,7 @@ from dashboard.api_new_products import new_product_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_tightening import tightening_routes
+from dashboard.api_tuning import tuning_routes
 from dashboard.api_vision import frame_routes, inspection_routes
 from dashboard.context import PageContext, Person, set_context
 from dashboard.gate import Gate, content_policy
@@ -56,6 +57,7 @@ from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
 from dashboard.sessions import Sessions
 from dashboard.views import SiteView
@@ -118,6 +120,7 @@ def build_server(
         RecommendationService(pool, clock),
         NewProductService(pool, hub, clock),
         DesignChangeService(pool, clock, settings.site_file),
+        TuningService(pool, clock),
         hub,
     )
     registry = CollectorRegistry()
@@ -171,6 +174,7 @@ def build_server(
         product_routes(services),
         new_product_routes(services),
         design_change_routes(services),
+        tuning_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

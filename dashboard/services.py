@@ -24,6 +24,7 @@ from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
 
 
@@ -65,5 +66,7 @@ class Services:
     """Features in, a route out."""
     design_changes: DesignChangeService
     """New versions of products, and who has acknowledged them."""
+    tuning: TuningService
+    """Parameters near the accepted recipe: proposals, trials, roll-backs."""
     hub: Hub
     """The shared read each second."""

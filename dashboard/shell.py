@@ -33,6 +33,7 @@ from dashboard.pages import (
     review,
     sources,
     tightening,
+    tuning,
     welds,
 )
 from dashboard.pages.parts import also, full_name, icon
@@ -53,6 +54,7 @@ _ENTRIES = (
     ("/charts", "chart-line", "Control charts"),
     ("/recommendations", "route", "Recommendations"),
     ("/new-product", "sheet", "New product"),
+    ("/tuning", "tool", "Tuning"),
     ("/design-changes", "versions", "Design changes"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
@@ -69,6 +71,7 @@ _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = 
     "/charts": ("Control charts", control_charts.layout),
     "/recommendations": ("Recommendations", recommendations.layout),
     "/new-product": ("New product", new_products.layout),
+    "/tuning": ("Tuning", tuning.layout),
     "/design-changes": ("Design changes", design_changes.layout),
     "/sources": ("Sources", sources.layout),
     "/ledger": ("Ledger", ledger.layout),
@@ -126,6 +129,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         recommendations,
         new_products,
         design_changes,
+        tuning,
     ):
         page.register(app, services)
 
