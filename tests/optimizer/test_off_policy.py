@@ -65,6 +65,6 @@ def test_a_log_without_propensities_has_no_value(logged: tuple[Shop, dict[str, A
 def test_one_product_does_not_tell_how_products_differ(logged: tuple[Shop, dict[str, Any]]) -> None:
     shop, rows = logged
     one = rows["product"] == 0
-    many = {name: np.repeat(column[one], 20) for name, column in rows.items()}
+    many: dict[str, Any] = {name: np.repeat(column[one], 20) for name, column in rows.items()}
     found = value_of_choosing(better(shop), **many, expected=shop.cost[: shop.made, WELD])
     assert isinstance(found, TooLittle)
