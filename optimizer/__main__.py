@@ -23,9 +23,10 @@ from storage.optimizer_jobs import ASKED_JOBS
 from storage.process import run_process, say_ready
 from storage.progress import hold_follower
 from storage.recommendations import RECOMMENDED
+from storage.trials import TUNED
 
 NAME: Final = "optimizer"
-_CHANNELS: Final = (ROUTE_SET, ASKED, ASKED_JOBS, RECOMMENDED)
+_CHANNELS: Final = (ROUTE_SET, ASKED, ASKED_JOBS, RECOMMENDED, TUNED)
 _NICE: Final = 10
 """What reads the machines, and what people look at, goes first."""
 _LISTEN_SECONDS: Final = 1.0

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from scipy.special import expit
 
+from optimizer.one_thread import one_thread
 from optimizer.tuning_candidates import Reach, judged
 from optimizer.tuning_models import Z90, Believed, QualityModel, YieldModel, quality_model, yield_model
 from optimizer.tuning_regression import Floats
@@ -48,6 +49,7 @@ class Learned:
         return np.asarray((points - self.origin) / np.array([one.step for one in self.window.parameters]))
 
 
+@one_thread()
 def learn(window: ProcessWindow, trials: Sequence[Trial]) -> Learned:
     """Return the models of trials. Rejected where one of them lacks a parameter of the window."""
     for trial in trials:
@@ -70,6 +72,7 @@ def learn(window: ProcessWindow, trials: Sequence[Trial]) -> Learned:
     return Learned(window, raw[0], points, yield_model(points, good, parts), qualities, scrap)
 
 
+@one_thread()
 def propose(
     windows: WindowSet,
     target: TuningTarget,

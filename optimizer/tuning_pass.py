@@ -11,7 +11,7 @@ import structlog
 
 from optimizer.tuning import best_tried, learn, propose
 from optimizer.tuning_rollback import drifted, weigh_counts
-from plant.errors import Rejected
+from plant.errors import Rejected, Unavailable
 from plant.process_windows import ProcessWindow, WindowSet
 from plant.recommendations import Stage
 from plant.tuning import Outcome, Proposal, Refusal, Refused, Trial, TuningTarget, refusal_record
@@ -35,8 +35,12 @@ def tuning_pass(connection: Connection, now_us: int, *, seed: int = 0) -> int:
     for target in kept.tuned_targets(connection):
         try:
             made += _one(connection, windows, version, target, now_us, seed)
+        except Unavailable:
+            raise
         except Rejected as error:
             structlog.get_logger(process="optimizer").warning("fine-tuning passed over", program=target.words, why=str(error))
+        except Exception:  # noqa: BLE001 - one program that cannot be tuned must not keep others from theirs
+            structlog.get_logger(process="optimizer").exception("fine-tuning failed", program=target.words)
     return made
 
 

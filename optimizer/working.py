@@ -12,6 +12,7 @@ from optimizer.advice import Circumstances, advise
 from optimizer.inbox import Inbox
 from optimizer.knowledge import Basis, Knowledge, basis_of
 from optimizer.learning import Learning
+from optimizer.tuning_pass import tuning_pass
 from optimizer.watching import Watching
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
@@ -74,6 +75,7 @@ class Worker:
             self._expire_due = self._clock.monotonic() + _EXPIRE_SECONDS
         self._learn(connection)
         self._answer(connection)
+        tuning_pass(connection, self._clock.now_us())
         more = self._advise(connection)
         more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
         return self._watch(connection) or more
