@@ -60,6 +60,11 @@ class Works:
         """By operation: its alternatives."""
         return tuple(np.flatnonzero(self.truth.operation == at) for at in range(len(OPERATIONS)))
 
+    @cached_property
+    def costs_now(self) -> Floats:
+        """What ``costs`` returns at the end of the history."""
+        return self.costs()
+
     def costs(self, time_us: int = NOW_US, factor: Floats | float = 1.0) -> Floats:
         """Return the expected cost of each product by each alternative; ``factor`` lengthens durations."""
         truth = self.truth
@@ -70,7 +75,7 @@ class Works:
     def route_costs(self, product: int, routes: Codes, time_us: int = NOW_US) -> Floats:
         """Return the true expected cost of routes (one a row, alternatives by operation) for one product."""
         truth = self.truth
-        table = self.costs(time_us)[product]
+        table = (self.costs_now if time_us == NOW_US else self.costs(time_us))[product]
         total = np.where(routes >= 0, table[routes], 0.0).sum(axis=1)
         if not truth.pair_log.any():
             return np.asarray(total, np.float64)
@@ -82,30 +87,28 @@ class Works:
     def best_route(self, product: int, time_us: int = NOW_US) -> tuple[Codes, float]:
         """Return the best route by the truth, and its cost; all rules and ties are kept."""
         usable = self.allowed[product] & self.truth.allowed_now(time_us)
-        table = np.where(usable, self.costs(time_us)[product], np.inf)
+        table = np.where(usable, (self.costs_now if time_us == NOW_US else self.costs(time_us))[product], np.inf)
         route = np.full(len(OPERATIONS), NONE)
         for at, group in enumerate(self.groups):
             route[at] = group[int(table[group].argmin())]
-        best, cost = route, np.inf
-        for cut in self.groups[_CUT]:
-            for bevel in self.groups[_BEVEL]:
-                tried = self._welded(product, route, int(cut), int(bevel), table, time_us)
-                for way in tried:
-                    told = table[way[way >= 0]].sum()
-                    if np.isfinite(told) and not self._breaks_tie(way):
-                        true = float(self.route_costs(product, way[None, :], time_us)[0])
-                        if true < cost:
-                            best, cost = way, true
-        return best, cost
+        welding = np.where(np.isfinite(table[self.groups[_WELD]]), self._welding(product, time_us), np.inf)
+        tried = [
+            way
+            for at, cut in enumerate(self.groups[_CUT])
+            for bevel in self.groups[_BEVEL]
+            for way in self._welded(route, int(cut), int(bevel), welding[at])
+            if np.isfinite(table[way[way >= 0]]).all() and not self._breaks_tie(way)
+        ]
+        costs = self.route_costs(product, np.array(tried), time_us)
+        return tried[int(costs.argmin())], float(costs.min())
 
-    def _welded(self, product: int, route: Codes, cut: int, bevel: int, table: Floats, time_us: int) -> list[Codes]:
-        """Routes with this cut and bevel: by the two-step way, and by each of the best cells."""
+    def _welded(self, route: Codes, cut: int, bevel: int, welding: Floats) -> list[Codes]:
+        """Routes with this cut and bevel: by the two-step way, and by each of the best cells after this cut."""
         start = route.copy()
         start[[_CUT, _BEVEL]] = cut, bevel
         two = start.copy()
         two[_WELD] = NONE
         start[[_ROOT, _FILL]] = NONE
-        welding = np.where(np.isfinite(table[self.groups[_WELD]]), self._welding(product, time_us)[cut - self.groups[_CUT][0]], np.inf)
         cells = []
         for at in np.argsort(welding)[:4]:
             one = start.copy()
@@ -117,7 +120,8 @@ class Works:
         """Return the cost of welding in each cell (columns) after each cut (rows)."""
         truth, cut, weld = self.truth, self.groups[_CUT], self.groups[_WELD]
         factor = np.exp(truth.pair_log[np.ix_(cut, weld)])
-        minutes = truth.minutes(time_us)[product, weld] * factor
+        mean = np.exp(truth.log_sigma[weld] ** 2 / 2) * (1 + truth.delay_share * truth.delay_mean)
+        minutes = np.exp(truth.log_minutes[product, weld] + truth.drift(weld, time_us)) * mean * factor
         energy = truth.energy_kwh[product, weld] * np.exp(truth.drift(weld, time_us)) * factor
         return operation_cost(self.weights, minutes, truth.first_pass[product, weld], energy, truth.wear[product, weld])
 
@@ -131,7 +135,7 @@ class Works:
     @cached_property
     def spread(self) -> Floats:
         """How far the costs of an operation's alternatives lie apart for a product: products by alternatives."""
-        costs = self.costs()
+        costs = self.costs_now
         spread = np.empty(costs.shape)
         for group in self.groups:
             spread[:, group] = costs[:, group].std(axis=1, keepdims=True)
@@ -141,7 +145,7 @@ class Works:
     def view(self) -> Floats:
         """What planners believe things cost, biased by habit: products by alternatives."""
         habit = stream(self.truth.seed, "planners").normal(0, _HABIT, len(self.truth.operation))
-        return np.asarray(self.costs() + self.spread * habit, np.float64)
+        return np.asarray(self.costs_now + self.spread * habit, np.float64)
 
     def draw(self, product: int, count: int, rng: np.random.Generator, time_us: int = NOW_US) -> Codes:
         """Return routes as planners would choose them, one a row: each time they look, their view is blurred anew."""
