@@ -290,7 +290,8 @@ class Recommendation(_Value):
     gain: Gain | None = None
     """Against the current route, or the nearest product's best where there is no current one."""
     shrinkage: float = 1.0
-    """What a predicted difference is multiplied by, since the best looking of many is never quite as good as it looks."""
+    """What predicted differences are multiplied by, so that gains are as large as they come out: a choice by measurement is a choice by
+    luck too, and expectations believe some of it."""
     steps: tuple[StepReason, ...] = ()
     pareto: tuple[ParetoPoint, ...] = ()
     today: Today | None = None
