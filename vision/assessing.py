@@ -12,7 +12,7 @@ from plant.inspections import Decision, frame_hash
 from vision.deciding import choose_limits, choose_overlap, choose_thresholds, decide, fault_score
 from vision.detections import Classes, Detections, Floats, thinned
 from vision.evaluating import Compared, decision_figures, detector_figures, figures_record
-from vision.familiarity import learn_familiar
+from vision.familiarity import colour_statistics, learn_colours, learn_familiar
 from vision.frames import Frame
 from vision.labelled import Labelled, LabelledSet, folds, read_picture
 from vision.model_sheets import DataSheet, ModelSheet
@@ -143,8 +143,30 @@ def make_sheet(
     """Return the sheet of a detector: thresholds and figures from pictures it never saw, what is familiar from those it learned from."""
     looked = look_at(model, held_out.pictures)
     number = model.classes.index(sound) if sound else None
+    figures = cross_fitted(looked, folds(held_out.pictures, 2), model.classes, number)
     fixed = fixed_on(looked, len(model.classes), number)
-    features = [model.look(read_picture(one.path))[1] for one in learned.pictures]
+    return sheet_with(model, fixed, figures, learned, DataNames(name, sound, subject, note), seed)
+
+
+@dataclass(frozen=True, slots=True)
+class DataNames:
+    """What a sheet says in words."""
+
+    data: str
+    sound: str
+    subject: str = ""
+    note: str = ""
+
+
+def sheet_with(
+    model: DetectionModel, fixed: Fixed, figures: dict[str, Any], learned: LabelledSet, names: DataNames, seed: int
+) -> ModelSheet:
+    """Return the sheet of a detector with what was fixed and found; what is familiar comes from the pictures it learned from."""
+    features, colours = [], []
+    for one in learned.pictures:
+        pixels = read_picture(one.path)
+        features.append(model.look(pixels)[1])
+        colours.append(colour_statistics(pixels))
     known = np.stack([one for one in features if one is not None]) if features and features[0] is not None else None
     familiar = None
     if known is not None and len(known) > 2:
@@ -152,18 +174,19 @@ def make_sheet(
         familiar = familiar.model_copy(update={"limit": familiar.limit * _ROOM})
     return ModelSheet(
         task="detect",
-        subject=subject,
+        subject=names.subject,
         classes=model.classes,
-        sound=sound,
+        sound=names.sound,
         thresholds=fixed.thresholds,
         ok_below=round(fixed.ok_below, 4),
         nok_from=round(fixed.nok_from, 4),
         most_overlap=fixed.most_overlap,
         familiar=familiar,
-        data=DataSheet(name=name, manifest_sha256=learned.manifest(), pictures=len(learned.pictures), split_by=learned.split_by),
-        figures=cross_fitted(looked, folds(held_out.pictures, 2), model.classes, number),
+        colours=learn_colours(np.stack(colours)) if len(colours) > 2 else (),
+        data=DataSheet(name=names.data, manifest_sha256=learned.manifest(), pictures=len(learned.pictures), split_by=learned.split_by),
+        figures=figures,
         seed=seed,
-        note=note,
+        note=names.note,
     )
 
 

@@ -70,6 +70,8 @@ class ModelSheet(Strict):
     most_overlap: Annotated[float, Field(gt=0, lt=1)] = 0.7
     """A box gives way to a surer one of its class that it overlaps more."""
     familiar: Familiar | None = None
+    colours: tuple[tuple[float, float], ...] = ()
+    """Between which values the colour statistics of the pictures were that it learned from; none are looked at where this is empty."""
     slots: tuple[tuple[float, float, float, float], ...] = ()
     """Presence: where things are looked for, as shares of the picture."""
     head: Head | None = None

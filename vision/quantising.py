@@ -1,7 +1,8 @@
 """Makes an exported detector count in 8 bits: half the time and half the file, for boxes that are as good (its sheet's figures are of it).
 
 The range of every layer's values is measured on pictures the model learned from. Weights keep to 7 of their 8 bits, so that processors
-without VNNI, whose 16-bit sums would overflow, give the same boxes. What turns the net's last channels into boxes stays exact.
+without VNNI, whose 16-bit sums would overflow, give the same boxes. The first and the last convolutions stay exact, and so does what makes
+boxes of the last channels: that costs no time that could be measured.
 It needs ``onnx``, of the extra ``train``; what it makes runs without.
 """
 
@@ -17,8 +18,8 @@ from vision.frames import Pixels
 from vision.onnx_models import planes_of
 
 _LAYER: Final = re.compile(r"^/model\.(\d+)/(.*)")
-_BRANCHES: Final = ("cv2", "cv3", "cv4", "one2one_cv2", "one2one_cv3")
-"""The parts of a YOLO's last layer that are convolutions; what is beside them makes boxes of their channels."""
+_BRANCH: Final = re.compile(r"^(?:one2one_)?(cv\d)\.\d/(?:one2one_)?\1\.\d\.[01]/")
+"""The convolutions of a YOLO's last layer but their last ones; all else there makes boxes of channels."""
 
 
 def in_eight_bits(whole: Any, pictures: Iterable[Pixels]) -> Any:
@@ -53,13 +54,13 @@ def in_eight_bits(whole: Any, pictures: Iterable[Pixels]) -> Any:
 
 
 def _exact_nodes(model: Any) -> list[str]:
-    """Return the names of the nodes that make boxes, and of those that make the features by which a picture is familiar."""
+    """Return the names of the nodes of the first layer, of those that make boxes, and of those that make the features of a picture."""
     found = {node.name: _LAYER.match(node.name) for node in model.graph.node}
     last = max((int(one[1]) for one in found.values() if one), default=-1)
     return [
         name
         for name, one in found.items()
-        if name.startswith("features_") or (one and int(one[1]) == last and not one[2].startswith(_BRANCHES))
+        if name.startswith("features_") or (one and (int(one[1]) == 0 or (int(one[1]) == last and not _BRANCH.match(one[2]))))
     ]
 
 

@@ -13,7 +13,7 @@ from plant.weld_limits import judge_imperfection
 from vision import frame_checks
 from vision.deciding import fault_score
 from vision.detections import Detections, Floats
-from vision.familiarity import distance
+from vision.familiarity import MOST_STRANGE, colour_distance, colour_statistics, distance
 from vision.frames import Frame
 from vision.model_sheets import ModelSheet
 from vision.onnx_models import DetectionModel, load_model
@@ -61,7 +61,7 @@ class WeldInspector:
         seam = view.seam if view is not None else None
         scale = None if calibration is None else calibration.px_per_mm
         findings = tuple(self._finding(found[place : place + 1], scale, seam) for place in range(len(found)) if self._shown(found, place))
-        reasons = self._reasons(found, features)
+        reasons = (*self._reasons(found, features), *self._strange(frame))
         decision = gravest([*(one.decision for one in findings), *([Decision.REVIEW] if reasons else [])])
         return Inspection(
             *(frame.sha256, frame.station, frame.view, frame.part, frame.taken_us, self.subject, self.model_sha256, calibration_id),
@@ -86,6 +86,13 @@ class WeldInspector:
         if decision is Decision.NOK and confidence < self._sheet.nok_from:
             decision, reasons = Decision.REVIEW, (Reason("unsure", {"kind": kind, "confidence": round(confidence, 2)}), *reasons)
         return Finding(kind, box, confidence, measures, decision, reasons)
+
+    def _strange(self, frame: Frame) -> list[Reason]:
+        """Return that no picture it learned from had colours like these: what is pink or striped is damaged, or no weld."""
+        if not self._sheet.colours:
+            return []
+        away = colour_distance(self._sheet.colours, colour_statistics(frame.pixels))
+        return [Reason("unfamiliar", {"value": round(away, 2), "limit": MOST_STRANGE})] if away > MOST_STRANGE else []
 
     def _reasons(self, found: Detections, features: Floats | None) -> tuple[Reason, ...]:
         """Return why the picture as a whole is not OK, though no fault was found in it."""
