@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 from leadhand import programs
 from leadhand.accounting import Account, account_of, minus, table
@@ -75,7 +76,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
         plant = programs.plant_simulator(
-            home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True, cameras=True
+            home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True, cameras=True, routes=True
         )
         supervisor.launch([plant])
         early = _has_site(home)
@@ -88,7 +89,9 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
             supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
+            supervisor.launch([programs.floor_simulator(home, seed=options.seed), programs.optimizer(home.site, url)])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
+            _bring_network(supervisor, url, clock)
             cost = _watch(supervisor, options.seconds, clock)
             if before is not None:
                 achieved = _achieved(url)
@@ -98,6 +101,15 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         return 0
     _print(results, as_json=options.as_json)
     return 0 if results["ok"] else 1
+
+
+def _bring_network(supervisor: Supervisor, url: str, clock: Clock) -> None:
+    """Import the simulated factory's network once it is there; the optimizer takes the rest from its folder."""
+    from optimizer.importing import Wish, import_network
+
+    (facts,) = supervisor.wait(["floor"])
+    with connected(url) as connection:
+        import_network(connection, Path(str(facts["network"])), Wish("demo", clock.now_us()))
 
 
 def _has_site(home: Home) -> bool:

@@ -15,6 +15,10 @@ from leadhand.settings import DashboardSettings
 from protocols.ports import free_port, is_free
 
 BROKER_USER = "leadhand"
+ROUTES_INBOX = "routes/inbox"
+"""Folder of a demo's home whose files of operations are imported."""
+_FLOOR_SEEDS = 1000
+"""The factories below are for figures: nobody develops on them."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Pictures are judged one after the other, and learning has time: more threads would only take the cores of what reads the machines."""
 _DATABASE_STOP_SECONDS = 45.0
@@ -106,13 +110,21 @@ def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSett
 
 
 def plant_simulator(
-    site_out: Path, *, seed: int, broker: Broker, units: int | None, spindles: int = 0, alarms: bool = False, cameras: bool = False
+    site_out: Path,
+    *,
+    seed: int,
+    broker: Broker,
+    units: int | None,
+    spindles: int = 0,
+    alarms: bool = False,
+    cameras: bool = False,
+    routes: bool = False,
 ) -> Program:
     """Return a simulated plant that writes its own site file."""
     arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(free_ports(2)), "--mqtt-url", broker.url]
     arguments += [] if units is None else ["--units", str(units)]
     arguments += ["--spindles", str(spindles)] if spindles else []
-    arguments += ["--alarms"] * alarms + ["--cameras"] * cameras
+    arguments += ["--alarms"] * alarms + ["--cameras"] * cameras + ["--routes", ROUTES_INBOX] * routes
     return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
 
 
@@ -121,6 +133,12 @@ def camera_simulator(home: Home, site: Path, *, seed: int) -> Program:
     folder = home.path / "vision" / "inbox"
     arguments = ("-m", "simulators", "cameras", "--site", str(site), "--folder", str(folder), "--seed", str(seed))
     return Program("cameras", arguments, _ONE_THREAD, ready_seconds=60.0)
+
+
+def floor_simulator(home: Home, *, seed: int) -> Program:
+    """Return a simulated factory that goes on making orders; its route set is made at the first start."""
+    arguments = ["-m", "simulators", "floor", "--folder", str(home.path / ROUTES_INBOX), "--set", str(home.path / "routes" / "set")]
+    return Program("floor", (*arguments, "--seed", str(_FLOOR_SEEDS + seed)), _ONE_THREAD, ready_seconds=120.0)
 
 
 def replay_simulator(

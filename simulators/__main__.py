@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     plant.add_argument("--alarms", action="store_true", help="the OPC UA servers tell alarms of their machines as events")
     plant.add_argument("--cameras", action="store_true", help="the settings name stations with cameras; 'cameras' gives their pictures")
+    plant.add_argument("--routes", metavar="FOLDER", help="the settings ask for an optimizer that imports files from this folder")
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
     cameras = commands.add_parser("cameras", help="pictures of seams and bolts, laid into a folder as cameras do")
@@ -93,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     cameras.add_argument("--every-seconds", type=float, default=10.0, help="one picture each so many seconds (default 10)")
     floor = commands.add_parser("floor", help="orders made by a simulated factory's planners, laid into a folder as an MES does")
     floor.add_argument("--folder", type=Path, required=True, help="where files of operations wait to be imported")
-    floor.add_argument("--seed", type=int, required=True, help="of the factory, as python -m simulators.factory was given")
+    floor.add_argument("--set", type=Path, required=True, metavar="DIR", help="where the factory's route set is; it is made if not there")
+    floor.add_argument("--rows", type=int, default=8000, help="about so many operations in a set that is made (default 8000)")
+    floor.add_argument("--seed", type=int, required=True, help="of the factory, as python -m simulators.factory is given")
     floor.add_argument("--every-seconds", type=float, default=5.0, help="one file each so many seconds (default 5)")
     floor.add_argument("--orders", type=int, default=2, help="orders in a file (default 2)")
     return parser
@@ -201,12 +204,12 @@ def _cameras(given: argparse.Namespace, clock: Clock) -> None:
 def _floor(given: argparse.Namespace, clock: Clock) -> None:
     from simulators.factory_floor import run_floor
 
-    if not given.every_seconds > 0 or not 1 <= given.orders <= 1000:
-        raise SettingsError("--every-seconds must be above 0, --orders from 1 to 1000")
+    if not given.every_seconds > 0 or not 1 <= given.orders <= 1000 or given.rows < 1000:
+        raise SettingsError("--every-seconds must be above 0, --orders from 1 to 1000, --rows 1000 or more")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_floor(given.folder, given.seed, given.every_seconds, given.orders, clock, _announce, stop)
+    run_floor(given.folder, given.set, given.rows, given.seed, given.every_seconds, given.orders, clock, _announce, stop)
 
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
@@ -221,6 +224,7 @@ async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | N
         given.spindles,
         given.alarms,
         given.cameras,
+        given.routes,
     )
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 

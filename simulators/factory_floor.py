@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import numpy as np
 
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
+from simulators.factory import write_set
 from simulators.factory_planner import Works
 from simulators.factory_runs import Floor
 from simulators.factory_shape import OPERATIONS
@@ -30,6 +32,8 @@ _COLUMNS: Final = (
 
 def run_floor(
     folder: Path,
+    kept: Path,
+    rows: int,
     seed: int,
     every_seconds: float,
     at_once: int,
@@ -37,14 +41,20 @@ def run_floor(
     announce: Callable[[dict[str, Any]], None],
     stop: threading.Event,
 ) -> None:
-    """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out."""
+    """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out.
+
+    ``kept``: where the factory's route set is; at the first start it is made with about so many ``rows`` of history, and its products and
+    history are the first files in the folder.
+    """
     works = Works(truth_of(seed))
     begun_us = clock.now_us()
     floor = Floor(works, begun_us // 1_000_000 % 1_000_000)
     chance = np.random.default_rng([seed, begun_us // 1_000_000])
     made = np.flatnonzero(works.truth.products.made)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    announce({"folder": str(folder), "every_seconds": every_seconds})
+    if not (kept / "network.json").exists():
+        make_set(kept, seed, rows, folder)
+    announce({"network": str(kept / "network.json"), "folder": str(folder), "every_seconds": every_seconds})
     count = 0
     while not stop.wait(every_seconds):
         if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
@@ -59,6 +69,18 @@ def run_floor(
             rows += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
             count += 1
         lay(folder, f"floor-{clock.now_us()}", rows)
+
+
+def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:
+    """Write a route set, whole or not at all, and lay its products and then its history into a folder."""
+    fresh = kept.with_name(f".{kept.name}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(kept, ignore_errors=True)
+    write_set(fresh, seed, rows=rows)
+    for name in ("products.csv", "history.parquet"):
+        shutil.copyfile(fresh / name, folder / f".{name}")
+        (folder / f".{name}").replace(folder / f"first-{name}")
+    fresh.replace(kept)
 
 
 def rows_of(told: OperationHistory, works: Works, order: str) -> list[list[str]]:

@@ -87,6 +87,8 @@ class PlantSettings:
     """Whether the OPC UA servers tell alarms of their machines as events."""
     cameras: bool = False
     """Whether the settings name stations with cameras."""
+    routes: str | None = None
+    """Folder, relative to the settings, that an optimizer imports; None: they ask for none."""
 
 
 class Line:
@@ -174,7 +176,7 @@ async def run_plant(
             stack.push_async_callback(_cancelled, task)
         tools = [await _tools(settings, clock, stack)] if settings.spindles else []
         offered = [group for group in line.groups if group.source in places]
-        write_plant_site(settings.site_out, offered, places, tools, cameras=settings.cameras)
+        write_plant_site(settings.site_out, offered, places, tools, cameras=settings.cameras, routes=settings.routes)
         announce(
             {
                 "opcua": [server.url for server in servers.values()],

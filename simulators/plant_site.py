@@ -57,9 +57,19 @@ def write_plant_site(
     tools: Sequence[ToolPlace] = (),
     *,
     cameras: bool = False,
+    routes: str | None = None,
 ) -> None:
     """Write settings that name each address that is offered, exactly once."""
-    write_site(path, [*_lines(groups, places, tools), *(camera_stations(_robots(groups), tools) if cameras else ())])
+    stations = camera_stations(_robots(groups), tools) if cameras else ()
+    write_site(path, [*_lines(groups, places, tools), *stations, *(() if routes is None else _optimizer(routes))])
+
+
+def _optimizer(inbox: str) -> Iterator[str]:
+    yield ""
+    yield "# Routes are recommended from what operations really took; a file of them that lies in the folder is imported."
+    yield "[optimizer]"
+    yield f"inbox = {text(inbox)}"
+    yield "least_rows = 1000"
 
 
 def _robots(groups: Sequence[Group]) -> list[str]:
