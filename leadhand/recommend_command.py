@@ -17,6 +17,10 @@ def recommend(
         Path | None, typer.Option(metavar="W.toml", help="Process windows: nothing outside of them is recommended.", show_default=False)
     ] = None,
     product: Annotated[list[str] | None, typer.Option(metavar="ID", help="These products only; may be given again.")] = None,
+    feature: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A product never made, by its features: each once. Only this one is answered."),
+    ] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Products without a row in the history only.")] = False,
     own_routes: Annotated[bool, typer.Option("--own-routes", help="Only routes that the network file has.")] = False,
     today: Annotated[
@@ -39,7 +43,9 @@ def recommend(
 
     Nothing is recommended that rules or process windows forbid, or that measurements do not cover.
 
-    Example: leadhand recommend --network network.json --history history.parquet --products products.csv --only-new --out R.json
+    Examples: leadhand recommend --network network.json --history history.parquet --products products.csv --only-new --out R.json
+
+    leadhand recommend ... --feature tonnage_t=22.5 --feature grade=S690 --out R.json --sheet sheets
     """
     from leadhand import recommending
     from leadhand.console import Console
@@ -52,6 +58,7 @@ def recommend(
         out=out,
         windows=windows,
         product=tuple(product or ()),
+        feature=tuple(feature or ()),
         only_new=only_new,
         own_routes=own_routes,
         today=today,

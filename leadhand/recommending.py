@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import typer
-from optimizer.files import read_history, read_products
 
 from leadhand.console import Console
 from optimizer.advice import Adviser, Circumstances, advise, adviser
+from optimizer.files import read_history, read_products
+from optimizer.new_product import DEFAULT_NAME, described
 from optimizer.sheets import sheet_html
 from optimizer.todays_load import read_load
 from plant.clock import Clock
@@ -44,6 +45,7 @@ class Wanted:
     out: Path
     windows: Path | None = None
     product: tuple[str, ...] = ()
+    feature: tuple[str, ...] = ()
     only_new: bool = False
     own_routes: bool = False
     today: Path | None = None
@@ -61,7 +63,9 @@ def recommend_from_files(wanted: Wanted, console: Console, clock: Clock) -> None
     network = load_network(wanted.network)
     windows = None if wanted.windows is None else read_windows(wanted.windows)
     table = read_products(wanted.products, network)
-    _known(wanted, table)
+    asked = _described(wanted, network, table)
+    if asked is None:
+        _known(wanted, table)
     load = None if wanted.today is None else read_load(_text(wanted.today), str(wanted.today), network)
     old = {} if wanted.before is None else _by_product(read_recommendations(_text(wanted.before), str(wanted.before)))
     _writable(wanted)
@@ -73,7 +77,7 @@ def recommend_from_files(wanted: Wanted, console: Console, clock: Clock) -> None
     console.waiting(None)
     measured = np.asarray(answers_for.known.measured.counts.sum(axis=1))
     console.said(f"{len(history):,} operations of {int((measured > 0).sum()):,} products learned in {clock.monotonic() - began:.1f} s")
-    chosen = table.take(_chosen(wanted, table, measured > 0))
+    chosen = table.take(_chosen(wanted, table, measured > 0)) if asked is None else asked
     told = _answered(answers_for, chosen, wanted, Circumstances(made_at, load, wanted.own_routes, wanted.valid_days, _routes(old)), console)
     file = RecommendationFile("recommendations/1", answers_for.predictor.version, made_at, tuple(told))
     text = write_recommendations(file)
@@ -101,6 +105,25 @@ def _made_at(given: str | None, clock: Clock) -> datetime:
     except ValueError as error:
         raise SettingsError(f"--made-at: '{given}' is no time; write e.g. 2026-11-01T06:30:00Z") from error
     return time.astimezone(UTC) if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _described(wanted: Wanted, network: ProcessNetwork, table: ProductTable) -> ProductTable | None:
+    """Return the product that the arguments describe; None where they describe none."""
+    if not wanted.feature:
+        return None
+    wrong = [given for given in wanted.feature if "=" not in given]
+    if wrong:
+        raise SettingsError([f"--feature {given}: write NAME=VALUE, e.g. tonnage_t=22.5" for given in wrong])
+    names = [given.partition("=")[0].strip() for given in wanted.feature]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingsError([f"--feature {name}: is given twice" for name in twice])
+    if len(wanted.product) > 1 or wanted.only_new:
+        raise SettingsError("--feature describes one product: name it by one --product, and leave out --only-new")
+    name = wanted.product[0] if wanted.product else DEFAULT_NAME
+    if name in table:
+        raise SettingsError(f"--product {name}: {wanted.products} has a product of that name; give the new one another name")
+    return described(network, {name: given.partition("=")[2].strip() for name, given in zip(names, wanted.feature, strict=True)}, name)
 
 
 def _known(wanted: Wanted, table: ProductTable) -> None:

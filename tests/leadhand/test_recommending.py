@@ -82,6 +82,14 @@ def test_asked_again_it_tells_that_nothing_is_new(folder: Path) -> None:
     assert "nothing new" in output
 
 
+def test_a_product_never_made_is_answered_from_its_features_alone(folder: Path) -> None:
+    more = ("--feature", "tonnage_t=12", "--feature", "weld_length_m=40.5", "--product", "EX-9000")
+    file, output = _recommend(folder, *more, out="features.json")
+
+    assert [(one.product, one.route) for one in file.items] == [("EX-9000", BEST)]
+    assert "EX-9000" in output
+
+
 def test_todays_load_gives_a_route_of_today(folder: Path) -> None:
     load = {"leadhand": "load/1", "work_units": {"robot-new": {"unavailable": True, "why": "broken"}}}
     (folder / "load.json").write_text(json.dumps(load))
@@ -98,6 +106,10 @@ def test_todays_load_gives_a_route_of_today(folder: Path) -> None:
     ("more", "told"),
     [
         (("--product", "EX-99"), "--product EX-99: .* has no product of that name"),
+        (("--feature", "tonnage_t=12"), "feature 'weld_length_m'"),
+        (("--feature", "tonnage_t"), "--feature tonnage_t: write NAME=VALUE"),
+        (("--feature", "tonnage_t=1", "--feature", "tonnage_t=2"), "--feature tonnage_t: is given twice"),
+        (("--feature", "tonnage_t=1", "--product", "EX-1"), "has a product of that name"),
         (("--made-at", "noon"), "--made-at: 'noon' is no time"),
         (("--windows", "{0}/none.toml"), "none.toml: cannot be read"),
         (("--today", "{0}/network.json"), r"network\.json: "),
