@@ -12,8 +12,7 @@ from dashboard.services_people import require
 from dashboard.views_new_products import FeatureView, NewProductDraft, NewProductView
 from plant.clock import Clock
 from plant.errors import Rejected, SettingsError
-from plant.process_network import ProcessNetwork
-from plant.products import FeatureKind, read_products
+from plant.products import FeatureDefinition, FeatureKind, read_products
 from storage import new_products, process_networks, products
 from storage.audit import add_audit
 from storage.database import Connection, Pool
@@ -34,12 +33,10 @@ class NewProductService:
     def features(self) -> list[FeatureView]:
         """Return what is asked of a product, with what the products made so far have; empty without a network."""
         with self._pool.connection() as connection:
-            stored = process_networks.read_network(connection)
-            if stored is None:
-                return []
-            table, _ = products.read_products(connection, stored.network.features)
+            features = process_networks.read_features(connection)
+            table, _ = products.read_products(connection, features)
         found = []
-        for feature in stored.network.features:
+        for feature in features:
             column = table.numbers.get(feature.name)
             low = high = None
             if column is not None and column.size:
@@ -51,10 +48,7 @@ class NewProductService:
     def families(self) -> list[str]:
         """Return the families of the products that are known."""
         with self._pool.connection() as connection:
-            stored = process_networks.read_network(connection)
-            if stored is None:
-                return []
-            table, _ = products.read_products(connection, stored.network.features)
+            table, _ = products.read_products(connection, process_networks.read_features(connection))
         return sorted(set(table.families))
 
     def ask(self, who: Person, draft: NewProductDraft, key: str = "") -> int:
@@ -63,14 +57,14 @@ class NewProductService:
         now_us = self._clock.now_us()
 
         def write(connection: Connection) -> Any:
-            stored = process_networks.read_network(connection)
-            if stored is None:
+            features = process_networks.read_features(connection)
+            if not features:
                 raise Rejected(NO_NETWORK)
             number = new_products.ask_new_product(
                 connection,
                 product=draft.product,
                 family=draft.family,
-                features=checked_features(stored.network, draft),
+                features=checked_features(features, draft),
                 time_us=now_us,
                 asked_by=who.name,
             )
@@ -113,20 +107,20 @@ class NewProductService:
         return any(one.name == OPTIMIZER and one.state == "running" for one in self._hub.last_read().processes)
 
 
-def checked_features(network: ProcessNetwork, draft: NewProductDraft) -> dict[str, float | str]:
+def checked_features(features: tuple[FeatureDefinition, ...], draft: NewProductDraft) -> dict[str, float | str]:
     """Return the features of a product as its network wants them. Raises SettingsError with a sentence for each that is wrong."""
     cells: dict[str, object] = {**draft.features, "product": draft.product, "family": draft.family or "-"}
-    known = {feature.name: feature for feature in network.features}
+    known = {feature.name for feature in features}
     told = [
         f"{name}: is no feature of the network; take it out, or name it in 'features' of the network"
         for name in draft.features
         if name not in known
     ]
-    for feature in network.features:
+    for feature in features:
         value = draft.features.get(feature.name)
         if feature.kind is FeatureKind.CATEGORY and isinstance(value, float):
             told.append(f"{feature.name}: write a text, not a number")
-    table, wrong = read_products(network.features, [(1, cells)])
+    table, wrong = read_products(features, [(1, cells)])
     told += [f"{one.column}: {one.reason}" for one in wrong]
     if told:
         raise SettingsError(told)

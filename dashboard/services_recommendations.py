@@ -119,10 +119,7 @@ class RecommendationService:
     def products(self) -> list[ProductView]:
         """Return all products with their features and current routes; those that lack a feature of the network are not there."""
         with self._pool.connection() as connection:
-            stored = process_networks.read_network(connection)
-            if stored is None:
-                return []
-            table, _ = products.read_products(connection, stored.network.features)
+            table, _ = products.read_products(connection, process_networks.read_features(connection))
             current = products.read_current_routes(connection)
         found = []
         for at in range(len(table)):

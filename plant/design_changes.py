@@ -290,7 +290,10 @@ def _rule_effects(change: DesignChange, now: InForce, current: set[str]) -> Iter
         if name not in before_removed:
             unit = network.alternative(name).work_unit
             told = {"rule": rule, "alternative": name, "station": unit, "text": texts.get(rule, "")}
-            yield Effect("route", "step_forbidden" if name in current else "alternative_forbidden", told, (unit,))
+            if name in current:
+                yield Effect("route", "step_forbidden", told, (unit,))
+            else:  # nothing is made there now, so nobody there has to know
+                yield Effect("route", "alternative_forbidden", told)
     for name in sorted(before_removed - after_removed.keys()):
         yield Effect("route", "alternative_allowed", {"alternative": name, "station": network.alternative(name).work_unit})
 

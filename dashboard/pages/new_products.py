@@ -111,10 +111,11 @@ def register(app: PageApp, services: Services) -> None:
             if mark == drawn_as:
                 return no_update, no_update, no_update
             waited = services.new_products.request(int(waits[0]["request"])) if waits else None
+            came = waited is not None and waited.state != "waiting"
+            sheet = _sheet(waited, context, services, t) if came and waited else no_update
         except (Rejected, Unavailable):
             return no_update, no_update, no_update
-        came = waited is not None and waited.state != "waiting"
-        return _lately(services, context, t), _sheet(waited, context, services, t) if came and waited else no_update, mark
+        return _lately(services, context, t), sheet, mark
 
 
 def _draft(name: str | None, family: str | None, values: list[Any], ids: list[dict[str, Any]]) -> NewProductDraft:
@@ -237,8 +238,10 @@ def _sheet(one: NewProductView, context: PageContext, services: Services, t: Tex
         ],
     )
     took = None if one.answered_us is None else one.answered_us - one.time_us
+    order = [feature.name for feature in services.new_products.features()]
+    features = sorted(one.features.items(), key=lambda each: order.index(each[0]) if each[0] in order else len(order))
     about = [
-        *((name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value)) for name, value in one.features.items()),
+        *((name.replace("_", " "), f"{value:g}" if isinstance(value, float) else str(value)) for name, value in features),
         (t("Family"), one.family or NONE_SHOWN),
     ]
     made = [
