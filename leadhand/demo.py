@@ -90,6 +90,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
             supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
             supervisor.launch([programs.floor_simulator(home, seed=options.seed), programs.optimizer(home.site, url)])
+            supervisor.launch([programs.tuned_cell(url, seed=options.seed)])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             _bring_network(supervisor, url, clock)
             cost = _watch(supervisor, options.seconds, clock)

@@ -135,6 +135,12 @@ def camera_simulator(home: Home, site: Path, *, seed: int) -> Program:
     return Program("cameras", arguments, _ONE_THREAD, ready_seconds=60.0)
 
 
+def tuned_cell(database_url: str, *, seed: int) -> Program:
+    """Return a simulated welding cell that is fine-tuned: it runs the trials that people approve."""
+    environment = {**_database(database_url), **_ONE_THREAD}
+    return Program("tuned-cell", ("-m", "leadhand.tuned_cell", "--seed", str(seed)), environment, ready_seconds=60.0)
+
+
 def floor_simulator(home: Home, *, seed: int) -> Program:
     """Return a simulated factory that goes on making orders; its route set is made at the first start."""
     arguments = ["-m", "simulators", "floor", "--folder", str(home.path / ROUTES_INBOX), "--set", str(home.path / "routes" / "set")]

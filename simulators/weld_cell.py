@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -144,16 +147,33 @@ def write_files(folder: Path, seed: int, trials: int, parts: int) -> None:
             )
 
 
+def serve(seed: int, asked: Iterable[str], say: Callable[[str], object]) -> None:
+    """Be a new cell that others ask: say its recipe and window, then make the parts of each line asked, until there is none."""
+    cell = weld_cell(seed)
+    facts = {"work_unit": cell.work_unit, "program": cell.program, "start": cell.start, "windows": cell.windows_toml()}
+    say(json.dumps(facts))
+    for line in asked:
+        order = json.loads(line)
+        run = cell.run(order["parameters"], order["parts"])
+        told = {"good": run.good.tolist(), "scrapped": run.scrapped.tolist(), "responses": dict(run.responses)}
+        say(json.dumps(told))
+
+
 def main() -> None:
-    """Write the files that the command line asks for."""
+    """Write the files that the command line asks for, or be a cell on standard input and output."""
     wanted = argparse.ArgumentParser(
         description="A simulated welding cell: its trials and its process window, as 'leadhand tune' reads them."
     )
     wanted.add_argument("--seed", type=int, default=1001)
     wanted.add_argument("--trials", type=int, default=10)
     wanted.add_argument("--parts", type=int, default=60, help="parts of each trial")
-    wanted.add_argument("--out", type=Path, required=True)
+    what = wanted.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path)
+    what.add_argument("--serve", action="store_true", help="make parts as standard input asks, one JSON object a line")
     given = wanted.parse_args()
+    if given.serve:
+        serve(given.seed, sys.stdin, lambda line: print(line, flush=True))  # noqa: T201 - this is the answer
+        return
     write_files(given.out, given.seed, given.trials, given.parts)
 
 
