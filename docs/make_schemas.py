@@ -1,0 +1,32 @@
+"""Write the JSON schemas of the files of a route set into ``docs/schemas/``: ``python docs/make_schemas.py``. A test compares them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from plant.network_file import network_schema
+from plant.recommendations import recommendations_schema
+
+FOLDER = ROOT / "docs" / "schemas"
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """Return each schema by its file's name."""
+    return {"network.schema.json": network_schema(), "recommendations.schema.json": recommendations_schema()}
+
+
+def text(schema: dict[str, Any]) -> str:
+    """Return a schema as it stands in its file."""
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, schema in schemas().items():
+        (FOLDER / name).write_text(text(schema), encoding="utf-8")
