@@ -131,6 +131,8 @@ def serve(url: str, seed: int, clock: Clock, stop: threading.Event) -> int:
                         run_approved(connection, cell, clock.now_us())
             except (Unavailable, Rejected) as error:
                 log.warning("cannot go on yet", reason=str(error))
+                if cell.process.poll() is not None:
+                    return 1
                 stop.wait(_LOOK_SECONDS)
     finally:
         end_cell(cell)

@@ -9,6 +9,7 @@ import argparse
 import csv
 import json
 import math
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -172,6 +173,7 @@ def main() -> None:
     what.add_argument("--serve", action="store_true", help="make parts as standard input asks, one JSON object a line")
     given = wanted.parse_args()
     if given.serve:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks ends it by closing its input
         serve(given.seed, sys.stdin, lambda line: print(line, flush=True))  # noqa: T201 - this is the answer
         return
     write_files(given.out, given.seed, given.trials, given.parts)
