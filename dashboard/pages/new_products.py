@@ -108,7 +108,7 @@ def register(app: PageApp, services: Services) -> None:
         t = texts_of(context.language)
         try:
             mark = services.new_products.mark()
-            if mark == drawn_as:
+            if mark == drawn_as and not waits:
                 return no_update, no_update, no_update
             waited = services.new_products.request(int(waits[0]["request"])) if waits else None
             came = waited is not None and waited.state != "waiting"

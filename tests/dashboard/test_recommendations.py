@@ -16,7 +16,7 @@ from storage.database import connect
 from storage.design_changes import read_effective
 from storage.new_products import answer_request, fail_request, read_requests, waiting_requests
 from storage.people import Role, Scope
-from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.browser import chromium, until, visitor
 from tests.dashboard.route_stage import MODEL, NEW_FEATURES, fill_routes, no_evidence, proposal
 from tests.dashboard.running import RunningDashboard
 
@@ -213,6 +213,10 @@ def test_the_pages_show_why_take_a_decision_find_a_route_and_hear_a_station(dash
         expect(page.locator("#recommendation-said")).to_contain_text("Choose the reason")
         page.get_by_role("button", name="Approve", exact=True).click()
         expect(page.locator("#recommendation-shown .vision-head .state")).to_have_text("approved")
+        until(page, "() => document.querySelector('.recommendation-list').dataset.opensReady === '1'")
+        page.locator("#recommendation-list [data-open]", has_text="ARM-30").click()
+        expect(page.locator("#recommendation-shown > h2")).to_have_text("ARM-30")
+        expect(page.locator("#recommendation-shown")).to_contain_text("no route is expected to cost less")
         page.goto(f"{dashboard.url}/new-product")
         page.locator("#new-product-name").fill("ARM-25")
         for name in ("tonnage", "plate_mm", "weld_length"):
