@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from plant.design_changes import design_change_schema
 from plant.network_file import network_schema
 from plant.recommendations import recommendations_schema
 
@@ -18,7 +19,11 @@ FOLDER = ROOT / "docs" / "schemas"
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return each schema by its file's name."""
-    return {"network.schema.json": network_schema(), "recommendations.schema.json": recommendations_schema()}
+    return {
+        "network.schema.json": network_schema(),
+        "recommendations.schema.json": recommendations_schema(),
+        "design-change.schema.json": design_change_schema(),
+    }
 
 
 def text(schema: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -164,6 +164,11 @@ def read_design_change(record: object) -> DesignChange:
                 for one in error.errors(include_url=False)
             ]
         ) from error
+
+
+def design_change_schema() -> dict[str, Any]:
+    """Return the JSON schema of what PLM sends."""
+    return DesignChange.model_json_schema()
 
 
 def change_problems(change: DesignChange, now: InForce) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,12 @@ NOW = InForce(
     {("camera-1", "seam", "seam.level"): "C"},
 )
 LEAST: dict[str, Any] = {"number": "DC-1", "product": "ARM-1", "version": "B", "effective_from": "EX-100"}
+
+
+def test_the_example_of_the_documentation_is_a_design_change() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "recommendations.md").read_text("utf-8")
+    told = read_design_change(json.loads(text.split("```json\n")[1].split("```")[0]))
+    assert (told.number, told.features, told.tightening[0].program) == ("DC-2031", {"plate_mm": 28}, 11)
 
 
 def change(**told: Any) -> DesignChange:
