@@ -22,7 +22,9 @@ def recommend(
         typer.Option(metavar="NAME=VALUE", help="A product never made, by its features: each once. Only this one is answered."),
     ] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="Products without a row in the history only.")] = False,
-    own_routes: Annotated[bool, typer.Option("--own-routes", help="Only routes that the network file has.")] = False,
+    own_routes: Annotated[
+        bool, typer.Option("--own-routes", help="Only routes that the network names, or that orders of the history took.")
+    ] = False,
     today: Annotated[
         Path | None, typer.Option(metavar="LOAD.json", help="Queues and breakdowns: the best route today besides.", show_default=False)
     ] = None,

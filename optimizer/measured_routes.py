@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.networks import Graph, KnownRoutes, known_routes
+from optimizer.networks import Graph, KnownRoutes, best_way, known_routes
 from plant.operation_history import OperationHistory
 from plant.process_network import ProcessNetwork, route_fault
 from plant.products import Product, ProductTable
@@ -83,7 +84,7 @@ def measured_routes(graph: Graph, products: ProductTable, history: OperationHist
         counts += np.bincount(cells, minlength=len(counts))
         sums += np.bincount(cells, cost, minlength=len(sums))
     costs = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    routes, of_product = _routes(graph, kept)
+    routes, of_product = _routes(graph, kept, counts.reshape(shape))
     columns = np.array([products.numbers[name] for name in products.numbers]).reshape(len(products.numbers), len(products)).T
     spread = np.maximum(columns.std(axis=0), 1e-9 + 1e-9 * np.abs(columns).max(axis=0)) if len(products) else np.ones(columns.shape[1])
     middle = columns.mean(axis=0) if len(products) else np.zeros(columns.shape[1])
@@ -99,10 +100,12 @@ def measured_routes(graph: Graph, products: ProductTable, history: OperationHist
     )
 
 
-def _routes(graph: Graph, history: OperationHistory) -> tuple[KnownRoutes, dict[str, npt.NDArray[np.intp]]]:
+def _routes(graph: Graph, history: OperationHistory, counts: Floats) -> tuple[KnownRoutes, dict[str, npt.NDArray[np.intp]]]:
     named = [(route.id, route.product, route.alternatives) for route in graph.network.routes]
-    if not named:
-        named = _runs(graph.network, history)
+    told = {product for _, product, _ in named}
+    if any(product not in told and row.any() for product, row in zip(history.products, counts, strict=True)):
+        found = _runs(graph.network, history) or _usual(graph, history.products, counts)
+        named += [one for one in found if one[1] not in told]
     table = known_routes(graph, [route for _, _, route in named], [name for name, _, _ in named])
     rows: dict[str, list[int]] = {}
     for row, which in enumerate(table.rows):
@@ -127,4 +130,15 @@ def _runs(network: ProcessNetwork, history: OperationHistory) -> list[tuple[str,
         names = tuple(network.alternatives[position].id for position in positions)
         if route_fault(network, names) is None:
             told.append(("", history.products[at], names))
+    return told
+
+
+def _usual(graph: Graph, products: Sequence[str], counts: Floats) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Return, where no row tells its order, what each product was made by most often, step by step."""
+    told = []
+    for product, row in zip(products, counts, strict=True):
+        seldom = np.where(row > 0, 1.0 / np.maximum(row, 1.0), math.inf)
+        way = best_way(graph, seldom)
+        if way is not None:
+            told.append(("", product, tuple(graph.network.alternatives[at].id for at in way.positions)))
     return told

@@ -192,6 +192,17 @@ def test_routes_are_read_from_orders_where_the_network_names_none() -> None:
     assert said.against.nearest.route == ("laser", "robot-slow", "pin", "bath")
 
 
+def test_without_orders_the_nearest_product_is_compared_by_what_it_was_usually_made_by() -> None:
+    shop, bare = network(), network(routes=(), current={})
+    told = history(shop)
+    without = replace(told, order=np.full(len(told), -1, np.int32))
+
+    said = recommend(recommender(bare, products(), without), asked(bare))
+
+    assert said.against.nearest is not None
+    assert said.against.nearest.route == ("laser", "robot-slow", "pin", "bath")
+
+
 def test_a_queue_makes_another_route_the_best_one_today() -> None:
     shop = network()
     load = {"laser-1": UnitLoad(extra_min=30.0, why="two orders wait"), "bath-1": UnitLoad(unavailable=True, why="cleaning")}
