@@ -35,6 +35,7 @@ _EXAMPLES = {
     "joint": "1",
     "recommendation": "1",
     "request": "1",
+    "proposal": "1",
     "change": "1",
     "frame": "0" * 64,
     "page": "health",
