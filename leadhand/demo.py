@@ -21,12 +21,14 @@ from leadhand.supervisor import Supervisor
 from plant.clock import Clock
 from plant.errors import SettingsError
 from plant.ledger import Gap, LedgerLine
+from plant.network_file import load_network
 from plant.signals import SourceId
 from plant.site import load_site
 from storage.counting import Piece, count_pieces, moved_between, rows_since
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_totals
 from storage.people import ensure_first_admin, issue_login_link
+from storage.process_networks import write_network
 
 _LINK_SECONDS = 3600
 _SPINDLES = 4
@@ -106,11 +108,10 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
 
 def _bring_network(supervisor: Supervisor, url: str, clock: Clock) -> None:
     """Import the simulated factory's network once it is there; the optimizer takes the rest from its folder."""
-    from optimizer.importing import Wish, import_network
-
     (facts,) = supervisor.wait(["floor"])
+    network = load_network(Path(str(facts["network"])))
     with connected(url) as connection:
-        import_network(connection, Path(str(facts["network"])), Wish("demo", clock.now_us()))
+        write_network(connection, network, actor="demo", now_us=clock.now_us())
 
 
 def _has_site(home: Home) -> bool:

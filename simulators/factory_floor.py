@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,6 @@ import numpy as np
 
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
-from simulators.factory import write_set
 from simulators.factory_planner import Works
 from simulators.factory_runs import Floor
 from simulators.factory_shape import OPERATIONS
@@ -76,7 +77,9 @@ def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:
     fresh = kept.with_name(f".{kept.name}")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.rmtree(kept, ignore_errors=True)
-    write_set(fresh, seed, rows=rows)
+    # a process of its own: what writes Parquet takes 60 MB, which this one need not keep
+    command = [sys.executable, "-m", "simulators.factory", "--seed", str(seed), "--out", str(fresh), "--rows", str(rows)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for name in ("products.csv", "history.parquet"):
         shutil.copyfile(fresh / name, folder / f".{name}")
         (folder / f".{name}").replace(folder / f"first-{name}")
