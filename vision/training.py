@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -244,15 +244,31 @@ def _sha256(path: Path) -> str:
 
 
 def _data_sheet(room: Path, plan: TrainPlan) -> Path:
+    pictures = _linked(room, plan.pictures)
     names = room / "train.txt"
-    names.write_text("".join(f"{path.resolve()}\n" for path in plan.pictures), encoding="utf-8")
+    names.write_text("".join(f"{path}\n" for path in pictures), encoding="utf-8")
     # ultralytics judges after the last epoch whatever it was told; we judge ourselves, so it gets one picture for that.
     one = room / "one.txt"
-    one.write_text(f"{plan.pictures[0].resolve()}\n", encoding="utf-8")
+    one.write_text(f"{pictures[0]}\n", encoding="utf-8")
     sheet = room / "data.yaml"
     words = {"path": str(room), "train": str(names), "val": str(one), "names": dict(enumerate(plan.classes))}
     sheet.write_text(json.dumps(words), encoding="utf-8")  # JSON is YAML
     return sheet
+
+
+def _linked(room: Path, pictures: Sequence[Path]) -> list[Path]:
+    """Return links to pictures, with their labels beside: ultralytics writes a cache where labels lie, and users' folders stay theirs."""
+    images, labels = room / "images", room / "labels"
+    images.mkdir(exist_ok=True)
+    labels.mkdir(exist_ok=True)
+    made = []
+    for number, path in enumerate(pictures):
+        link = images / f"{number:06d}{path.suffix.lower()}"
+        for at, to in ((link, path), (labels / f"{link.stem}.txt", label_path(path))):
+            if not at.exists():
+                at.symlink_to(to.resolve())
+        made.append(link)
+    return made
 
 
 def _faster(trainer: Any, plan: TrainPlan) -> None:
