@@ -60,16 +60,16 @@ def run_floor(
     while not stop.wait(every_seconds):
         if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
             continue
-        rows = []
+        done: list[list[str]] = []
         for _ in range(at_once):
             floor.time_us = clock.now_us() - _DAY_US
             product = int(chance.choice(made))
             route = works.draw(product, 1, chance)[0]
             steps = tuple(works.network.alternatives[at].id for at in route if at >= 0)
             told = floor.perform(works.truth.products.ids[product], steps)
-            rows += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
+            done += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
             count += 1
-        lay(folder, f"floor-{clock.now_us()}", rows)
+        lay(folder, f"floor-{clock.now_us()}", done)
 
 
 def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:
