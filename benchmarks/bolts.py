@@ -154,7 +154,7 @@ def _repeated(net: BoltNet, first: int) -> bool:
             for one in looks
             if one is not None and one.looked is not None and one.looked.reading.mark is not None
         ]
-        if len(angles) == 4 and all(one is not None and one.decision is Decision.OK for one in looks):
+        if len(angles) == 4 and all(one is not None and one.decision is not Decision.NOT_DECIDABLE for one in looks):
             spreads.append(float(np.var(angles, ddof=1)))
         seed += 1
     grr = 100 * 6 * float(np.sqrt(np.mean(spreads))) / 10 if spreads else np.inf

@@ -35,15 +35,21 @@ class BoltNet(nn.Module):  # type: ignore[misc]
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the logits of parts and paint."""
+        logits: torch.Tensor = self.head(self.levels(pixels)[-1])
+        return logits
+
+    def levels(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Return the features from the coarsest, a sixteenth of the picture, to the finest, half of it."""
         x = (pixels - 110.0) / 60.0
         levels = []
         for block in self.down:
             x = block(x)
             levels.append(x)
+        found = [x]
         for thin, up, beside in zip(self.thin, self.up, reversed(levels[:-1]), strict=True):
             x = up(torch.cat([nn.functional.interpolate(thin(x), scale_factor=2.0, mode="bilinear"), beside], 1))
-        logits: torch.Tensor = self.head(x)
-        return logits
+            found.append(x)
+        return found
 
 
 def _conv(wide: int, out: int, stride: int = 1) -> nn.Sequential:
@@ -90,7 +96,12 @@ def varied(x: Any, p: Any, m: Any, rng: np.random.Generator) -> tuple[torch.Tens
     def as_tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values))
 
-    return as_tensor(x.transpose(0, 3, 1, 2).astype(np.float32)), as_tensor(p.astype(np.int64)), as_tensor(m.astype(np.float32) / 255)
+    return upright(x), as_tensor(p.astype(np.int64)), as_tensor(m.astype(np.float32) / 255)
+
+
+def upright(x: Any) -> torch.Tensor:
+    """Return pictures (n, h, w, 3) as a net takes them."""
+    return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2).astype(np.float32)))
 
 
 def loss_of(logits: torch.Tensor, p: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
@@ -127,7 +138,7 @@ def main() -> int:
             loss.backward()
             descent.step()
             pace.step()
-            total, step = total + float(loss), step + 1
+            total, step = total + float(loss.detach()), step + 1
         net.eval()
         print(
             f"epoch {epoch + 1}: loss {total / (len(x) // 32):.4f}, {validation(net, shards[-1])}, {time.process_time() - began:.0f} CPU-s",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Final, Protocol
@@ -32,12 +32,25 @@ class Seen(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class BoltLooks:
+    """How likely each state is of the bolt in the middle of a window, by the look of the whole."""
+
+    sound: float
+    washer_missing: float
+    missing: float
+    mark_absent: float
+    mark_smeared: float
+
+
+@dataclass(frozen=True, slots=True)
 class BoltMaps:
     """Shares (h, w) of a picture, every ``STEP_PX`` pixels."""
 
     parts: Floats
     """(7, h, w), in the order of ``Seen``."""
     paint: Floats
+    looks: BoltLooks | None = None
+    """Only where one bolt is in the middle; None where the source tells parts alone."""
 
 
 class MapSource(Protocol):
@@ -67,8 +80,26 @@ class BoltNet:
     def look(self, pixels: Pixels) -> BoltMaps:
         """Return the maps of a picture whose sides are multiples of 16."""
         logits = self._model.maps(pixels)
-        parts = np.exp(logits[:-1] - logits[:-1].max(axis=0))
-        return BoltMaps(parts / parts.sum(axis=0), 1 / (1 + np.exp(-logits[-1])))
+        parts = np.exp(logits[: len(Seen)] - logits[: len(Seen)].max(axis=0))
+        states = logits[len(Seen) + 1 :, 0, 0].astype(np.float64)
+        likely = np.exp(states - states.max(initial=0.0))
+        looks = BoltLooks(*(float(each) for each in likely / likely.sum())) if len(likely) else None
+        return BoltMaps(parts / parts.sum(axis=0), 1 / (1 + np.exp(-logits[len(Seen)])), looks)
+
+
+def look_steadily(net: MapSource, square: Pixels) -> BoltMaps:
+    """Return the maps of a square, averaged over ways to turn and mirror it: what a net errs in one way it seldom errs in all."""
+    parts: list[Floats] = []
+    paint: list[Floats] = []
+    told: list[tuple[float, ...]] = []
+    for turns, mirrored in ((0, False), (1, True), (2, False), (3, True), (0, True), (2, True)):
+        seen = np.rot90(square, turns)
+        maps = net.look(np.ascontiguousarray(seen[:, ::-1] if mirrored else seen))
+        for kept, each in ((parts, maps.parts), (paint, maps.paint)):
+            kept.append(np.rot90(each[..., ::-1] if mirrored else each, -turns, (-2, -1)))
+        told += [astuple(maps.looks)] if maps.looks is not None else []
+    looks = BoltLooks(*(float(each) for each in np.mean(told, axis=0))) if told else None
+    return BoltMaps(np.mean(parts, axis=0, dtype=np.float32), np.mean(paint, axis=0, dtype=np.float32), looks)
 
 
 def shipped_net() -> BoltNet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import cv2
 import numpy as np
 
 from plant.bolts import BoltState
@@ -18,6 +19,11 @@ from vision.witness_mark import MarkAngle, Strokes, mark_angle, strokes
 
 SMALLEST_RADIUS_PX: Final = 18.0
 """A bolt that is smaller in the picture is not judged: its mark is some three pixels wide."""
+
+
+_RING_TELLS: Final = 10.0
+_RING_EVEN: Final = 0.6
+"""By renders that no figure was taken from: where a ring's share speaks neither for nor against a washer, and how strongly it speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,9 @@ class BoltLimits:
     most_misfit: float = 0.035
     washer_seen: tuple[float, float] = (0.16, 0.34)
     """Share of its ring below which it is missing, and from which it is there."""
+    washer_likely: tuple[float, float] = (0.25, 0.97)
+    """How likely there is no washer, by the look of the whole and by its ring: above the first a person is asked, above the second it is
+    missing."""
     mark_mm2: tuple[float, float] = (3.0, 9.0)
     """Painted area on nut and on flange below which there is no mark, and from which there is one."""
     most_beside: float = 0.4
@@ -57,13 +66,14 @@ def read_bolt(maps: BoltMaps, sizes: NutSizes, limits: BoltLimits, *, mirrored: 
     """Return the reading of the bolt in the middle of a window; ``picture_scale``: pixels of the picture for one of the window."""
     near = _near(maps.paint)
     parts = maps.parts * near
+    whole = _in_the_middle(parts, maps.parts[Seen.COVER])
     seen = (1 - maps.parts[Seen.COVER]).astype(np.float32)
     top = parts[Seen.NUT_TOP] + parts[Seen.BOLT_END]
     hole, nut = float((parts[Seen.HOLE] > 0.5).sum()), float((top + parts[Seen.NUT_SIDE] > 0.5).sum())
     if hole > 25 and hole > 0.8 * nut:
         return BoltReading(BoltState.MISSING, Decision.NOK, (Reason("bolt_missing"),), values={"hole": hole, "nut": nut})
     body = np.minimum(top + parts[Seen.NUT_SIDE] + parts[Seen.WASHER], 1).astype(np.float32)
-    shape = fit_nut(top, body, seen, sizes, washer=sizes.washer_mm > 0, step_px=STEP_PX)
+    shape = fit_nut(top * whole, body * whole, seen, sizes, washer=sizes.washer_mm > 0, step_px=STEP_PX)
     if shape is None:
         return _undecided("bolt_not_found")
     values = {"misfit": shape.error, "covered": float((1 - seen)[_disc(maps.paint, shape, 1.3 * sizes.corner_mm)].mean())}
@@ -75,18 +85,29 @@ def read_bolt(maps: BoltMaps, sizes: NutSizes, limits: BoltLimits, *, mirrored: 
         return _undecided("bolt_covered", {"percent": round(100 * values["covered"])}, shape, values)
     if shape.error > limits.most_misfit or shape.tilt < 0.6:
         return _undecided("bolt_unclear", {}, shape, values)
-    no_washer = _judged_washer(values["washer"], sizes, limits, shape, values)
+    if maps.looks is not None:
+        values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"]), "smeared": maps.looks.mark_smeared}
+    no_washer = _judged_washer(values, sizes, limits, shape)
     if no_washer is not None:
         return no_washer
     return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, mirrored=mirrored)
 
 
-def _judged_washer(share: float, sizes: NutSizes, limits: BoltLimits, shape: NutShape, values: dict[str, float]) -> BoltReading | None:
-    if not sizes.washer_mm or share >= limits.washer_seen[1]:
+def _no_washer(look: float, share: float) -> float:
+    """Return how likely there is no washer: by the look of the whole, and by how much of its ring is there."""
+    look = min(max(look, 1e-4), 1 - 1e-4)
+    return float(1 / (1 + (1 - look) / look * np.exp(_RING_TELLS * (share - _RING_EVEN))))
+
+
+def _judged_washer(values: dict[str, float], sizes: NutSizes, limits: BoltLimits, shape: NutShape) -> BoltReading | None:
+    """Return what is wrong with the washer; None where it is there, or where the drawing has none."""
+    by_ring = "no_washer" not in values  # maps that tell nothing of the whole
+    doubt, least = (-values["washer"], -limits.washer_seen[1]) if by_ring else (values["no_washer"], limits.washer_likely[0])
+    if not sizes.washer_mm or doubt <= least:
         return None
-    if share < limits.washer_seen[0]:
-        return BoltReading(BoltState.WASHER_MISSING, Decision.NOK, (Reason("washer_missing"),), shape, values=values)
-    return BoltReading(BoltState.WASHER_MISSING, Decision.REVIEW, (Reason("washer_unsure"),), shape, values=values)
+    sure = values["washer"] < limits.washer_seen[0] if by_ring else doubt > limits.washer_likely[1]
+    decision, code = (Decision.NOK, "washer_missing") if sure else (Decision.REVIEW, "washer_unsure")
+    return BoltReading(BoltState.WASHER_MISSING, decision, (Reason(code),), shape, values=values)
 
 
 def _judged_mark(
@@ -126,10 +147,8 @@ def beside_share(painted: Strokes, mark: MarkAngle, *, mirrored: bool) -> float:
     angle = np.deg2rad(mark.angle_deg if mirrored else -mark.angle_deg)
     direction = np.deg2rad(mark.direction_deg)
     away = total = 0.0
-    for points, weight, turn in (
-        (painted.nut_mm, painted.nut_weight, direction + angle),
-        (painted.flange_mm, painted.flange_weight, direction),
-    ):
+    for plane, turn in ((painted.nut, direction + angle), (painted.flange, direction)):
+        points, weight = plane.painted()
         beside = np.abs(points[:, 1] * np.cos(turn) - points[:, 0] * np.sin(turn) - mark.beside_mm)
         wrong = (beside > 4) | (points[:, 0] * np.cos(turn) + points[:, 1] * np.sin(turn) < 0)
         away, total = away + float(weight[wrong].sum()), total + float(weight.sum())
@@ -152,6 +171,18 @@ def _disc(like: Floats, shape: NutShape, radius_mm: float) -> np.ndarray[tuple[i
     y, x = (np.asarray(each, np.float32) * STEP_PX + 0.5 * (STEP_PX - 1) for each in np.mgrid[: like.shape[0], : like.shape[1]])
     u, v = shape.flange_mm(x, y)
     return np.asarray(np.hypot(u, v) < radius_mm, np.bool_)
+
+
+def _in_the_middle(parts: Floats, cover: Floats) -> Floats:
+    """Return where the bolt in the middle hangs together: scratches and neighbours that look like nuts do not belong to it."""
+    solid = ((parts[Seen.WASHER : Seen.HOLE].sum(axis=0) + cover) > 0.5).astype(np.uint8)
+    count, labels = cv2.connectedComponents(cv2.morphologyEx(solid, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)))
+    if count < 2:
+        return np.ones_like(cover)
+    y, x = np.mgrid[-1 : 1 : cover.shape[0] * 1j, -1 : 1 : cover.shape[1] * 1j]
+    weight = np.bincount(labels.ravel(), weights=np.exp(-4 * (x**2 + y**2)).ravel(), minlength=count)
+    middle = (labels == 1 + int(weight[1:].argmax())).astype(np.uint8)
+    return cv2.dilate(middle, np.ones((7, 7), np.uint8)).astype(np.float32)
 
 
 def _near(like: Floats) -> Floats:

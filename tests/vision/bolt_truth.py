@@ -9,7 +9,7 @@ from simulators.bolt_scenes import BoltTruth, Rendered
 from vision.bolt_maps import STEP_PX, BoltMaps
 from vision.nut_shape import Floats
 
-SIDE = 112
+SIDE = 144
 
 
 def true_maps(shown: Rendered) -> tuple[BoltMaps, float]:
