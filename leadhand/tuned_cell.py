@@ -77,9 +77,15 @@ def end_cell(cell: SimulatedCell) -> None:
 
 def bring_history(connection: Connection, cell: SimulatedCell, now_us: int, trials: int = _FIRST_TRIALS) -> None:
     """Store window, accepted recipe and trials of a cell as of the days before; nothing where it has trials already."""
-    target, start = cell.target, dict(cell.facts["start"])
-    if read_trials(connection, target, 1):
+    if read_trials(connection, cell.target, 1):
         return
+    # seen by others when it is whole: an optimizer at work proposes from then on
+    with connection.transaction():
+        _bring(connection, cell, now_us, trials)
+
+
+def _bring(connection: Connection, cell: SimulatedCell, now_us: int, trials: int) -> None:
+    target, start = cell.target, dict(cell.facts["start"])
     begun = now_us - trials * _TRIAL_US
     before = read_window_text(connection) or ""
     if f'program = "{target.program}"' not in before:

@@ -255,10 +255,16 @@ def _safety(found: ProposalView, t: Texts) -> Component:
     rows = []
     for each in found.safety:
         unit = "" if each.unit == "1" else unit_words(each.unit)
-        limits = f"{'' if each.low is None else f'≥ {each.low:g}'} {'' if each.high is None else f'≤ {each.high:g}'}".strip()
+        limits = _limits(each.low, each.high)
         span = f"{drawn.number(each.expected.low)} … {drawn.number(each.expected.high)} {unit}"
         rows.append([each.name, span, f"{limits} {unit}", safety_bar(each, f"{each.name}: {span}, {limits}")])
     return table(heads, rows, caption=t("Qualities"))
+
+
+def _limits(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} … {high:g}"
+    return f"≤ {high:g}" if low is None else f"≥ {low:g}"
 
 
 def _decide(one: TuningView, found: ProposalView, context: PageContext, t: Texts) -> list[Component]:
