@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.optimizer_rules import OptimizerPlan
 from plant.reported_operations import Visit, VisitFacts, history_of, reported, visits
 from storage.database import Connection
 from storage.operation_history import Written, write_history
 from storage.optimizer_watch import read_mark, write_mark
+from storage.process_networks import network_version, read_network
 from storage.reported_operations import read_visit_facts
 from storage.states import read_intervals, read_pieces, read_states_now
 
@@ -20,8 +22,34 @@ AT_ONCE_US: Final = _HOUR_US // 2
 """So much is looked at in one call: power is averaged over its samples."""
 _LONGEST_US: Final = 24 * _HOUR_US
 """A part that is longer than this on one equipment is not an operation but something left lying."""
+_LOOK_SECONDS: Final = 30.0
 _SETTLE_US: Final = 120_000_000
 """For so long after its end a visit waits for counters, verdicts and pictures that belong to it."""
+
+
+class Reporting:
+    """Looks now and then for operations that the plant finished."""
+
+    def __init__(self, plan: OptimizerPlan, clock: Clock) -> None:
+        self._plan = plan
+        self._clock = clock
+        self._due = 0.0
+        self._version = 0
+        self._operations: dict[str, str] = {}
+
+    def step(self, connection: Connection) -> bool:
+        """Keep what was finished, a piece at a time; return whether more waits. Nothing to do where the settings name no ``performs``."""
+        if not self._plan.performs or self._clock.monotonic() < self._due:
+            return False
+        version = network_version(connection)
+        if version != self._version:
+            stored = read_network(connection)
+            self._operations = {} if stored is None else {a.id: a.operation for a in stored.network.alternatives}
+            self._version = version
+        if take_reported(connection, self._plan, self._operations, self._clock.now_us()) is not None:
+            return True
+        self._due = self._clock.monotonic() + _LOOK_SECONDS
+        return False
 
 
 def take_reported(

@@ -12,6 +12,7 @@ from optimizer.advice import Circumstances, advise
 from optimizer.inbox import Inbox
 from optimizer.knowledge import Basis, Knowledge, basis_of
 from optimizer.learning import Learning
+from optimizer.reporting import Reporting
 from optimizer.tuning_pass import tuning_pass
 from optimizer.watching import Watching
 from plant.clock import Clock
@@ -52,6 +53,7 @@ class Worker:
         self._advising: tuple[Job, list[str], int] | None = None
         self._watching = Watching(clock)
         self._inbox = None if plan.inbox is None else Inbox(plan.inbox)
+        self._reporting = Reporting(plan, clock)
         self._expire_due = 0.0
         self._log = structlog.get_logger(process="optimizer")
 
@@ -78,6 +80,7 @@ class Worker:
         tuning_pass(connection, self._clock.now_us())
         more = self._advise(connection)
         more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
+        more |= self._reporting.step(connection)
         return self._watch(connection) or more
 
     def _watch(self, connection: Connection) -> bool:

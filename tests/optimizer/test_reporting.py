@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from optimizer.reporting import take_reported
+from optimizer.reporting import Reporting, take_reported
+from plant.clock import SystemClock
 from plant.equipment import EquipmentId
+from plant.network_file import network_of
 from plant.oee import Made
 from plant.optimizer_rules import OptimizerPlan, Performs
 from plant.reported_operations import VisitFacts, history_of, reported, visits
@@ -22,7 +24,9 @@ from plant.states import EquipmentState, OperationMode, StateInterval
 from storage.catalogue import register_site
 from storage.database import Connection, connect
 from storage.operation_history import read_history
+from storage.process_networks import write_network
 from storage.states import add_states
+from tests.plant.route_examples import small_network
 from tests.storage.small_plant import MINUTE, SECOND, Shipper, an_hour_ago, samples_of
 
 ROBOT = EquipmentId("acme/north/line/cell/robot")
@@ -165,3 +169,16 @@ def test_what_the_states_do_not_reach_yet_is_taken_later(connection: Connection)
 def test_settings_that_name_nobody_take_nothing(connection: Connection) -> None:
     assert take_reported(connection, replace(PLAN, performs=()), OPERATIONS, START + 43 * MINUTE) is None
     assert take_reported(connection, PLAN, {"other": "weld"}, START + 43 * MINUTE) is None
+
+
+def test_a_worker_takes_what_was_reported_where_the_network_knows_the_alternative(connection: Connection) -> None:
+    told = small_network()
+    told["operations"][1]["alternatives"][0]["id"] = "weld-r1-P1"
+    told["rules"], told["routes"], told["current"] = [], [], {}
+    write_network(connection, network_of(told), actor="test", now_us=START)
+    reporting = Reporting(PLAN, SystemClock())
+    assert reporting.step(connection)
+    while reporting.step(connection):
+        pass
+    history, _ = read_history(connection, named=True)
+    assert history.serials == ("SN-1",)
