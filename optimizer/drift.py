@@ -29,6 +29,11 @@ _MOST = 2.5
 """A score counts as no more: one delay of hours is no drift."""
 _SHRINK = 2.0
 """Rows that say 'no change' are put beside those that tell it."""
+_SETTLED = 60
+"""Operations after which a new level is as sharp as it needs to be."""
+_WORTH_TELLING = 0.015
+_AT_ONCE = 5
+"""So many operations are between one correction of a new level and the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class Sum:
         usual = self.weight / max(1, self.rows)
         return self.weighted / (self.weight + _SHRINK * usual) if self.weight else 0.0
 
+    def levelled(self, by: float) -> Sum:
+        """The same rows, seen from a level that moved."""
+        return Sum(0.0, self.rows, self.weight, self.weighted - by * self.weight)
+
+    def joined(self, residual: float, weight: float) -> Sum:
+        """The same with one more row."""
+        return Sum(self.score, self.rows + 1, self.weight + weight, self.weighted + weight * residual)
+
 
 @dataclass(frozen=True, slots=True)
 class DriftWatch:
@@ -60,6 +73,8 @@ class DriftWatch:
 
     slower: Mapping[str, Sum] = field(default_factory=dict)
     faster: Mapping[str, Sum] = field(default_factory=dict)
+    settling: Mapping[str, Sum] = field(default_factory=dict)
+    """What changed lately: its new level is made sharper by the next operations."""
     own: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
     """By product and alternative: what is its own (mean, variance), as learned since the training."""
 
@@ -91,7 +106,7 @@ def followed(
         return watch, predictor, ()
     asked, product = np.unique(rows.product, return_inverse=True)
     expected = predictor.log_durations(products.take(asked.astype(np.intp)))
-    slower, faster, own = dict(watch.slower), dict(watch.faster), dict(watch.own)
+    slower, faster, settling, own = dict(watch.slower), dict(watch.faster), dict(watch.settling), dict(watch.own)
     changes: list[LevelChange] = []
     shifts = predictor.shifts.copy()
     members = {unit: [a for a in network.alternatives if a.work_unit == unit] for unit in {a.work_unit for a in network.alternatives}}
@@ -112,31 +127,43 @@ def followed(
         for name in (f"unit {alternative.work_unit}", f"alternative {alternative.id}"):
             slower[name] = slower.get(name, Sum()).after(score, told, 1.0 / spread**2, 1.0)
             faster[name] = faster.get(name, Sum()).after(score, told, 1.0 / spread**2, -1.0)
-        over = [
-            (name, sums[name]) for name in (f"unit {alternative.work_unit}", f"alternative {alternative.id}") for sums in (slower, faster)
-        ]
-        reached = next(((name, found) for name, found in over if found.score > BOUND), None)
+        names = (f"unit {alternative.work_unit}", f"alternative {alternative.id}")
+        reached = next(((name, sums[name]) for name in names for sums in (slower, faster) if sums[name].score > BOUND), None)
+        if reached is None:
+            reached = _settled(settling, names, told, 1.0 / spread**2)
         if reached is None:
             continue
         name, found = reached
         hit = members[alternative.work_unit] if name.startswith("unit ") else [alternative]
+        by = found.moved
         changes.append(
-            LevelChange(
-                alternative.work_unit, tuple(a.id for a in hit), float(np.expm1(found.moved)), found.rows, int(rows.started_us[row])
-            )
+            LevelChange(alternative.work_unit, tuple(a.id for a in hit), float(np.expm1(by)), found.rows, int(rows.started_us[row]))
         )
+        settling[name] = found.levelled(by)
         for one in hit:
-            shifts[network.positions[one.id]] += found.moved
-            slower.pop(f"alternative {one.id}", None)
-            faster.pop(f"alternative {one.id}", None)
-        slower.pop(f"unit {alternative.work_unit}", None)
-        faster.pop(f"unit {alternative.work_unit}", None)
+            shifts[network.positions[one.id]] += by
+        for gone in (f"unit {alternative.work_unit}", *(f"alternative {one.id}" for one in hit)):
+            slower.pop(gone, None)
+            faster.pop(gone, None)
         # What was thought the products' own, since it began, was partly the machine's.
         ids = {one.id for one in hit}
         own = {key: value for key, value in own.items() if key[1] not in ids}
     moved_by = {name: float(by) for name, by in zip(predictor.alternatives, shifts - predictor.shifts, strict=True) if by}
     after = predictor.shifted(moved_by) if moved_by else predictor
-    return DriftWatch(slower, faster, own), after, tuple(changes)
+    return DriftWatch(slower, faster, settling, own), after, tuple(changes)
+
+
+def _settled(settling: dict[str, Sum], names: tuple[str, ...], residual: float, weight: float) -> tuple[str, Sum] | None:
+    """Join a row to the levels that changed lately; return one that is to be corrected."""
+    for name in names:
+        if name not in settling:
+            continue
+        found = settling[name] = settling[name].joined(residual, weight)
+        if found.rows > _SETTLED:
+            del settling[name]
+        elif found.rows % _AT_ONCE == 0 and abs(found.moved) > _WORTH_TELLING:
+            return name, found
+    return None
 
 
 def _learned(known: float, unsure: float, missed: float, noise: float) -> tuple[float, float]:

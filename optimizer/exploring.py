@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_USED = 0.9
+"""The rest of a budget is held back for what the prediction of the known ways misses."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExplorationRules:
@@ -26,6 +29,8 @@ class ExplorationRules:
     """How much more all orders together may cost at most, for sure."""
     order_share: float = 0.02
     """How many of the orders may try something."""
+    reckoned_factor: float = 3.0
+    """A trial is reckoned to cost at least so many times the known way, whatever is predicted: nobody has seen it work."""
     first_orders: int = 50
     """Before so many orders nothing is tried: there is no budget yet."""
 
@@ -42,6 +47,8 @@ class ExplorationLedger:
     """By how much trials that are done cost more (below 0: less) than the known ways would have."""
     at_risk: float = 0.0
     """By how much trials that are not measured yet may cost more, at their upper bounds."""
+    surprise: float = 1.0
+    """The most that a trial cost, in its upper bound: later trials are reckoned so much dearer."""
 
     def ordered(self, baseline: float) -> ExplorationLedger:
         """The ledger after an order by the known ways."""
@@ -55,7 +62,12 @@ class ExplorationLedger:
 
     def measured(self, baseline: float, upper: float, cost: float) -> ExplorationLedger:
         """The ledger when a trial's cost is known."""
-        return replace(self, at_risk=self.at_risk - (upper - baseline), overspent=self.overspent + cost - baseline)
+        return replace(
+            self,
+            at_risk=self.at_risk - (upper - baseline),
+            overspent=self.overspent + cost - baseline,
+            surprise=max(self.surprise, cost / upper),
+        )
 
 
 class NoTrial(StrEnum):
@@ -109,13 +121,14 @@ def trial_of(
     if ledger.tried + 1 > rules.order_share * (ledger.orders + 1):
         return NoTrial.ENOUGH_ORDERS_TRY
     baseline = float(mean[known])
-    hopeful = np.flatnonzero(candidates.astype(bool) & np.isfinite(high) & (low < baseline))
+    reckoned = ledger.surprise * np.maximum(high, rules.reckoned_factor * baseline)
+    hopeful = np.flatnonzero(candidates.astype(bool) & np.isfinite(reckoned) & (low < baseline))
     hopeful = hopeful[hopeful != known]
     if not len(hopeful):
         return NoTrial.NOTHING_TO_TRY
-    room = rules.cost_share * (ledger.baseline + baseline) - max(0.0, ledger.overspent) - ledger.at_risk
-    cheap = hopeful[high[hopeful] - baseline <= room]
+    room = _USED * rules.cost_share * (ledger.baseline + baseline) - max(0.0, ledger.overspent) - ledger.at_risk
+    cheap = hopeful[reckoned[hopeful] - baseline <= room]
     if not len(cheap):
         return NoTrial.TOO_DEAR
     best = int(cheap[np.argmin(low[cheap])])
-    return Trial(best, baseline, float(high[best]))
+    return Trial(best, baseline, float(reckoned[best]))

@@ -3,7 +3,7 @@ import pytest
 
 from optimizer.exploring import ExplorationLedger, ExplorationRules, Explored, NoTrial, Trial, trial_of
 
-ON = ExplorationRules(enabled=True, cost_share=0.01, order_share=0.05, first_orders=20)
+ON = ExplorationRules(enabled=True, cost_share=0.01, order_share=0.05, first_orders=20, reckoned_factor=1.0)
 
 
 def asked(rules: ExplorationRules, ledger: ExplorationLedger, *, high: float = 130.0, low: float = 80.0, due: bool = False) -> Explored:
@@ -43,6 +43,19 @@ def test_a_budget_grows_with_orders_before_anything_is_tried() -> None:
 
 def test_what_cannot_be_better_is_not_tried() -> None:
     assert asked(ON, after(1000), low=101.0) is NoTrial.NOTHING_TO_TRY
+
+
+def test_what_nobody_saw_work_is_reckoned_dear_whatever_is_predicted() -> None:
+    careful = ExplorationRules(enabled=True)
+    assert asked(careful, after(100), high=104.0) is NoTrial.TOO_DEAR
+    assert asked(careful, after(250), high=104.0) == Trial(2, 100.0, 300.0)
+
+
+def test_after_a_bad_surprise_trials_are_reckoned_dearer() -> None:
+    ledger = after(1000).begun(100.0, 130.0).measured(100.0, 130.0, 260.0)
+    found = asked(ON, ledger)
+    assert isinstance(found, Trial)
+    assert found.upper == 260.0
 
 
 @pytest.mark.parametrize("truth", [90.0, 128.0])
