@@ -132,9 +132,9 @@ def gain_interval(expected: Expected, costs: AlternativeCosts, new: Sequence[int
 
 
 def _of_draws(mean: float, drawn: Floats) -> Estimate:
-    """Return an interval of draws, moved so that they are about the expected value."""
+    """Return an interval of draws, moved so that they are about the expected value; a few far out do not lift it off that value."""
     low, high = _WIDER * np.quantile(drawn - drawn.mean(), [_LOW, _HIGH])
-    return Estimate(mean, mean + float(low), mean + float(high))
+    return Estimate(mean, mean + min(float(low), 0.0), mean + max(float(high), 0.0))
 
 
 def _width(parts: Floats, together: float) -> float:

@@ -34,6 +34,7 @@ def test_no_route_of_the_network_beats_one_that_is_shown(seed: int, operations: 
     assert shown[0] == ("recommended", best.positions)
     assert len(shown) <= MOST_POINTS
     assert len({label for label, _ in shown}) == len(shown)
+    assert len({frozenset(positions) for _, positions in shown}) == len(shown)
     assert all(keeps_ties(graph, positions) for _, positions in shown)
     columns = (cost, minutes, measures.loss, energy)
     sums = {route: tuple(math.fsum(column[list(route)]) for column in columns) for route in routes}

@@ -165,6 +165,24 @@ def test_a_new_product_is_compared_with_the_best_measured_route_of_the_nearest_p
     assert said.nearest_products[0].rows == 160
 
 
+def test_a_product_is_not_its_own_nearest() -> None:
+    shop = network()
+
+    assert [one.product for one in recommend(known(shop), asked(shop, product("a", 15.0))).nearest_products] == ["b"]
+
+
+def test_a_few_draws_far_out_do_not_lift_an_interval_off_its_value() -> None:
+    shop = network()
+    costs = np.array([_cost(one.id) for one in shop.alternatives])
+    drawn = np.repeat(costs[None, :], 200, axis=0) + np.random.default_rng(1).normal(0, 0.1, (200, len(costs)))
+    drawn[:2] += 1e6
+
+    said = recommend(known(shop), asked(shop, what=replace(expected(shop), draws=drawn)))
+
+    assert said.predicted is not None
+    assert said.predicted.cost.low <= said.predicted.cost.mean <= said.predicted.cost.high
+
+
 def test_a_nearest_product_whose_route_this_one_may_not_take_is_passed_over() -> None:
     shop = network()
 
@@ -338,6 +356,7 @@ def test_a_route_that_a_rule_or_window_forbids_is_found_out_before_it_leaves() -
     assert "rule 'thick' forbids 'laser'" in "; ".join(route_faults(network(), product(thickness=21.0), route, {}))
     assert "outside of its process window" in "; ".join(route_faults(network(), product(), route, {"robot": "current_a too high"}))
     assert not route_faults(network(), product(), route, {})
+    assert not route_faults(network(), product(thickness=20.0), route, {})
 
 
 def _faults(said: Recommendation) -> str:
