@@ -68,8 +68,9 @@ def read_history(
 ) -> OperationHistory:
     """Return the operations of a file, coded by ``products.ids`` and the network's alternatives; of Parquet, millions fit.
 
-    ``names``: keep the names of orders and serials, not only which rows belong together. ``known_only``: rows of products and alternatives
-    that are not known are left out in silence, where an old history is longer than what is asked about. ``problems`` as for products.
+    ``names``: keep orders and serials by name; without, only which rows are of one order is kept. ``known_only``: rows of products and
+    alternatives that are not known are left out in silence, where an old history is longer than what is asked about. ``problems``: as for
+    products.
     """
     found: list[RowProblem] = []
     reader = HistoryReader(network, products, names=names, known_only=known_only)

@@ -73,10 +73,9 @@ class HistoryReader:
         alternatives = tuple(a.id for a in self._network.alternatives)
         if not self._lengths:
             return empty_history(self._products.ids, alternatives)
-        columns = {name: _joined(self._columns, name) for name in list(self._columns)}
-        for name in ("order", "serial"):
-            if name in columns and not self._names:
-                columns[name] = _numbered(columns[name])
+        # marks first: to number them takes the most room
+        names = sorted(self._columns, key=lambda name: name != "order")
+        columns = {name: _joined(self._columns, name, numbered=name == "order" and not self._names) for name in names}
         parameters = {name: np.concatenate(parts) for name, parts in self._parameters.items()}
         orders, serials, deciders = (tuple(self._vocabularies[name]) for name in ("order", "serial", "decided_by"))
         return operation_history(
@@ -101,9 +100,10 @@ class HistoryReader:
         wrong["operation"].append((other, "is not the operation of this row's alternative"))
         columns: dict[str, npt.NDArray[Any]] = {"product": product, "alternative": alternative}
         for name in ("order", "serial"):
-            if name in part.columns:
-                cells = part.columns[name]
-                columns[name] = table_cells.grown_codes(cells, self._vocabularies[name]) if self._names else table_cells.marks(cells)
+            if name in part.columns and self._names:
+                columns[name] = table_cells.grown_codes(part.columns[name], self._vocabularies[name])
+        if "order" in part.columns and not self._names:
+            columns["order"] = table_cells.marks(part.columns["order"])
         if "decided_by" in part.columns:
             columns["decided_by"] = table_cells.grown_codes(part.columns["decided_by"], self._vocabularies["decided_by"])
         return columns, left_out
@@ -147,14 +147,18 @@ class HistoryReader:
             self._parameters.setdefault(name, []).append(column[good])
 
 
-def _joined(columns: dict[str, list[npt.NDArray[Any]]], name: str) -> npt.NDArray[Any]:
+def _joined(columns: dict[str, list[npt.NDArray[Any]]], name: str, *, numbered: bool) -> npt.NDArray[Any]:
     """Parts are given free as they are joined: two copies of one column at most are there at once."""
     parts = columns.pop(name)
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    parts.clear()
+    return _numbered(joined) if numbered else joined
 
 
 def _numbered(marks: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Return small numbers for marks; NOT_TOLD where a mark is 0."""
-    known, at = np.unique(marks, return_inverse=True)
-    numbered = at.ravel().astype(np.int32)
-    return numbered if not len(known) or known[0] != 0 else np.where(marks == 0, NOT_TOLD, numbered - 1).astype(np.int32)
+    known = np.unique(marks)
+    numbered = np.searchsorted(known, marks).astype(np.int32)
+    if len(known) and known[0] == 0:
+        numbered -= 1
+    return np.asarray(np.where(marks == 0, np.int32(NOT_TOLD), numbered), np.int32)

@@ -21,7 +21,7 @@ Cells: TypeAlias = "pa.Array | Sequence[object]"
 
 ENDINGS: Final = (".csv", ".xlsx", ".parquet")
 _PART_ROWS: Final = 100_000
-_BATCH_ROWS: Final = 500_000
+_BATCH_ROWS: Final = 200_000
 _LONGEST_CELL: Final = 100_000
 
 
@@ -60,7 +60,7 @@ def open_table(path: Path, problems: list[RowProblem]) -> Iterator[Table]:
         raise SettingsError(f"{path}: give a table as .csv, .xlsx or .parquet")
     try:
         if ending == ".parquet":
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
                 yield Table(tuple(file.schema_arrow.names), _parquet_parts(file))
         elif ending == ".csv":
             with path.open(encoding="utf-8-sig", newline="") as lines:
