@@ -70,4 +70,7 @@ def read_drifts(connection: Connection, *, only_open: bool = False, most: int = 
             "WHERE NOT %s OR ended_time IS NULL ORDER BY found_time DESC LIMIT %s",
             [only_open, most],
         ).fetchall()
-    return [Drift(*row[:3], micros(row[3]), *row[4:6], None if row[6] is None else micros(row[6])) for row in rows]
+    return [
+        Drift(alternative, measure, version, micros(found), ratio, count, None if ended is None else micros(ended))
+        for alternative, measure, version, found, ratio, count, ended in rows
+    ]
