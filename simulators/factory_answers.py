@@ -6,7 +6,6 @@ Any maker's file will do: per product an answer and a route; intervals, gains an
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Final
 from plant.errors import SettingsError
 
 FORMAT: Final = "recommendations/1"
+_LARGEST: Final = 1e300
 ANSWERS: Final = ("recommended", "keep_current", "not_enough_evidence")
 
 
@@ -121,7 +121,7 @@ def _intervals(told: object, place: str, alternatives: Collection[str], problems
 
 
 def _finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -_LARGEST < value < _LARGEST
 
 
 class Checker:

@@ -242,8 +242,9 @@ def test_what_is_wrong_with_products_is_told(tmp_path: Path, change: Callable[[s
     assert any(said in problem for problem in told.value.problems), told.value.problems
 
 
-def test_too_many_rows_for_excel_are_refused_before_they_are_written(tmp_path: Path) -> None:
-    products = _products(tmp_path)
-    much = _history(products).take(np.zeros(600_000, np.intp))
+def test_too_many_rows_for_excel_are_refused_before_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.files._SHEET_ROWS", 7)
+    history = _history(_products(tmp_path))
     with pytest.raises(SettingsError, match="more than a sheet of Excel holds"):
-        write_history(tmp_path / "h.xlsx", [much, much], NETWORK)
+        write_history(tmp_path / "h.xlsx", [history, history], NETWORK)
+    assert not (tmp_path / "h.xlsx").exists()
