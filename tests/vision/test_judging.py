@@ -65,6 +65,13 @@ def test_without_a_model_every_weld_is_not_decidable(tmp_path: Path, connection:
     assert {one.inspection.reasons[0].code for one in stored} == {"no_model"}
 
 
+def woven(pixels: Pixels) -> Pixels:
+    """Return what a damaged table of a JPEG makes of a part: every second row stands out."""
+    made = pixels.copy()
+    made[48:112:2, 48:144] = 255 - made[48:112:2, 48:144] // 2
+    return made
+
+
 def torn(pixels: Pixels) -> Pixels:
     """Return a picture as a JPEG shows it whose data are damaged near its middle: all behind the damage is brighter."""
     behind = np.zeros(pixels.shape[:2], np.int16)
@@ -81,6 +88,7 @@ def torn(pixels: Pixels) -> Pixels:
         (lambda pixels: np.clip(pixels.astype(int) + 200, 0, 255).astype(np.uint8), "overexposed"),
         (lambda pixels: np.full_like(pixels, pixels.mean()), "blurred"),
         (torn, "torn"),
+        (woven, "torn"),
     ],
 )
 def test_a_poor_picture_is_not_decidable_and_its_model_is_not_asked(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,10 +17,11 @@ from plant.errors import Rejected
 from plant.inspections import Decision, frame_hash
 from plant.settings_seams import SeamSettings
 from plant.weld_limits import judge_imperfection, most_pore_mm
-from vision.assessing import evaluate_detector
+from vision.assessing import Looked, evaluate_detector, fixed_on
 from vision.deciding import choose_limits, decide
 from vision.detections import Detections, no_detections, overlap, strongest
 from vision.evaluating import Compared, Share, average_precision, detector_figures
+from vision.familiarity import MOST_STRANGE, colour_distance, colour_statistics, learn_colours
 from vision.frames import Frame, Pixels
 from vision.labelled import LabelledSet, folds, read_labelled
 from vision.onnx_models import letterbox, load_model, read_sheet
@@ -75,6 +77,30 @@ def test_each_true_box_is_found_once() -> None:
     assert (first.recall.hits, first.recall.of, first.precision.of) == (1, 1, 2)
     assert first.f1 == pytest.approx(2 / 3)
     assert figures.map50 == first.ap50  # a class without labels counts in no mean
+
+
+def test_how_much_boxes_may_overlap_is_fixed_on_pictures_held_out() -> None:
+    draws = np.random.default_rng(2)
+    looked = []
+    for _ in range(12):
+        left = float(draws.integers(0, 40))
+        twice = boxes((left, 0, left + 20, 20, 0.9, 0), (left + 8, 0, left + 28, 20, 0.8, 0))  # they share .43 of what both cover
+        looked.append(Looked(twice, np.array([[left, 0, left + 20, 20]], np.float32), np.array([0]), None))
+    fixed = fixed_on(looked, 1, None)
+    assert fixed.most_overlap < 0.43
+    assert len(looked[0].thinned(fixed.most_overlap).found) == 1
+    both = [replace(one, true_xyxy=one.found.xyxy, true_class=one.found.class_id) for one in looked]
+    assert fixed_on(both, 1, None).most_overlap > 0.42, "where things do stand so near, both stay"
+
+
+def test_colours_that_no_picture_had_are_far_from_the_known_ones() -> None:
+    draws = np.random.default_rng(4)
+    grey = [cv2.resize(draws.integers(60, 160, (8, 8, 1), np.uint8), (64, 64))[..., None].repeat(3, axis=2) for _ in range(9)]
+    known = learn_colours(np.stack([colour_statistics(one) for one in grey]))
+    pink = grey[0].copy()
+    pink[20:] = np.clip(pink[20:] + np.array([0, -60, 90], np.int16), 0, 255).astype(np.uint8)
+    brighter = np.clip(grey[1].astype(np.int16) + 40, 0, 255).astype(np.uint8)
+    assert colour_distance(known, colour_statistics(brighter)) < MOST_STRANGE < colour_distance(known, colour_statistics(pink))
 
 
 def test_silence_is_not_ok() -> None:
