@@ -27,8 +27,8 @@ _GROUP_COLUMNS: Final = ("near_duplicate_cluster", "cluster", "group")
 _MOST_TOLD: Final = 20
 _LEAST_SIDE: Final = 1e-4
 """Share of a picture; a box is not narrower."""
-_SLACK: Final = 0.01
-"""How far a label may reach beyond its picture, as a share of it: hand-drawn ones do; it is cut off there."""
+_INSIDE: Final = 0.5
+"""Share of a label that lies in its picture: hand-drawn ones reach beyond, and are cut off there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,9 +158,10 @@ def _row(line: str, place: str) -> tuple[int, tuple[float, float, float, float]]
         corners = np.concatenate((points.min(axis=0), points.max(axis=0)))
     else:
         raise Rejected(f"{place} has {len(numbers)} numbers; a box has 4, a polygon 6 or more")
-    if (corners < -_SLACK).any() or (corners > 1 + _SLACK).any():
-        raise Rejected(f"{place} lies outside its picture")
     left, top, right, bottom = np.clip(corners, 0, 1).tolist()
+    whole = float((corners[2] - corners[0]) * (corners[3] - corners[1]))
+    if corners[0] < corners[2] and corners[1] < corners[3] and (right - left) * (bottom - top) < _INSIDE * whole:
+        raise Rejected(f"{place} lies outside its picture")
     if right - left < _LEAST_SIDE or bottom - top < _LEAST_SIDE:
         raise Rejected(f"{place} has no area")
     return class_id, (left, top, right, bottom)

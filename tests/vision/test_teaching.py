@@ -23,7 +23,7 @@ from vision.detections import Detections, no_detections, overlap, strongest
 from vision.evaluating import Compared, Share, average_precision, detector_figures
 from vision.familiarity import MOST_STRANGE, colour_distance, colour_statistics, learn_colours
 from vision.frames import Frame, Pixels
-from vision.labelled import LabelledSet, folds, read_labelled
+from vision.labelled import LabelledSet, folds, read_labelled, read_truth
 from vision.onnx_models import letterbox, load_model, read_sheet
 from vision.presence import evaluate_presence, load_presence, train_presence
 from vision.training import KNOWN_STARTS, allow
@@ -161,6 +161,16 @@ def test_a_picture_that_would_be_left_out_stops_a_training(tmp_path: Path) -> No
         read_labelled(tmp_path)
     for name in ("1.png", "2.png", "other.txt"):
         assert name in str(told.value)
+
+
+def test_a_label_that_reaches_beyond_its_picture_is_cut_off_and_one_outside_stops_a_training(tmp_path: Path) -> None:
+    label = tmp_path / "a.txt"
+    label.write_text("0 0.05 0.5 0.2 0.2\n")
+    assert read_truth(label).xyxy[0] == pytest.approx([0.0, 0.4, 0.15, 0.6])
+    for outside in ("0 -0.05 0.5 0.2 0.2", "0 320 240 40 40"):
+        label.write_text(f"{outside}\n")
+        with pytest.raises(Rejected, match="outside its picture"):
+            read_truth(label)
 
 
 def test_nearly_equal_pictures_stand_on_one_side_of_every_split(tmp_path: Path) -> None:
