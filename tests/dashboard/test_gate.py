@@ -96,10 +96,11 @@ def test_each_callback_serves_who_may_and_nobody_else(dashboard: RunningDashboar
     declared = {callback.output: callback.role for callback in _built(dashboard).pages.declared}
     assert {Role.VIEWER, Role.ENGINEER, Role.ADMIN} <= set(declared.values())
     wrong = []
+    calls = _empty_calls(dashboard)
     for who in (None, *Role):
         with dashboard.client(who) as client:
             for output, needed in declared.items():
-                status = client.post(_CALLBACK, json=_empty_call(dashboard, output)).status_code
+                status = client.post(_CALLBACK, json=calls[output]).status_code
                 expected = (
                     {401} if who is None else {403} if not who.includes(needed) else {200, 204, 500}
                 )  # empty inputs may be too little
@@ -130,8 +131,16 @@ def _built(dashboard: RunningDashboard) -> Server:
 
 
 def _empty_call(dashboard: RunningDashboard, output: str) -> dict[str, Any]:
+    return _empty_calls(dashboard)[output]
+
+
+def _empty_calls(dashboard: RunningDashboard) -> dict[str, dict[str, Any]]:
     with dashboard.client(Role.VIEWER) as client:
-        told = next(c for c in client.get("/_dash-dependencies").json() if c["output"] == output)
+        return {told["output"]: _call_of(told) for told in client.get("/_dash-dependencies").json()}
+
+
+def _call_of(told: dict[str, Any]) -> dict[str, Any]:
+    output = told["output"]
     names = [name.split("@")[0].rpartition(".") for name in output.strip(".").split("...")]
     outputs = [{"id": name, "property": key} for name, _, key in names]
     return {
