@@ -21,9 +21,11 @@ Ints = NDArray[np.int64]
 
 LEVEL, NUMBERS, CATEGORIES, FAMILIES, SQUARES, PRODUCTS, BENDS = range(7)
 GROUPS = 7
-_MOST_CROSSED = 10
-"""Numbers of which products of two are made: with more, there are more columns than products."""
-_MOST_LEVELS = 30
+_MOST_CROSSED = 40
+"""Columns that are products of two: with more, there are more columns than products. The first numbers come first."""
+_MOST_BENT = 8
+"""Numbers that may have bends; with more of them, lines and squares are all."""
+_MOST_LEVELS = 12
 """Values of a category, and families, that get a column of their own: the most frequent."""
 _LEAST_SPREAD = 1e-9
 
@@ -67,7 +69,7 @@ class Basis:
         if len(self.families) > 1:
             parts.append(_indicators(products.families, self.families))
         parts.append(scaled**2 - 1.0)
-        crossed = scaled[:, :_MOST_CROSSED]
+        crossed = scaled[:, : _crossed(len(self.numbers), sum(part.shape[1] for part in chosen))]
         parts.extend(crossed[:, [a]] * crossed[:, [b]] for a, b in combinations(range(crossed.shape[1]), 2))
         parts.extend(part[:, [level]] * crossed for part in chosen for level in range(part.shape[1]))
         parts.extend(bend for scale, z, x in zip(self.numbers, scaled.T, given, strict=True) for bend in _bends(scale, z, x))
@@ -92,17 +94,18 @@ class Basis:
 
 def basis_of(products: ProductTable) -> Basis:
     """Return columns that fit these products; a number or category that is the same for all tells nothing and gets none."""
-    numbers = tuple(
-        _scale(feature.name, products.numbers[feature.name])
+    varied = [
+        feature.name
         for feature in products.features
         if feature.kind is FeatureKind.NUMBER and float(np.std(products.numbers[feature.name])) > _LEAST_SPREAD
-    )
+    ]
+    numbers = tuple(_scale(name, products.numbers[name], bent=len(varied) <= _MOST_BENT) for name in varied)
     categories = {
         feature.name: _levels(products.categories[feature.name]) for feature in products.features if feature.kind is FeatureKind.CATEGORY
     }
     families = _levels(products.families)
-    count, crossed = len(numbers), min(len(numbers), _MOST_CROSSED)
     levels = sum(len(of) for of in categories.values() if len(of) > 1)
+    count, crossed = len(numbers), _crossed(len(numbers), levels)
     bends = sum(len(scale.knots) + (scale.logarithm is not None) for scale in numbers)
     sizes = {
         LEVEL: 1,
@@ -116,13 +119,21 @@ def basis_of(products: ProductTable) -> Basis:
     return Basis(numbers, categories, families, np.repeat(list(sizes), list(sizes.values())).astype(np.int64))
 
 
-def _scale(name: str, values: Floats) -> Scale:
+def _crossed(numbers: int, levels: int) -> int:
+    """Return how many of the numbers are multiplied with each other and with each level of a category."""
+    crossed = numbers
+    while crossed and crossed * (crossed - 1) // 2 + crossed * levels > _MOST_CROSSED:
+        crossed -= 1
+    return crossed
+
+
+def _scale(name: str, values: Floats, *, bent: bool) -> Scale:
     mean, spread = float(values.mean()), float(values.std())
     scaled = (values - mean) / spread
     distinct = len(np.unique(values))
-    knots = tuple(float(knot) for knot in np.quantile(scaled, (1 / 3, 2 / 3))) if distinct >= 6 else ()
+    knots = tuple(float(knot) for knot in np.quantile(scaled, (1 / 3, 2 / 3))) if bent and distinct >= 6 else ()
     logarithm = None
-    if float(values.min()) > 0.0 and float(values.max()) > 3.0 * float(values.min()) and distinct >= 6:
+    if bent and float(values.min()) > 0.0 and float(values.max()) > 3.0 * float(values.min()) and distinct >= 6:
         logs = np.log(values)
         slope, level = np.polyfit(scaled, logs, 1)
         left = float(np.std(logs - level - slope * scaled))

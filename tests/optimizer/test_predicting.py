@@ -11,9 +11,9 @@ from optimizer.predicting import Predictor, train
 from optimizer.predictions import Evidence
 from optimizer.support import judged, support_of
 from plant.errors import Rejected
-from plant.operation_history import OperationHistory, empty_history
-from plant.process_network import ProcessNetwork
-from plant.products import ProductTable
+from plant.operation_history import OperationHistory, empty_history, operation_history
+from plant.process_network import Alternative, Operation, ProcessNetwork, Step
+from plant.products import FeatureDefinition, ProductTable
 from tests.optimizer.measured_shop import COUNTS, Shop, shop_products
 
 
@@ -213,3 +213,29 @@ def test_a_damaged_file_holds_no_predictor(predictor: Predictor, damage: str) ->
     damaged = {"cut": content[: len(content) // 2], "text": b"PK no zip", "empty": b""}[damage]
     with pytest.raises(Rejected, match="no predictor"):
         predictor_of(damaged)
+
+
+@pytest.mark.parametrize(
+    ("products", "numbers", "alternatives", "rows"), [(1, 2, 2, 50), (1, 2, 2, 1), (30, 0, 3, 300), (30, 3, 1, 300), (40, 14, 3, 600)]
+)
+def test_any_factory_can_be_learned_from(products: int, numbers: int, alternatives: int, rows: int) -> None:
+    random = np.random.default_rng(2)
+    features = tuple(FeatureDefinition(f"f{n}") for n in range(numbers))
+    operation = Operation("o", "welding", tuple(Alternative(f"a{n}", "o", "unit") for n in range(alternatives)))
+    network = ProcessNetwork("any", features, (operation,), Step("o"))
+    columns = {feature.name: random.standard_normal(products) for feature in features}
+    table = ProductTable(features, tuple(f"p{n}" for n in range(products)), ("one",) * products, columns, {})
+    done = {
+        "product": random.integers(0, products, rows),
+        "alternative": random.integers(0, alternatives, rows),
+        "started_us": np.full(rows, 1_760_000_000_000_000),
+        "duration_min": np.exp(3 + 0.1 * random.standard_normal(rows)),
+        "first_pass": np.ones(rows, bool),
+        "wear": np.zeros(rows),
+    }
+    predictor = train(network, table, operation_history(table.ids, [a.id for a in operation.alternatives], done), seed=1)
+    told = predictor.predict(table)
+    assert told.duration_min.mean == pytest.approx(np.exp(3.0), rel=0.4 if rows == 1 else 0.2)
+    assert (told.duration_min.low <= told.duration_min.mean).all()
+    assert (told.first_pass.mean > 0.5).all()
+    assert told.supported.any() == (products > 1)
