@@ -161,7 +161,7 @@ def _row(line: str, place: str) -> tuple[int, tuple[float, float, float, float]]
     left, top, right, bottom = np.clip(corners, 0, 1).tolist()
     whole = float((corners[2] - corners[0]) * (corners[3] - corners[1]))
     if corners[0] < corners[2] and corners[1] < corners[3] and (right - left) * (bottom - top) < _INSIDE * whole:
-        raise Rejected(f"{place} lies outside its picture")
+        raise Rejected(f"{place} lies outside its picture: take that line out")
     if right - left < _LEAST_SIDE or bottom - top < _LEAST_SIDE:
         raise Rejected(f"{place} has no area")
     return class_id, (left, top, right, bottom)

@@ -95,12 +95,17 @@ def test_how_much_boxes_may_overlap_is_fixed_on_pictures_held_out() -> None:
 
 def test_colours_that_no_picture_had_are_far_from_the_known_ones() -> None:
     draws = np.random.default_rng(4)
-    grey = [cv2.resize(draws.integers(60, 160, (8, 8, 1), np.uint8), (64, 64))[..., None].repeat(3, axis=2) for _ in range(9)]
+    plain = [np.asarray(cv2.resize(draws.integers(60, 160, (8, 8, 1), np.uint8), (64, 64)), np.uint8) for _ in range(9)]
+    grey = [one[..., None].repeat(3, axis=2) for one in plain]
     known = learn_colours(np.stack([colour_statistics(one) for one in grey]))
     pink = grey[0].copy()
     pink[20:] = np.clip(pink[20:] + np.array([0, -60, 90], np.int16), 0, 255).astype(np.uint8)
     brighter = np.clip(grey[1].astype(np.int16) + 40, 0, 255).astype(np.uint8)
-    assert colour_distance(known, colour_statistics(brighter)) < MOST_STRANGE < colour_distance(known, colour_statistics(pink))
+    assert (
+        colour_distance(known, colour_statistics(brighter))
+        < MOST_STRANGE
+        < colour_distance(known, colour_statistics(np.asarray(pink, np.uint8)))
+    )
 
 
 def test_silence_is_not_ok() -> None:
