@@ -26,7 +26,7 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import VERSION, BoltTruth, Scene, crop_scene, render, view_scene
 from vision.bolt_circle import CameraLens, CircleDrawing
 from vision.bolt_maps import MODEL_FILE, BoltNet
-from vision.bolts import BoltView, LookedAt, located, look_at_bolts
+from vision.bolts import BoltView, LookedAt, clear_bolts, located, look_at_bolts
 from vision.frames import Pixels
 from vision.onnx_models import load_maps
 
@@ -154,12 +154,19 @@ def _repeated(net: BoltNet, first: int) -> bool:
             for one in looks
             if one is not None and one.looked is not None and one.looked.reading.mark is not None
         ]
-        if len(angles) == 4 and all(one is not None and one.decision is not Decision.NOT_DECIDABLE for one in looks):
+        if len(angles) == 4 and all(_angle_judged(one) for one in looks):
             spreads.append(float(np.var(angles, ddof=1)))
         seed += 1
     grr = 100 * 6 * float(np.sqrt(np.mean(spreads))) / 10 if spreads else np.inf
     print(f"repeatability, {len(spreads)} bolts looked at 4 times: {grr:.1f} %GRR of 10 degrees (6 sigma; must < 10)")
     return grr < 10
+
+
+def _angle_judged(one: Seen | None) -> bool:
+    """Return whether a bolt's angle was read and held against its limit."""
+    reading = one.looked.reading if one is not None and one.looked is not None else None
+    codes = {reason.code for reason in reading.reasons} if reading is not None else {""}
+    return reading is not None and reading.mark is not None and codes <= {"bolt_turned", "bolt_turn_unsure"}
 
 
 def _positions(net: BoltNet, first: int, count: int) -> bool:
@@ -173,7 +180,7 @@ def _positions(net: BoltNet, first: int, count: int) -> bool:
             circle=CircleDrawing(scene.diameter_mm, scene.count),
             lens=CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored),
         )
-        looked = look_at_bolts(shown.pixels, net, view)
+        looked = clear_bolts(look_at_bolts(shown.pixels, net, view))
         if not looked or not shown.truths:
             refused += 1
             continue

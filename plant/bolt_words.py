@@ -20,6 +20,10 @@ BOLT_REASONS: Final = {
     "bolt_turned": "The nut is turned by {angle} degrees (+- {half}), {limit} at most.",
     "bolt_turn_unsure": "Perhaps the nut is turned: {angle} degrees (+- {half}), {limit} at most.",
     "circle_refused": "The bolt circle could not be located: {why}.",
+    "circle_no_nut": "The bolt circle could not be located: no nut was found.",
+    "circle_few_bolts": "The bolt circle could not be located: {found} bolts were found, {least} at least are needed.",
+    "circle_other": "The bolt circle could not be located: the bolts do not stand as {count} on a circle of {diameter} mm do.",
+    "circle_off": "The bolt circle could not be located: its bolts are {off} mm off, {limit} mm at most.",
     "simulated_only": "The model of bolts was validated on simulated pictures only.",
 }
 """Why a bolt is judged as it is."""

@@ -15,10 +15,19 @@ import numpy.typing as npt
 from scipy.optimize import least_squares
 
 from plant.errors import Rejected
+from plant.inspections import Reason
 
 Numbers = npt.NDArray[np.float64]
 
 FEWEST_BOLTS: Final = 4
+
+
+class CircleRefusedError(Rejected):
+    """The circle could not be located."""
+
+    def __init__(self, text: str, reason: Reason) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +84,8 @@ def locate(
     else the picture's middle, has the place ``nearest_place``. Raises Rejected where the circle does not fit.
     """
     if len(points_px) < FEWEST_BOLTS:
-        raise Rejected(f"{len(points_px)} bolts were found, {FEWEST_BOLTS} at least are needed to locate the circle")
+        reason = Reason("circle_few_bolts", {"found": len(points_px), "least": FEWEST_BOLTS})
+        raise CircleRefusedError(f"{len(points_px)} bolts were found, {FEWEST_BOLTS} at least are needed to locate the circle", reason)
     rays = straightened(points_px, lens)
     middle = int(np.argmin(np.hypot(*(points_px - np.array(nearest or lens.centre_px)).T)))
     best: tuple[float, Numbers, npt.NDArray[np.int64]] | None = None
@@ -89,7 +99,8 @@ def locate(
             if best is None or cost < best[0]:
                 best = (cost, fitted, steps)
     if best is None:
-        raise Rejected(f"the bolts do not stand as {drawing.count} on a circle of {drawing.diameter_mm:g} mm do")
+        reason = Reason("circle_other", {"count": drawing.count, "diameter": drawing.diameter_mm})
+        raise CircleRefusedError(f"the bolts do not stand as {drawing.count} on a circle of {drawing.diameter_mm:g} mm do", reason)
     return _posed(best[1], best[2], rays, drawing, lens, sigma_px, most_residual_mm)
 
 
@@ -182,7 +193,9 @@ def _posed(
     offset = found - nominal
     residual = float(np.sqrt((offset**2).sum(axis=1).mean()))
     if not np.isfinite(residual) or residual > most_mm:
-        raise Rejected(f"the circle does not fit: its bolts are {residual:.2f} mm off by root mean square, {most_mm:g} mm at most")
+        reason = Reason("circle_off", {"off": round(min(residual, 1e6), 2), "limit": most_mm})
+        text = f"the circle does not fit: its bolts are {residual:.2f} mm off by root mean square, {most_mm:g} mm at most"
+        raise CircleRefusedError(text, reason)
     covariance = _covariance(pose, rays, nominal, lens, max(sigma_px, _spread_px(pose, rays, nominal, lens)))
     return CirclePose(turn, shift, places, found, offset, covariance, residual)
 

@@ -9,12 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from plant.errors import Rejected
 from plant.inspections import Decision, Finding, Inspection, Reason, Subject, gravest
 from plant.settings_bolts import BoltCircleSettings
 from plant.settings_vision import FrameCheckSettings
 from vision import frame_checks
-from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, locate
+from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, CircleRefusedError, locate
 from vision.bolt_finding import BoltPlace, find_bolts
 from vision.bolt_maps import BoltMaps, MapSource, Window, cut, look_steadily
 from vision.bolt_paint import paint_by_colour
@@ -28,6 +27,7 @@ ANGLE_SIGMA_DEG: Final = 1.5
 """How far angles read with the shipped net are off, by renders that no figure is taken from; most of it is the nut's edges."""
 MOST_MISFIT: Final = 0.01
 """Where its hexagon fits worse, the angle was wrong by more than that."""
+_UNCLEAR: Final = frozenset({"bolt_unclear", "bolt_not_found", "bolt_small"})
 _HALF: Final = 1.8
 """Half the side of the window that a bolt is read in, in radii of its corners."""
 
@@ -93,8 +93,10 @@ class BoltInspector:
         if poor:
             return undecided(frame, self.subject, tuple(poor), self.model_sha256)
         looked = look_at_bolts(frame.pixels, self._net, view)
-        pose, told = located(looked, view, frame.pixels)
-        findings = tuple(_finding(each, pose, at, view) for at, each in enumerate(looked))
+        clear = clear_bolts(looked)
+        pose, told = located(clear, view, frame.pixels)
+        at = {id(each): place for place, each in enumerate(clear)}
+        findings = tuple(_finding(each, pose, at.get(id(each)), view) for each in looked)
         decision = gravest(finding.decision for finding in findings) if findings else Decision.NOT_DECIDABLE
         reasons = list(told) if findings else [Reason("no_bolts")]
         if view.bolts is not None and len(findings) < view.bolts:
@@ -137,13 +139,18 @@ def look_at_bolt(pixels: Pixels, place: BoltPlace, net: MapSource, view: BoltVie
     return LookedAt(place, window, reading)
 
 
+def clear_bolts(looked: list[LookedAt]) -> list[LookedAt]:
+    """Return the bolts that the circle is located by: what fits no hexagon may be no bolt, and tells nothing of the others."""
+    return [each for each in looked if not {reason.code for reason in each.reading.reasons} & _UNCLEAR]
+
+
 def located(looked: list[LookedAt], view: BoltView, pixels: Pixels) -> tuple[CirclePose | None, tuple[Reason, ...]]:
     """Return the circle's pose where drawing and camera are known, or why there is none."""
     if view.circle is None or view.lens is None:
         return None, ()
     shapes = [each for each in looked if each.reading.shape is not None]
     if not shapes:
-        return None, (Reason("circle_refused", {"why": "no nut was found"}),)
+        return None, (Reason("circle_no_nut"),)
     maps: list[Numbers] = [
         each.reading.shape.affine * each.reading.shape.base_scale * each.window.scale for each in shapes if each.reading.shape
     ]
@@ -158,8 +165,8 @@ def located(looked: list[LookedAt], view: BoltView, pixels: Pixels) -> tuple[Cir
             nearest=(pixels.shape[1] / 2, pixels.shape[0] / 2),
             nearest_place=view.middle_bolt - 1,
         )
-    except Rejected as error:
-        return None, (Reason("circle_refused", {"why": str(error)}),)
+    except CircleRefusedError as error:
+        return None, (error.reason,)
     return pose, ()
 
 
@@ -169,7 +176,7 @@ def _whole(place: BoltPlace, pixels: Pixels) -> bool:
     return bool(room < x < pixels.shape[1] - room and room < y < pixels.shape[0] - room)
 
 
-def _finding(each: LookedAt, pose: CirclePose | None, at: int, view: BoltView) -> Finding:
+def _finding(each: LookedAt, pose: CirclePose | None, at: int | None, view: BoltView) -> Finding:
     reading, radius = each.reading, each.place.radius_px
     x, y = each.place.centre_px
     measures = {"radius_px": radius}
@@ -180,7 +187,7 @@ def _finding(each: LookedAt, pose: CirclePose | None, at: int, view: BoltView) -
         measures |= {"radius_px": radius, "centre_x_px": x, "centre_y_px": y, "base_x_px": base[0], "base_y_px": base[1]}
     if reading.mark is not None:
         measures |= {"angle_deg": reading.mark.angle_deg, "angle_interval_deg": reading.half_interval_deg}
-    if pose is not None:
+    if pose is not None and at is not None:
         found, offset = pose.found_mm[at], pose.offset_mm[at]
         measures |= {"bolt_number": float(pose.places[at] + 1), "x_mm": found[0], "y_mm": found[1]}
         measures |= {"offset_x_mm": offset[0], "offset_y_mm": offset[1], "sigma_mm": float(np.sqrt(np.trace(pose.covariance_mm2[at]) / 2))}
