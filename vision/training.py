@@ -23,7 +23,7 @@ import numpy as np
 
 from plant.errors import Rejected, Unavailable
 from vision.frames import Pixels
-from vision.labelled import label_path
+from vision.labelled import label_path, read_truth, truth_line
 from vision.quantising import in_eight_bits
 
 KNOWN_STARTS: Final = MappingProxyType(
@@ -257,16 +257,22 @@ def _data_sheet(room: Path, plan: TrainPlan) -> Path:
 
 
 def _linked(room: Path, pictures: Sequence[Path]) -> list[Path]:
-    """Return links to pictures, with their labels beside: ultralytics writes a cache where labels lie, and users' folders stay theirs."""
+    """Return links to pictures, with their labels as plain boxes beside.
+
+    ultralytics writes a cache where labels lie, and users' folders stay theirs; and it leaves a picture out whose labels are boxes and
+    polygons mixed.
+    """
     images, labels = room / "images", room / "labels"
     images.mkdir(exist_ok=True)
     labels.mkdir(exist_ok=True)
     made = []
     for number, path in enumerate(pictures):
         link = images / f"{number:06d}{path.suffix.lower()}"
-        for at, to in ((link, path), (labels / f"{link.stem}.txt", label_path(path))):
-            if not at.exists():
-                at.symlink_to(to.resolve())
+        if not link.exists():
+            link.symlink_to(path.resolve())
+        truth = read_truth(label_path(path))
+        lines = (truth_line(kind, box) for kind, box in zip(truth.class_id.tolist(), truth.xyxy.tolist(), strict=True))
+        (labels / f"{link.stem}.txt").write_text("".join(lines), encoding="utf-8")
         made.append(link)
     return made
 

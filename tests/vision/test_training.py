@@ -71,7 +71,9 @@ def station(folder: Path, count: int = 20) -> None:
         left, top = draws.integers(8, 56, 2)
         pixels[top : top + 28, left : left + 28] = draws.integers(180, 255, 3)
         cv2.imwrite(str(folder / "images" / f"{number}.png"), pixels)
-        (folder / "labels" / f"{number}.txt").write_text(f"0 {(left + 14) / 96} {(top + 14) / 96} {28 / 96} {28 / 96}\n")
+        corners = f"{left / 96} {top / 96} {(left + 28) / 96} {top / 96} {(left + 28) / 96} {(top + 28) / 96}"
+        box = f"{(left + 14) / 96} {(top + 14) / 96} {28 / 96} {28 / 96}"
+        (folder / "labels" / f"{number}.txt").write_text(f"0 {box}\n" + (f"0 {corners}\n" if number % 3 == 0 else ""))
 
 
 def test_a_detector_is_taught_by_the_command_and_makes_no_connection(tmp_path: Path) -> None:
