@@ -37,6 +37,7 @@ PAGES = {
     "condition": ("/condition", "#condition-watched td"),
     "recommendations": ("/recommendations", "#recommendation-list td"),
     "new-product": ("/new-product", "#new-product-lately td"),
+    "tuning": ("/tuning", "#tuning-list td button"),
     "design-changes": ("/design-changes", "#design-change-list td"),
     "sources": ("/sources", "#sources-list td"),
     "ledger": ("/ledger", "td"),

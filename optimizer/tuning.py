@@ -24,7 +24,9 @@ MODEL: Final = "surface+gp/1"
 CAUTION: Final = 0.5
 """Deviations between the expected objective and the bound that points are chosen by."""
 _COUNT: Final = 160
-_CONFIRMATIONS: Final = 4
+_CONFIRMATIONS: Final = 12
+_SCRAP_MORE: Final = 1.25
+"""By how much a trial may scrap more than the accepted recipe, where that one scraps as much as the window allows."""
 _WORTH: Final = 0.003
 """A gain below this share of parts is not worth a trial."""
 _DARE: Final = 0.6
@@ -119,7 +121,8 @@ def best_tried(known: Learned, trials: Sequence[Trial]) -> dict[str, float]:
     tried = np.unique(np.array([[trial.parameters[name] for name in names] for trial in trials]), axis=0)
     low = np.array([one.low for one in known.window.parameters])
     high = np.array([one.high for one in known.window.parameters])
-    fits = ((tried >= low) & (tried <= high)).all(axis=1) & _safe(known, tried, Z90)[0]
+    first = np.array([[trials[0].parameters[name] for name in names]])
+    fits = ((tried >= low) & (tried <= high)).all(axis=1) & _safe(known, tried, Z90, _scrap_most(known, first, 1.0))[0]
     if not fits.any():
         return {name: trials[0].parameters[name] for name in names}
     tried = tried[fits]
@@ -135,7 +138,17 @@ def trust_of(known: Learned, trials: Sequence[Trial], accepted: Mapping[str, flo
     return max(0.4, min(1.0, 1.0 if first else 0.8) * 0.9 ** max(0, since - 2 * len(names)))
 
 
-def _safe(known: Learned, points: Floats, deviations: float) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], str]:
+def _scrap(known: Learned, points: Floats) -> Floats:
+    """Return the share of parts that may be scrapped at points: of the expected share of bad ones, one deviation up."""
+    return np.asarray(known.scrap_of_bad * (1 - expit(known.objective.predict(known.placed(points)).low(1.0))))
+
+
+def _scrap_most(known: Learned, accepted: Floats, more: float) -> float:
+    """Return how much may be scrapped: what the window says, or so many times what the accepted recipe itself scraps, if that is more."""
+    return max(known.window.objective.scrap_max, more * float(_scrap(known, accepted)[0]))
+
+
+def _safe(known: Learned, points: Floats, deviations: float, scrap_most: float) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], str]:
     """Return at which points every quality and the scrap are inside their limits beyond doubt, and what excludes the most."""
     placed = known.placed(points)
     found = np.ones(len(points), bool)
@@ -150,8 +163,7 @@ def _safe(known: Learned, points: Floats, deviations: float) -> tuple[np.ndarray
         found &= ~outside
         if outside.sum() > most:
             worst, most = limit.name, int(outside.sum())
-    bad = 1 - expit(known.objective.predict(placed).low(1.0))
-    too_much = known.scrap_of_bad * bad > known.window.objective.scrap_max
+    too_much = _scrap(known, points) > scrap_most
     if too_much.sum() > most:
         worst = "scrap"
     return found & ~too_much, worst
@@ -190,11 +202,12 @@ class _Search:
         points = self._reach.points(self._uphill(home), self._random, _COUNT)
         if not len(points):
             return self._refusal(Refused.NOTHING_SAFE, "no point of the grid lies inside the window, one step from what is in use")
-        safe, worst = _safe(known, points, Z90)
+        safe, worst = _safe(known, points, Z90, _scrap_most(known, home, _SCRAP_MORE))
         points = points[safe & (points != home[0]).any(axis=1)]
         if not len(points):
             same = sum(all(one.parameters[name] == self._accepted[name] for name in known.window.names) for one in trials)
-            if same < _CONFIRMATIONS:
+            # measuring once more helps where the accepted recipe is inside as far as is known
+            if same < _CONFIRMATIONS and _safe(known, home, 0.0, 1.0)[0][0]:
                 words = f"{worst} is not yet known well enough beside the accepted recipe: measure it once more"
                 return self._proposal(home[0], Purpose.CONFIRM, (words,)) or self._refusal(Refused.NOTHING_SAFE, words)
             return self._refusal(Refused.NOTHING_SAFE, f"no point within reach keeps {worst} inside its limit beyond doubt")

@@ -48,7 +48,7 @@ class Reach:
     def points(self, around: Floats, random: np.random.Generator, count: int) -> Floats:
         """Return points that can be reached, as rows of parameters: steps of one parameter, and random ones around and over the whole."""
         size = len(self.steps)
-        axes = np.concatenate([sign * part * np.eye(size) for part in (0.35, 0.7, 1.0) for sign in (1, -1)]) * self.steps
+        axes = np.concatenate([sign * part * np.eye(size) for part in (0.15, 0.35, 0.7, 1.0) for sign in (1, -1)]) * self.steps
         corners = random.choice([-0.6, 0.0, 0.6], size=(4 * size, size)) * self.steps
         wide = random.uniform(self._low, np.maximum(self._low, self._high), (count, size))
         near = around + random.normal(0, 0.2, (count // 2, size)) * self.steps

@@ -129,7 +129,13 @@ class Objective(Strict):
 
     name: Annotated[Literal["first_pass"], Field(description="share of parts that are good at the first go")] = "first_pass"
     scrap_max: Annotated[
-        float, Field(strict=True, gt=0, le=1, description="largest share of scrapped parts that a trial may be expected to have")
+        float,
+        Field(
+            strict=True,
+            gt=0,
+            le=1,
+            description="largest share of scrapped parts that a trial may be expected to have, unless the accepted recipe has more",
+        ),
     ] = 1.0
 
 
