@@ -9,6 +9,8 @@ set -u
 python=$1
 shift
 most=2
+# two workers share the cores: linear algebra with threads of its own would only get in their way
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
 failed=.pytest_cache/v/cache/lastfailed
 rm -f "$failed"
 "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
