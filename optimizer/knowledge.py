@@ -69,8 +69,11 @@ def basis_of(connection: Connection) -> Basis:
     return Basis(network_version(connection), windows_version(connection), products_print(connection), history_mark(connection))
 
 
-def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell) -> Knowledge:
-    """Return what storage holds, learned. Raises Rejected, with a sentence for people, where that is not enough."""
+def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell, before: Knowledge | None = None) -> Knowledge:
+    """Return what storage holds, learned. Raises Rejected, with a sentence for people, where that is not enough.
+
+    ``before``: where only rules, prices, routes or windows changed since, its predictor is kept.
+    """
     cpu = time.thread_time()
     tell(0.0, "reading")
     with snapshot(connection):
@@ -87,13 +90,17 @@ def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell)
         raise Rejected("no product was imported yet: leadhand import products products.csv")
     tell(0.2, "learning")
     network = replace(stored.network, cost=plan.settings.weights(stored.network.cost))
-    learned = adviser(network, products, history, windows, seed=plan.settings.seed)
+    kept = before if before is not None and _predicts_alike(before, basis, network, plan) else None
+    predictor = None if kept is None else kept.adviser.predictor
+    learned = adviser(network, products, history, windows, seed=plan.settings.seed, predictor=predictor)
     tell(1.0, "learned")
+    if kept is not None:
+        basis = replace(basis, mark=kept.basis.mark)
     return Knowledge(
         learned,
         basis,
         products,
-        len(history),
+        len(history) if kept is None else kept.rows,
         int(history.started_us.min()),
         int(history.started_us.max()),
         clock.now_us(),
@@ -101,6 +108,12 @@ def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell)
         plan,
         lacking,
     )
+
+
+def _predicts_alike(before: Knowledge, basis: Basis, network: ProcessNetwork, plan: OptimizerPlan) -> bool:
+    same = (before.network.features, before.network.operations) == (network.features, network.operations)
+    fresh = basis.mark - before.basis.mark
+    return same and before.basis.products == basis.products and fresh < before.rows * plan.settings.train_share_percent / 100
 
 
 def with_predictor(before: Adviser, predictor: Predictor) -> Adviser:

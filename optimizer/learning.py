@@ -18,7 +18,7 @@ from storage.recommendations import RouteModel, write_model
 class Learning:
     """One learning at work. Where the database goes away meanwhile, it ends without an answer, and its job is done anew."""
 
-    def __init__(self, url: str, job: Job, plan: OptimizerPlan, clock: Clock) -> None:
+    def __init__(self, url: str, job: Job, plan: OptimizerPlan, clock: Clock, before: Knowledge | None) -> None:
         self.knowledge: Knowledge | None = None
         """What was learned, once it has ended well."""
         self.refused: str | None = None
@@ -26,8 +26,16 @@ class Learning:
         self.left = False
         """Whether the database went away meanwhile, so that it is to be done anew."""
         self._url, self._job, self._plan, self._clock = url, job, plan, clock
+        # who asks for a training gets one
+        self._before = None if job.actor else before
         self._thread = threading.Thread(target=self._run, name="learning", daemon=True)
         self._thread.start()
+
+    @property
+    def kept_predictor(self) -> bool:
+        """Whether what was known before predicts on, with other rules, prices or windows."""
+        before, now = self._before, self.knowledge
+        return before is not None and now is not None and now.adviser.predictor is before.adviser.predictor
 
     @property
     def ended(self) -> bool:
@@ -57,7 +65,7 @@ class Learning:
                 move_job(connection, self._job.id, share, step, self._clock.now_us())
 
             try:
-                known = learn(connection, self._plan, self._clock, tell)
+                known = learn(connection, self._plan, self._clock, tell, self._before)
             except Rejected as error:
                 self.refused = str(error)
                 end_job(connection, self._job.id, self._clock.now_us(), problem=str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,7 @@ import structlog
 
 from optimizer.advice import Circumstances, advise
 from optimizer.inbox import Inbox
-from optimizer.knowledge import Basis, Knowledge, basis_of
+from optimizer.knowledge import Basis, Knowledge, basis_of, with_predictor
 from optimizer.learning import Learning
 from optimizer.reporting import Reporting
 from optimizer.tuning_pass import tuning_pass
@@ -111,16 +112,21 @@ class Worker:
         if job is not None:
             self._asked_us = self._clock.now_us()
             self._refused = basis
-            self._learning = Learning(self._url, job, self._plan, self._clock)
+            self._learning = Learning(self._url, job, self._plan, self._clock, self.knowledge)
 
     def _take(self, connection: Connection, learning: Learning) -> None:
         if learning.left:
             self.begin(connection)
         if learning.knowledge is None:
             return
-        self.knowledge = known = learning.knowledge
+        before, known = self.knowledge, learning.knowledge
+        if before is not None and learning.kept_predictor:
+            # machines may have moved meanwhile
+            known = replace(known, adviser=with_predictor(known.adviser, before.adviser.predictor))
+        self.knowledge = known
         self._refused = None
-        end_drifts(connection, known.version, self._clock.now_us())
+        if before is None or before.version != known.version:
+            end_drifts(connection, known.version, self._clock.now_us())
         self._log.info("learned", version=known.version, rows=known.rows, products=len(known.products), cpu_seconds=known.cpu_seconds)
         ask_job(connection, RECOMMEND, "", {"version": known.version}, actor="", now_us=self._clock.now_us())
 

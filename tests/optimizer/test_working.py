@@ -148,6 +148,8 @@ def test_it_learns_anew_when_network_or_products_change_and_waits_while_there_is
     assert routes == {("laser", "robot-old", "booth")}, "what a rule takes out is proposed no more"
     assert worker.knowledge is not None
     assert worker.knowledge.basis.network == 2
+    assert first is not None
+    assert worker.knowledge.version == first.version, "a rule changes nothing of what machines take: nothing is trained"
 
 
 def test_another_optimizer_goes_on_with_what_a_killed_one_left(database_url: str, connection: Connection) -> None:
