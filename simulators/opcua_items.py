@@ -117,6 +117,8 @@ class _Item:
     """Whether a new source time alone is a change."""
     deadband: float
     times: ua.TimestampsToReturn
+    first_us: int | None
+    """The scan that its first value is of, until a later one came: those before are not its own, however long its creation took."""
     last: ua.DataValue | None = None
 
 
@@ -149,6 +151,7 @@ class _Items(MonitoredItemService):
         asked = wanted.RequestedParameters
         self._monitored_item_counter += 1
         with_time, deadband = _filter(asked.Filter)
+        first = self._device.scan("items", frozenset())
         item = _Item(
             self._monitored_item_counter,
             position,
@@ -160,9 +163,10 @@ class _Items(MonitoredItemService):
             with_time,
             deadband,
             times,
+            first.source_us,
         )
         self._items[item.id] = item
-        self._take(item, self._device.scan("items", frozenset()))
+        self._take(item, first)
         return ua.MonitoredItemCreateResult(
             MonitoredItemId=item.id, RevisedSamplingInterval=item.interval_us / 1000, RevisedQueueSize=item.queue_size
         )
@@ -243,6 +247,9 @@ class _Items(MonitoredItemService):
         scan_us = self._device.feed.scan_us
         number = scan.source_us // scan_us
         for item in self._items.values():
+            if item.first_us is not None and scan.source_us <= item.first_us:
+                continue
+            item.first_us = None
             if number % (item.interval_us // scan_us) == 0:
                 self._take(item, scan)
 

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
+from collections.abc import Hashable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -182,6 +185,28 @@ async def test_a_queue_large_enough_loses_nothing_and_a_queue_of_one_is_never_ma
         assert granted.RevisedQueueSize == 1
         assert np.median(np.diff([value.Value.Value for value in values])) > 10, "most are lost between two publishings"
         assert not any(value.StatusCode.value for value in values)
+
+
+class _SlowFeed(CountingFeed):
+    """A device on a busy machine: each of its answers takes a tenth of a second."""
+
+    def read(self, now_us: int, reader: Hashable, positions: frozenset[int]) -> Scan:
+        time.sleep(0.1)
+        return super().read(now_us, reader, positions)
+
+
+async def test_items_whose_creation_takes_long_get_no_scan_twice() -> None:
+    async with serving(_SlowFeed(3, scan_us=10_000), limits=FAST) as server, connected(server) as client:
+        nodes = await _nodes(client, 3)
+        seen: dict[str, list[float]] = {}
+        handler = SimpleNamespace(datachange_notification=lambda node, value, _data: seen.setdefault(str(node), []).append(value))
+        subscription = await client.create_subscription(50, handler)
+        await subscription.subscribe_data_change(nodes, queuesize=800, sampling_interval=ua.Double(10))
+        async with asyncio.timeout(60):
+            while len(seen) < 3 or min(map(len, seen.values())) < 30:  # noqa: ASYNC110 - they come by a callback
+                await asyncio.sleep(0.02)
+        await subscription.delete()
+    assert {step for values in seen.values() for step in np.diff(values).tolist()} == {1.0}
 
 
 async def test_the_sampling_interval_is_granted_in_whole_scans_and_kept() -> None:
