@@ -44,9 +44,6 @@ from plant.route_rules import allowed
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 VALID_DAYS: Final = 30.0
-_LUCK: Final = 1.05
-"""The nearest product's best route was found by what it cost there, luck included, and what was learned believes some of that luck:
-on nine simulated factories of seeds 1001 to 1005 gains against it came out 6 % larger than expected (1 to 15 %)."""
 _CHANGE: Final = 0.01
 """Of a step's cost: a change of one step that is expected to save less is not proposed."""
 
@@ -216,8 +213,7 @@ def _proposal(known: Recommender, case: _Case, best: Way, route_id: str | None) 
         best = Way(current, math.fsum(case.objective[list(current)]))
         against = _against(known, case, current, current)
         main, route_id = against.current, network.current.get(asked.product.id)
-    factor = asked.shrinkage if main is None else _factor(asked, main.gain.against)
-    steps, main = _explained(known, case, best.positions, main, factor)
+    steps, main = _explained(known, case, best.positions, main)
     if main is not None and main.gain.against == "current":
         against = replace(against, current=main)
     elif main is not None:
@@ -231,7 +227,6 @@ def _proposal(known: Recommender, case: _Case, best: Way, route_id: str | None) 
         predicted=route_estimate(asked.expected, case.costs, best.positions),
         against=against,
         gain=None if main is None else main.gain,
-        shrinkage=factor,
         steps=steps,
         pareto=_pareto(known, case, best),
         today=_today(known, case, best.positions),
@@ -240,12 +235,12 @@ def _proposal(known: Recommender, case: _Case, best: Way, route_id: str | None) 
 
 
 def _explained(
-    known: Recommender, case: _Case, route: Sequence[int], main: Comparison | None, factor: float
+    known: Recommender, case: _Case, route: Sequence[int], main: Comparison | None
 ) -> tuple[tuple[StepReason, ...], Comparison | None]:
     """Return the reasons by step, and the comparison with its gain as their exact sum."""
     compared = None
     if main is not None:
-        compared = Compared([known.graph.network.positions[name] for name in main.route], factor)
+        compared = Compared([known.graph.network.positions[name] for name in main.route], case.asked.shrinkage)
     steps = step_reasons(known.graph, case.asked.expected, case.costs, route, compared, case.near_counts)
     if main is None:
         return steps, None
@@ -282,7 +277,7 @@ def _nearest(known: Recommender, case: _Case, new: Positions) -> Comparison | No
             way = _own_way(known, row, case.objective)
             if not math.isfinite(way.total):
                 continue
-            gain = gain_interval(asked.expected, case.costs, new, way.positions, _factor(asked, "nearest"))
+            gain = gain_interval(asked.expected, case.costs, new, way.positions, asked.shrinkage)
             return Comparison(
                 _names(known, way.positions),
                 route_estimate(asked.expected, case.costs, way.positions),
@@ -293,11 +288,6 @@ def _nearest(known: Recommender, case: _Case, new: Positions) -> Comparison | No
                 route_id=measured.routes.ids[row] or None,
             )
     return None
-
-
-def _factor(asked: Asked, against: str) -> float:
-    """Return what predicted differences to another route are multiplied by."""
-    return asked.shrinkage * (_LUCK if against == "nearest" else 1.0)
 
 
 def _not_enough(known: Recommender, case: _Case) -> Recommendation:
