@@ -6,7 +6,6 @@ names them. A file that was imported by an optimizer that was killed before it c
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -35,6 +34,7 @@ class Inbox:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._known: tuple[tuple[int, str], KnownSet] | None = None
+        self._problem = ""
         self._log = structlog.get_logger(process="optimizer")
 
     def take_one(self, connection: Connection, now_us: int) -> bool:
@@ -54,15 +54,25 @@ class Inbox:
         return True
 
     def _oldest(self, now_us: int) -> Path | None:
+        problem = ""
         found: list[tuple[int, str]] = []
-        with contextlib.suppress(OSError), os.scandir(self._folder) as entries:
-            for entry in entries:
-                if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in ENDINGS or not entry.is_file():
-                    continue
-                changed_us = entry.stat().st_mtime_ns // 1000
-                # a clock that was set back must not keep a file waiting for ever
-                if abs(now_us - changed_us) >= _STILL_US:
-                    found.append((changed_us, entry.name))
+        try:
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    if entry.name.startswith(".") or Path(entry.name).suffix.lower() not in ENDINGS or not entry.is_file():
+                        continue
+                    changed_us = entry.stat().st_mtime_ns // 1000
+                    # a clock that was set back must not keep a file waiting for ever
+                    if abs(now_us - changed_us) >= _STILL_US:
+                        found.append((changed_us, entry.name))
+        except OSError as error:
+            problem = error.strerror or str(error)
+        if problem != self._problem:
+            self._problem = problem
+            if problem:
+                self._log.warning("the inbox cannot be read: nothing is imported from it", folder=str(self._folder), problem=problem)
+            else:
+                self._log.info("the inbox is read again", folder=str(self._folder))
         return self._folder / min(found)[1] if found else None
 
     def _imported(self, connection: Connection, path: Path, now_us: int) -> list[str]:

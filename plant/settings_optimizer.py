@@ -26,15 +26,6 @@ class CostSettings(Strict):
         return {name: getattr(weights, name) for name in type(self).model_fields} | given
 
 
-class ExplorationSettings(Strict):
-    """Trying alternatives of which too little is known, at a cost that is limited beforehand. Off unless a budget is given."""
-
-    budget_percent: Annotated[
-        float, Field(ge=0, le=10, description="share of the expected cost of all orders that trying may cost; 0: nothing is tried")
-    ] = 0.0
-    most_orders_percent: Annotated[float, Field(gt=0, le=20, description="share of orders that may be used for it")] = 2.0
-
-
 class PerformsSettings(Strict):
     """Which alternative of the network is at work when equipment reports an operation done."""
 
@@ -66,7 +57,6 @@ class OptimizerSettings(Strict):
     most_rows: Annotated[int, Field(ge=1000, le=50_000_000, description="of a longer history the newest rows are learned from")] = (
         20_000_000
     )
-    exploration: ExplorationSettings = ExplorationSettings()
     performs: tuple[PerformsSettings, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="the same seed and the same history give the same recommendations")] = 1
 

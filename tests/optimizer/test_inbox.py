@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from optimizer.files import write_history, write_products
 from optimizer.inbox import Inbox
 from plant.clock import SystemClock
@@ -64,3 +66,16 @@ def test_a_file_that_is_just_being_written_waits_and_one_given_again_adds_nothin
             assert inbox.take_one(connection, CLOCK.now_us() + LATER)
         assert count_history(connection).rows == 30
     assert names(folder / "done") == {"1.csv", "a.parquet", "b.parquet"}
+
+
+def test_an_inbox_that_cannot_be_read_says_so_once_and_says_when_it_can(tmp_path: Path, database_url: str) -> None:
+    folder = tmp_path / "history"
+    inbox = Inbox(folder)
+    with connect(database_url, application="test") as connection, capture_logs() as said:
+        for _ in range(3):
+            assert not inbox.take_one(connection, 10_000_000)
+        folder.mkdir()
+        for _ in range(3):
+            assert not inbox.take_one(connection, 10_000_000)
+    assert [line["event"] for line in said] == ["the inbox cannot be read: nothing is imported from it", "the inbox is read again"]
+    assert said[0]["problem"] == "No such file or directory"

@@ -28,7 +28,6 @@ def test_without_settings_there_is_no_optimizer_and_with_an_empty_piece_it_is_ca
     assert not plan(tmp_path, "")
     told = plan(tmp_path, "[optimizer]\n")
     assert told
-    assert told.settings.exploration.budget_percent == 0, "nothing is tried unless a person says so"
     assert told.inbox is None
     weights = CostWeights(per_minute=2, per_kwh=0.2, risk_aversion=0.4)
     assert told.settings.weights(weights) == weights
@@ -64,7 +63,6 @@ performs = [
         ("[optimizer]\nlest_rows = 5", "optimizer.lest_rows: unknown key"),
         ("[optimizer]\nrisk_aversion = -1", "optimizer.risk_aversion: Input should be greater than or equal to 0"),
         ("[optimizer]\nleast_rows = 5000\nmost_rows = 1000", "most_rows (1,000) must not be below least_rows (5,000)"),
-        ("[optimizer]\nexploration = { budget_percent = 50 }", "optimizer.exploration.budget_percent"),
         ("[optimizer]\nperforms = [{ alternative = 'a', equipment = 'welding/robot-9' }]", "performs[1].equipment: there is no equipment"),
         (
             (
