@@ -56,7 +56,7 @@ class Resource:
     closed: tuple[tuple[int, int, int], ...] = ()
     """From, to, how many are away."""
     kind: str = "skill"
-    """skill or fixture."""
+    """skill or fixture. Over closed time that an operation pauses for, people are free; a fixture holds its part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +92,7 @@ class LockReason(StrEnum):
     """Why an operation stands where it stands."""
 
     STARTED = "started"
+    """It is a fact, and no rule is held against it; only against what is planned beside it."""
     FROZEN = "frozen"
     PERSON = "person"
 
@@ -166,7 +167,7 @@ class PlanProblem:
     transport: Transport | None = None
     locks: tuple[Lock, ...] = ()
     now: int = 0
-    """What is not locked starts no earlier."""
+    """What has no locked start starts no earlier, nor does its setup or trip."""
     objective: Objective = Objective()
     reference_mode: Ints | None = None
     """(operations,): where ``objective.moved`` counts: mode of each operation in the plan that stands, -1 where it is not in it ..."""
