@@ -1,0 +1,201 @@
+"""The exact model of a plan: every rule of a problem as constraints of CP-SAT, thin, with cuts that make its bounds good.
+
+``solve`` begins with a plan where it is given one, may leave all but some operations as they follow each other there (a window of a
+large-neighbourhood search), and tells each better plan as it is found. What vehicles do is left to the dispatch: here the way counts, and
+a vehicle is always there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer import plan_model_jobs, plan_model_objective, plan_model_resources, plan_model_setups, plan_model_units
+from optimizer.plan_shape import Shape, shape_of
+from optimizer.plan_solver import Draft, Linear, Pause, SolveStatus, Var, run
+from plant.plan_problem import ALWAYS, PlanProblem
+from plant.plans import Infeasible, Plan
+
+_MOST_ARCS: Final = 600_000
+"""More pairs of operations that could follow each other with a setup between are not written down: windows are for that."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """What the exact model found, None where nothing, and what it proved."""
+
+    plan: Plan | None
+    objective: int | None
+    bound: int
+    status: SolveStatus
+    why: tuple[str, ...] = ()
+    """Where it is infeasible, as far as it is known in words."""
+
+
+@dataclass(slots=True)
+class Writing:
+    """A model of a plan while it is written."""
+
+    shape: Shape
+    draft: Draft
+    known: Plan | None
+    free: list[bool]
+    least: int = 0
+    start: list[Linear] = field(default_factory=list)
+    end: list[Linear] = field(default_factory=list)
+    begins: list[Linear] = field(default_factory=list)
+    """When a part is bound by its operation: its start, or that of the setup where the part must be there for it."""
+    there: list[Var] = field(default_factory=list)
+    """Of each operation whether it is done."""
+    done_by: list[dict[int, Var]] = field(default_factory=list)
+    """Of each operation whether it is done by a mode."""
+    setups: list[Linear] = field(default_factory=list)
+    """Of each operation the ticks of setup before it."""
+    taken: list[Var] = field(default_factory=list)
+    """Of each branch."""
+    pauses: dict[int, list[Pause]] = field(default_factory=dict)
+    """Of each mode whose work can pause, closed time by closed time."""
+    makespan: Var | None = None
+
+    def known_start(self, operation: int) -> int:
+        """Return where it starts in the plan that is known, 0 where none is."""
+        return int(self.known.start[operation]) if self.known is not None else 0
+
+    def known_end(self, operation: int) -> int:
+        """Return where it ends in the plan that is known, 0 where none is."""
+        return int(self.known.end[operation]) if self.known is not None else 0
+
+    def known_mode(self, operation: int) -> int:
+        """Return how it is done in the plan that is known, -1 where it is not."""
+        return int(self.known.mode[operation]) if self.known is not None else -1
+
+    def known_on(self, unit: int) -> list[tuple[int, int]]:
+        """Return operations and modes on a unit in the plan that is known."""
+        if self.known is None:
+            return []
+        return [(at, mode) for at, mode in enumerate(self.known.mode.tolist()) if mode >= 0 and self.shape.unit[mode] == unit]
+
+
+def solve(
+    problem: PlanProblem,
+    *,
+    seconds: float,
+    seed: int,
+    workers: int = 2,
+    hint: Plan | None = None,
+    free: NDArray[np.bool_] | None = None,
+    upper: int | None = None,
+    on_plan: Callable[[Plan, int, int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> ModelAnswer:
+    """Return the best plan found in time and the bound that was proved.
+
+    ``free``: only these operations may change; the others keep how they are done and after whom (needs ``hint``), and the bound is one of
+    such plans only. ``upper``: nothing worse is looked for. ``on_plan`` hears each better plan, its objective and the bound. Vehicles are
+    taken to be there whenever they are needed.
+    """
+    began = time.monotonic()
+    shape = shape_of(problem)
+    if isinstance(shape, Infeasible):
+        return ModelAnswer(None, None, 0, SolveStatus.INFEASIBLE, shape.why)
+    if free is not None and hint is None:
+        raise ValueError("a window needs the plan that it changes")
+    writing = Writing(shape, Draft(hint is not None), hint, [True] * len(shape.job) if free is None else free.tolist())
+    if plan_model_setups.pairs(writing) > _MOST_ARCS:
+        return ModelAnswer(None, None, 0, SolveStatus.UNKNOWN)
+    _write(writing, upper)
+    wanted: list[Linear] = [one for one in (*writing.start, *writing.end) if not isinstance(one, int)]
+    literals: list[Linear] = [literal for done_by in writing.done_by for literal in done_by.values()]
+    read = _reader(writing)
+
+    def told(values: list[int], objective: int, bound: int) -> None:
+        if on_plan is not None:
+            on_plan(read(values), objective, bound)
+
+    found = run(
+        writing.draft, [*wanted, *literals], seconds=seconds - (time.monotonic() - began), seed=seed, workers=workers,
+        on_found=told if on_plan is not None else None, stop=stop,
+    )  # fmt: skip
+    return ModelAnswer(read(found.values) if found.values is not None else None, found.objective, found.bound, found.status)
+
+
+def _write(writing: Writing, upper: int | None) -> None:
+    _operations(writing)
+    if writing.shape.problem.objective.makespan:
+        ends = [writing.known_end(at) for at in range(len(writing.start))]
+        writing.makespan = writing.draft.number(0, writing.shape.horizon, max(ends, default=0))
+    plan_model_units.write(writing)
+    plan_model_jobs.write(writing)
+    plan_model_resources.write(writing)
+    plan_model_objective.write(writing, upper)
+
+
+def _operations(writing: Writing) -> None:
+    """Write when, whether and by which mode each operation is done."""
+    shape, draft, model = writing.shape, writing.draft, writing.draft.model
+    _choices(writing)
+    for at, modes in enumerate(shape.modes):
+        mine = writing.known_mode(at)
+        branch = shape.branch[at]
+        there = draft.yes if branch == ALWAYS else writing.taken[branch]
+        if shape.locked[at]:
+            draft.where(there == 1)
+            there = draft.yes
+        usable = modes if writing.free[at] or mine < 0 else [mine]
+        done_by = dict.fromkeys(usable, there) if len(usable) == 1 else {mode: draft.either(mode == mine) for mode in usable}
+        if len(usable) != 1:
+            model.add(sum(done_by.values()) == there)
+        writing.there.append(there)
+        writing.done_by.append(done_by)
+        least = shape.earliest(at)
+        start, end = shape.start[at], shape.end[at]
+        writing.start.append(start if start is not None else draft.number(least, shape.horizon, writing.known_start(at)))
+        writing.end.append(end if end is not None else draft.number(least, shape.horizon, writing.known_end(at)))
+
+
+def _choices(writing: Writing) -> None:
+    shape, draft = writing.shape, writing.draft
+    known = {shape.branch[at] for at in range(len(shape.job)) if writing.known_mode(at) >= 0}
+    known |= {above for branch in known if branch != ALWAYS for above in shape.above[branch]}
+    kept = {
+        above
+        for at, branch in enumerate(shape.branch)
+        if branch != ALWAYS and not writing.free[at] and writing.known_mode(at) >= 0
+        for above in shape.above[branch]
+    }
+    writing.taken = [draft.either(branch in known) for branch in range(len(shape.above))]
+    for choice, branches in enumerate(shape.choices):
+        parent = int(shape.problem.choice_branch[choice])
+        draft.model.add(sum(writing.taken[branch] for branch in branches) == (1 if parent == ALWAYS else writing.taken[parent]))
+    possible = {branch for branches in shape.choices for branch in branches}
+    for branch, taken in enumerate(writing.taken):
+        if branch not in possible:
+            draft.model.add(taken == 0)
+        if branch in kept:
+            draft.model.add(taken == 1)
+
+
+def _reader(writing: Writing) -> Callable[[list[int]], Plan]:
+    """Return what makes a plan of the values of starts, ends and modes."""
+    starts, ends = writing.start, writing.end
+    done_by = writing.done_by
+
+    def read(values: list[int]) -> Plan:
+        rest = iter(values)
+        start = np.array([one if isinstance(one, int) else next(rest) for one in starts], np.int64)
+        end = np.array([one if isinstance(one, int) else next(rest) for one in ends], np.int64)
+        mode = np.full(len(starts), -1, np.int32)
+        for at, ways in enumerate(done_by):
+            for way in ways:
+                if next(rest):
+                    mode[at] = way
+        absent = mode < 0
+        start[absent] = end[absent] = 0
+        return Plan(mode, start, end)
+
+    return read

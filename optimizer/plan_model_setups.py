@@ -1,0 +1,149 @@
+"""Setups between operations that follow each other on a unit, as constraints: who follows whom is a circuit through those done there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from optimizer.plan_solver import Linear, Var
+
+if TYPE_CHECKING:
+    from optimizer.plan_model import Writing
+    from optimizer.plan_model_units import Doing
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What lies directly before an operation on its unit."""
+
+    begins: Linear
+    ticks: Linear
+
+
+def pairs(writing: Writing) -> int:
+    """Return how many pairs of operations could follow each other with a setup between."""
+    shape, total = writing.shape, 0
+    fixed: dict[int, int] = defaultdict(int)
+    free: dict[int, int] = defaultdict(int)
+    for at, modes in enumerate(shape.modes):
+        for mode in modes:
+            if shape.state[mode] >= 0 and shape.problem.units[shape.unit[mode]].setup is not None:
+                (free if writing.free[at] else fixed)[shape.unit[mode]] += 1
+    for unit, count in free.items():
+        total += count * (count + 2 * fixed[unit])
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Setups:
+    """Those of a unit."""
+
+    before: dict[int, Setup]
+    """By operation; empty where the order of operations alone says all."""
+    load: Linear
+    """How long the unit is set up for what is not locked, where that takes it time."""
+
+
+def write(writing: Writing, unit: int, doings: list[Doing], order: list[Doing]) -> Setups:
+    """Write the setups on a unit; return them. ``order``: those that keep their order among themselves."""
+    shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
+    stateful = [one for one in doings if shape.state[one.mode] >= 0]
+    if place.setup is None or not place.setup.any() or not stateful:
+        return Setups({}, 0)
+    incoming, follows = _circuit(writing, unit, stateful, [one for one in order if shape.state[one.mode] >= 0])
+    for one, two, literal, ticks in follows:
+        # Beside the intervals: it reaches the relaxation, and it is what the search branches on.
+        if not (shape.started[one.operation] and shape.started[two.operation]):
+            draft.where(writing.start[two.operation] >= writing.end[one.operation] + ticks, literal)
+    load: Linear = sum(ticks * literal for at, found in incoming.items() if not shape.locked[at] for ticks, literal in found)
+    counted = shape.problem.objective.setup or place.setup_with_part or place.closed or len(stateful) < len(doings)
+    if not counted and place.setup_state < 0 and not shape.problem.now:
+        return Setups({}, load)
+    return Setups({one.operation: _directly_before(writing, unit, one, incoming[one.operation]) for one in stateful}, load)
+
+
+def _circuit(
+    writing: Writing, unit: int, stateful: list[Doing], order: list[Doing]
+) -> tuple[dict[int, list[tuple[int, Var]]], list[tuple[Doing, Doing, Var, int]]]:
+    """Write who follows whom; return the setups before each operation with when they are needed, and all pairs."""
+    shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
+    ticks = place.setup.tolist() if place.setup is not None else []
+    known = sorted((one for one in stateful if writing.known_mode(one.operation) == one.mode), key=lambda one: _when(writing, one))
+    then = {(one.operation, two.operation) for one, two in pairwise(known)}
+    first, last = (known[0].operation, known[-1].operation) if known else (-1, -1)
+    node = {id(one): at + 1 for at, one in enumerate(stateful)}
+    behind = {id(one): id(two) for one, two in pairwise(order)}
+    kept = {id(one) for one in order}
+    arcs: list[tuple[int, int, Var]] = []
+    incoming: dict[int, list[tuple[int, Var]]] = {one.operation: [] for one in stateful}
+    follows: list[tuple[Doing, Doing, Var, int]] = []
+    for one in stateful:
+        state = shape.state[one.mode]
+        begins = draft.either(one.operation == first)
+        ends = draft.either(one.operation == last)
+        arcs += [(0, node[id(one)], begins), (node[id(one)], 0, ends)]
+        if one.literal is not draft.yes:
+            arcs.append((node[id(one)], node[id(one)], one.literal.negated()))
+        if place.setup_state >= 0 and ticks[place.setup_state][state] and not shape.started[one.operation]:
+            incoming[one.operation].append((ticks[place.setup_state][state], begins))
+        for two in stateful:
+            if two.operation == one.operation or shape.never_both(one.operation, two.operation):
+                continue
+            if id(one) in kept and id(two) in kept and behind.get(id(one)) != id(two):
+                continue
+            literal = draft.either((one.operation, two.operation) in then)
+            arcs.append((node[id(one)], node[id(two)], literal))
+            needed = 0 if shape.started[two.operation] else ticks[state][shape.state[two.mode]]
+            follows.append((one, two, literal, needed))
+            if needed:
+                incoming[two.operation].append((needed, literal))
+    if not any(one.literal is draft.yes for one in stateful):
+        none = draft.either(not known)
+        arcs.append((0, 0, none))
+    draft.model.add_circuit(arcs)
+    return incoming, follows
+
+
+def _directly_before(writing: Writing, unit: int, one: Doing, incoming: list[tuple[int, Var]]) -> Setup:
+    shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
+    at = one.operation
+    if not incoming:
+        return Setup(writing.start[at], 0)
+    known = _known_setup(writing, unit, one)
+    ticks = draft.number(0, max(needed for needed, _ in incoming), known)
+    draft.model.add(ticks == sum(needed * literal for needed, literal in incoming))
+    fixed = shape.start[at]
+    # What is locked to a time may have been set up for before now; what is planned may not.
+    low = shape.problem.now if fixed is None else fixed - max(needed for needed, _ in incoming)
+    if place.setup_with_part and not shape.started[at]:
+        low = max(low, shape.problem.jobs[shape.job[at]].release)
+    begins = draft.number(low, shape.horizon, writing.known_start(at) - known)
+    draft.where(begins + ticks == writing.start[at], one.literal)
+    writing.setups[at] = writing.setups[at] + ticks
+    if place.setup_with_part:
+        bound = writing.begins[at]
+        if bound is writing.start[at]:
+            writing.begins[at] = bound = draft.number(low, shape.horizon, writing.known_start(at) - known)
+            draft.model.add(bound <= writing.start[at])
+        draft.where(bound == begins, one.literal)
+    return Setup(begins, ticks)
+
+
+def _known_setup(writing: Writing, unit: int, one: Doing) -> int:
+    """Return the setup before an operation in the plan that is known."""
+    shape, place = writing.shape, writing.shape.problem.units[unit]
+    if writing.known_mode(one.operation) != one.mode or place.setup is None or writing.known is None:
+        return 0
+    state, latest = place.setup_state, -1
+    mine = writing.known_start(one.operation)
+    for at, mode in writing.known_on(unit):
+        start = writing.known_start(at)
+        if shape.state[mode] >= 0 and latest < start < mine:
+            state, latest = shape.state[mode], start
+    return int(place.setup[state][shape.state[one.mode]]) if state >= 0 else 0
+
+
+def _when(writing: Writing, one: Doing) -> tuple[int, int]:
+    return writing.known_start(one.operation), writing.known_end(one.operation)
