@@ -21,6 +21,7 @@ from leadhand.home import DEMO, open_home, used_home
 from leadhand.importing import export_history, export_network, export_products, import_app
 from leadhand.joint_command import joint
 from leadhand.recommend_command import recommend
+from leadhand.sequence_command import sequence
 from leadhand.tuning_command import tune
 from leadhand.vision_commands import inspect_app, vision_app
 from plant.clock import SystemClock
@@ -60,6 +61,7 @@ app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
 app.command()(recommend)
+app.command()(sequence)
 app.command()(tune)
 app.command()(evaluate)
 app.add_typer(simulate_app, name="simulate")
