@@ -25,7 +25,8 @@ def keeps_all_rules(problem: PlanProblem, plan: Plan, *, whole: bool = True) -> 
         and all(_one_job(problem, plan, [r for r in done if problem.operation_job[r] == j], j) for j in range(len(problem.jobs)))
         and _locked(problem, plan, set(done), whole=whole)
         and _enough(problem, plan, done, unit_of)
-        and _arrive(problem, plan, done, unit_of, whole=whole)
+        and _arrive(problem, plan, done)
+        and _drive(problem, plan)
     )
 
 
@@ -152,8 +153,7 @@ def _there(problem: PlanProblem, plan: Plan, row: int) -> int:
     return max([there + int(problem.transport.travel[origin, place]), *arrived])
 
 
-def _arrive(problem: PlanProblem, plan: Plan, done: list[int], unit_of: dict[int, int], *, whole: bool) -> bool:
-    del unit_of, whole
+def _arrive(problem: PlanProblem, plan: Plan, done: list[int]) -> bool:
     transport = problem.transport
     if transport is None:
         return not plan.trips
@@ -173,9 +173,12 @@ def _arrive(problem: PlanProblem, plan: Plan, done: list[int], unit_of: dict[int
                 return False
             if trip.arrives - trip.leaves != transport.travel[origin, place]:
                 return False
-    if any(trip.operation not in done for trip in plan.trips):
-        return False
-    if transport.vehicles is None:
+    return all(trip.operation in done for trip in plan.trips)
+
+
+def _drive(problem: PlanProblem, plan: Plan) -> bool:
+    transport = problem.transport
+    if transport is None or transport.vehicles is None:
         return True
     for vehicle in range(transport.vehicles):
         stands, free = transport.start, 0
