@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plant import patterns
+from plant.calendars import Calendars
 from plant.equipment import Equipment, EquipmentId
+from plant.planning_rules import PlanningRules, assemble_planning
 from plant.settings_optimizer import OptimizerSettings
+from plant.settings_plan import PlanSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class OptimizerPlan:
     """Folder whose files are imported."""
     performs: tuple[Performs, ...] = ()
     wanted: bool = False
+    planning: PlanningRules = field(default_factory=PlanningRules, compare=False)
+    """How orders are planned; nothing is learned anew where only this changes."""
 
     def __bool__(self) -> bool:
         """Whether the settings ask for an optimizer."""
@@ -49,6 +54,7 @@ def assemble_optimizer(
     equipment: Mapping[EquipmentId, Equipment],
     heads: list[tuple[str, OptimizerSettings]],
     problems: list[str],
+    calendars: Calendars | None = None,
 ) -> OptimizerPlan:
     """Return the plan; adds to ``problems`` what is wrong: ``[optimizer]`` given twice, unknown equipment, the same told twice."""
     problems.extend(f"{place}: stands in {heads[0][0]} already" for place, _ in heads[1:])
@@ -66,4 +72,8 @@ def assemble_optimizer(
             problems.append(f"{place}.performs[{number}]: performs[{before}] says of the same equipment and program what it does")
         told.setdefault((one.equipment, one.program), number)
         performs.append(Performs(one.alternative, path, one.program))
-    return OptimizerPlan(settings, None if settings.inbox is None else folder / settings.inbox, tuple(performs), wanted=True)
+    planning = assemble_planning(root, equipment, calendars or Calendars(), f"{place}.plan", settings.plan, problems)
+    inbox = None if settings.inbox is None else folder / settings.inbox
+    # what is planned stands in 'planning' alone: a change of it is none of what is learned
+    learned = settings.model_copy(update={"plan": PlanSettings()})
+    return OptimizerPlan(learned, inbox, tuple(performs), wanted=True, planning=planning)

@@ -252,4 +252,4 @@ class _OpenTime:
             return start + took
         at = np.searchsorted(self._to, start, side="right")
         work = start - self._gone[at] + took
-        return work + self._gone[np.searchsorted(self._open_from, work, side="left")]
+        return np.asarray(work + self._gone[np.searchsorted(self._open_from, work, side="left")], np.float64)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from plant.route_costs import CostWeights
+from plant.settings_plan import PlanSettings
 from plant.strict import Strict
 
 
@@ -59,6 +60,7 @@ class OptimizerSettings(Strict):
     )
     performs: tuple[PerformsSettings, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="the same seed and the same history give the same recommendations")] = 1
+    plan: PlanSettings = PlanSettings()
 
     @model_validator(mode="after")
     def _enough(self) -> OptimizerSettings:

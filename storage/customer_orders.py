@@ -364,8 +364,10 @@ def _order(row: Mapping[str, Any]) -> StoredOrder:
     )
     given = None
     if row["p_time"] is not None:
-        times = (micros(row[name]) for name in ("planned_end", "ready_50", "ready_80", "ready_95"))
-        given = PromiseGiven(micros(row["p_time"]), row["plan_version_id"], *times, row["due_probability"], row["calibrated_by"])
+        planned, at_50, at_80, at_95 = (micros(row[name]) for name in ("planned_end", "ready_50", "ready_80", "ready_95"))
+        given = PromiseGiven(
+            micros(row["p_time"]), row["plan_version_id"], planned, at_50, at_80, at_95, row["due_probability"], row["calibrated_by"]
+        )
     ended = _micros(row["ended_time"]) if row["state"] == "done" else None
     return StoredOrder(
         row["id"],

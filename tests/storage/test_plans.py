@@ -42,7 +42,7 @@ def test_a_new_live_plan_stands_at_once_and_an_earlier_one_can_be_asked_back(dat
         second = add_plan(connection, replace(PLAN, reason="repaired", parent=first, moved=4, causes=causes), now_us=NOW + 1)
         live = read_standing(connection, PlanRole.LIVE)
         assert live is not None
-        assert (live.id, live.parent, live.moved, live.roles, live.causes) == (second, first, 4, {PlanRole.LIVE}, tuple(causes))
+        assert (live.id, live.parent, live.moved, list(live.roles), list(live.causes)) == (second, first, 4, [PlanRole.LIVE], causes)
         assert live.measures == {"makespan": 120, "late_jobs": 1}
         assert read_plan_content(connection, second) == plans.PlanContent(second, "{problem}", "{plan}")
         plans.set_reference(connection, first, actor="anna", now_us=NOW + 2)
