@@ -106,10 +106,10 @@ def shape_of(problem: PlanProblem) -> Shape | Infeasible:
     for lock in problem.locks:
         at = lock.operation
         if problem.mode_operation[lock.mode] != at:
-            why.append(f"{_named(problem, at)} is locked to a way that is none of its own")
+            why.append(f"{words(problem, at)} is locked to a way that is none of its own")
             continue
         if locked[at] and (modes[at] != [lock.mode] or (start[at], end[at]) != (lock.start, _ends(problem, lock))):
-            why.append(f"{_named(problem, at)} is locked twice, and not to the same")
+            why.append(f"{words(problem, at)} is locked twice, and not to the same")
         modes[at], start[at], end[at], locked[at] = [lock.mode], lock.start, _ends(problem, lock), True
         started[at] = lock.reason is LockReason.STARTED
     above, choice_of, choices = _branches(problem)
@@ -135,7 +135,8 @@ def shape_of(problem: PlanProblem) -> Shape | Infeasible:
     return replace(shape, horizon=_horizon(shape))
 
 
-def _named(problem: PlanProblem, operation: int) -> str:
+def words(problem: PlanProblem, operation: int) -> str:
+    """Return what an operation is called among people."""
     return f"operation {problem.operation_name[operation]} of {problem.jobs[int(problem.operation_job[operation])].name}"
 
 
@@ -188,7 +189,7 @@ def _takable(shape: Shape) -> list[str]:
     """Take branches that cannot be done out of their choices; return why a choice, or an operation outside of any, has no way left."""
     problem = shape.problem
     without_way = [at for at, modes in enumerate(shape.modes) if not modes]
-    why = [f"{_named(problem, at)} has no way to be done with the resources there are" for at in without_way if shape.branch[at] == ALWAYS]
+    why = [f"{words(problem, at)} has no way to be done with the resources there are" for at in without_way if shape.branch[at] == ALWAYS]
     needed = {above for at, branch in enumerate(shape.branch) if shape.locked[at] and branch != ALWAYS for above in shape.above[branch]}
     dead = {shape.branch[at] for at in without_way if shape.branch[at] != ALWAYS}
     dead |= {branch for branch in range(len(shape.above)) if any(shape.apart(branch, other) for other in needed)}
@@ -222,7 +223,7 @@ def _clashes(shape: Shape) -> list[str]:
     for row, found in spans.items():
         found.sort()
         why += [
-            f"{_named(problem, one[2])} and {_named(problem, two[2])} are locked to {problem.units[row].name} at the same time"
+            f"{words(problem, one[2])} and {words(problem, two[2])} are locked to {problem.units[row].name} at the same time"
             for one, two in itertools.pairwise(found)
             if two[0] < one[1] and not (shape.started[one[2]] and shape.started[two[2]])
         ]
