@@ -48,8 +48,10 @@ def plan_faults(problem: PlanProblem, plan: Plan) -> tuple[str, ...]:
     order = plan_order(problem, plan)
     started = np.zeros(len(plan.mode), np.bool_)
     held = np.zeros(len(plan.mode), np.bool_)
+    on_its_way = np.zeros(len(plan.mode), np.bool_)
     for lock in problem.locks:
         held[lock.operation] |= lock.start is not None
+        on_its_way[lock.operation] |= lock.reason is LockReason.FROZEN  # also without a time: the part is being carried there
         started[lock.operation] |= lock.reason is LockReason.STARTED
     checked = _Checked(problem, plan, order, started, held, arrivals(problem, plan, order))
     rules: tuple[Callable[[_Checked], Iterator[str]], ...] = (
@@ -62,7 +64,7 @@ def plan_faults(problem: PlanProblem, plan: Plan) -> tuple[str, ...]:
     )
     found = [fault for rule in rules for fault in _some(rule(checked))]
     found += _some(branch_faults(problem, plan))
-    found += _some(trip_faults(problem, plan, order, started, held))
+    found += _some(trip_faults(problem, plan, order, started, held | on_its_way))
     found += _some(buffer_faults(problem, plan, order, started, checked.there))
     found += _some(resource_faults(problem, plan, order, started))
     return tuple(found)
