@@ -45,6 +45,8 @@ class WorkUnit:
     """Parts that can wait before it, between the end of what was done to them before and its start here; None: as many as come."""
     group: str = ""
     """Line or area, for people."""
+    states: tuple[str, ...] = ()
+    """Names of its setup states, for people; empty where they have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Transport:
     """The place where parts come in and vehicles stand at the beginning."""
     vehicles: int | None
     """None: always one there when it is needed; then only the time of the way counts."""
+    places: tuple[str, ...] = ()
+    """Names of the places, for people; empty where they have none."""
 
 
 @dataclass(frozen=True, slots=True)
