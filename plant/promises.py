@@ -24,7 +24,7 @@ TOLD: Final = (0.5, 0.8, 0.95)
 """Probabilities for which a date is told."""
 _NORMAL_95: Final = 1.6448536269514722
 _MODEL_WEIGHT: Final = 20
-"""The model counts as so many orders beside those that ended."""
+"""The model counts as so many orders beside those that ended, and one less for each two of them."""
 _LEAST_SPREAD: Final = 0.005
 _MOST_SCORES: Final = 400
 
@@ -122,7 +122,8 @@ def promise(
     raw = np.quantile(lead, LEVELS)
     middle, width = _shape(raw)
     used = np.asarray(scores[-_MOST_SCORES:], np.float64)
-    steps = np.quantile(lead, (np.arange(_MODEL_WEIGHT) + 0.5) / _MODEL_WEIGHT)
+    weight = max(0, _MODEL_WEIGHT - len(used) // 2)
+    steps = np.quantile(lead, (np.arange(weight) + 0.5) / max(weight, 1))
     known = np.sort(np.concatenate([(np.log(steps) - np.log(middle)) / width, used]))
     places = (np.arange(len(known)) + 0.5) / len(known)
     ready = [made_us + int(middle * np.exp(width * np.interp(level, places, known))) for level in TOLD]
