@@ -128,6 +128,13 @@ def test_limits_fixed_on_pictures_that_overlap_leave_a_tenth_to_a_person() -> No
     assert sum(score < ok_below for score, bad in zip(scores, faulty, strict=True) if bad) <= 3
 
 
+def test_where_pictures_are_told_apart_well_ok_stops_at_what_sound_ones_score() -> None:
+    sound, bad = np.linspace(0.0, 0.1, 101), np.linspace(0.6, 0.9, 101)
+    ok_below, nok_from = choose_limits([*sound, *bad], [False] * 101 + [True] * 101)
+    assert 0.09 < ok_below < 0.12
+    assert ok_below <= nok_from < 0.6
+
+
 @pytest.mark.parametrize(
     ("level", "plate_mm", "diameter_mm", "decision"),
     [
