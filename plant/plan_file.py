@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
 
 from plant.errors import SettingsError
-from plant.plan_check import measures
+from plant.plan_check import measures, objective_of
 from plant.plan_file_reading import assembled, problem_faults
 from plant.plan_names import PlanNames, plan_names
 from plant.plan_pieces import PLAN_FORMAT, PROBLEM_FORMAT, PlacedPiece, PlanFile, ProblemFile, TripPiece
@@ -46,16 +47,25 @@ def read_problem(text: str | bytes, place: str = "problem.json") -> PlanProblem:
 
 def read_plan(text: str | bytes, problem: PlanProblem, place: str = "plan.json") -> Plan:
     """Return the plan that a file says; whether it keeps the rules is for ``plan_faults`` to say. Raises SettingsError."""
-    file = read_pieces(text, place, PLAN_FORMAT, PlanFile, _PAGE)
+    return plan_of(read_plan_file(text, place), problem, place)
+
+
+def read_plan_file(text: str | bytes, place: str = "plan.json") -> PlanFile:
+    """Return all that a file of a plan says. Raises SettingsError."""
+    return read_pieces(text, place, PLAN_FORMAT, PlanFile, _PAGE)
+
+
+def plan_of(file: PlanFile, problem: PlanProblem, place: str = "plan.json") -> Plan:
+    """Return the plan that a file says, by the names of a problem. Raises SettingsError."""
     names = plan_names(problem)
     count = len(problem.operation_job)
     plan = Plan(np.full(count, -1, np.int32), np.zeros(count, np.int64), np.zeros(count, np.int64))
     wrong = []
-    for number, told in enumerate(file.operations, 1):
+    for number, told in enumerate(file.schedule, 1):
         try:
             _put(problem, names, plan, told)
         except ValueError as error:
-            wrong.append(f"{place}: operations[{number}]: {error}")
+            wrong.append(f"{place}: schedule[{number}]: {error}")
     trips = []
     for number, trip in enumerate(file.trips, 1):
         try:
@@ -86,19 +96,20 @@ def plan_json(
     names = plan_names(problem)
     told: dict[str, Any] = {"leadhand": PLAN_FORMAT, "problem": problem.name[:400]}
     if solved is not None:
+        told["status"] = "optimal" if solved.proved else "feasible"
+    told |= {"objective": objective_of(problem, plan), **asdict(measures(problem, plan))}
+    if solved is not None:
         told |= {
-            "status": "optimal" if solved.proved else "feasible",
-            "objective": solved.objective,
-            "makespan": measures(problem, plan).makespan,
-            "bound": solved.bound,
-            "wall_s": round(solved.wall_s, 3),
-            "cpu_s": round(solved.cpu_s, 3),
+            "lower_bound": solved.bound,
+            "gap": round((solved.objective - solved.bound) / solved.bound, 6) if solved.bound > 0 else None,
+            "wall_seconds": round(solved.wall_s, 3),
+            "cpu_seconds": round(solved.cpu_s, 3),
             "by": solved.by,
         }
     told |= {} if seed is None else {"seed": seed}
     told |= {} if verified is None else {"verified": verified}
     done = np.flatnonzero(plan.mode >= 0)
-    told["operations"] = [_placed(problem, names, plan, int(row)) for row in done[np.lexsort((plan.end[done], plan.start[done]))]]
+    told["schedule"] = [_placed(problem, names, plan, int(row)) for row in done[np.lexsort((plan.end[done], plan.start[done]))]]
     if plan.trips:
         told["trips"] = [
             {

@@ -187,18 +187,27 @@ class TripPiece(Piece):
 
 
 class PlanFile(Piece):
-    """A plan: each operation that is done, and trips. What else is told is for people and is not believed."""
+    """A plan: each operation that is done, and trips. The rest is for people; ``leadhand verify`` compares it with what it finds."""
 
     leadhand: Literal["plan/1"]
     problem: _Text = ""
+    format: _Text = ""
     status: Literal["optimal", "feasible", ""] = ""
     objective: int | None = None
     makespan: int | None = None
-    bound: Annotated[int | None, Field(description="no plan has less, as far as was proved")] = None
-    wall_s: float | None = None
-    cpu_s: float | None = None
+    tardiness: int | None = None
+    late_jobs: int | None = None
+    setup: int | None = None
+    moved: int | None = None
+    flow: int | None = None
+    lower_bound: Annotated[int | None, Field(description="no plan has less, as far as was proved")] = None
+    gap: Annotated[float | None, Field(description="how far the objective may be above what is possible, as a share of the bound")] = None
+    wall_seconds: float | None = None
+    cpu_seconds: float | None = None
     by: _Text = ""
     seed: int | None = None
+    workers: int | None = None
+    interrupted: bool = False
     verified: Annotated[bool | None, Field(description="whether the independent check found no fault")] = None
-    operations: tuple[PlacedPiece, ...]
+    schedule: tuple[PlacedPiece, ...]
     trips: tuple[TripPiece, ...] = ()
