@@ -50,11 +50,11 @@ def improve_routes(
     seed: int,
     stop: Callable[[], bool],
     on_plan: Callable[[Plan], None],
-    target: int = 0,
+    target: Callable[[], int] = lambda: 0,
     seconds: float = float("inf"),
     known: Callable[[], Plan | None] = lambda: None,
 ) -> Plan:
-    """Return the best plan found from ``plan`` on, until ``seconds`` are over, ``stop`` says so, or the makespan is ``target``.
+    """Return the best plan found from ``plan`` on, until time is over, ``stop`` says so, or nothing better than ``target`` can be.
 
     ``known`` gives the best plan of others who search beside; a new walk begins there where it is better. Ask ``speaks_routes`` before.
     """
@@ -69,7 +69,7 @@ def improve_routes(
     best_is = lay_routes(shop, best, far)
     lasts = _FIRST_S
     steps, rate = _STEPS, 0.0
-    while best_is > target and not stop() and time.monotonic() < until:
+    while best_is > target() and not stop() and time.monotonic() < until:
         other = known()
         if other is not None and int(other.end.max()) < best_is:
             best = lists_of(shape, shop, other)
@@ -79,13 +79,13 @@ def improve_routes(
         walk = max(lasts, 0.05) * random.uniform(0.7, 1.3)
         began = time.monotonic()
         hot, cold = _HOT * best_is * random.uniform(0.5, 1.5), max(_COLD * best_is, 0.05)
-        while (spent := time.monotonic() - began) < walk and best_is > target and not stop() and time.monotonic() < until:
+        while (spent := time.monotonic() - began) < walk and best_is > target() and not stop() and time.monotonic() < until:
             first = hot * (cold / hot) ** (spent / walk)
             share = 1.0 if not rate else min(1.0, (spent + steps / rate) / walk)
             last = hot * (cold / hot) ** share
             looked = time.monotonic()
             before = best_is
-            now_is, best_is = anneal(shop, now, best, now_is, best_is, target, first, last, steps, int(random.integers(2**31)))
+            now_is, best_is = anneal(shop, now, best, now_is, best_is, target(), first, last, steps, int(random.integers(2**31)))
             took = max(time.monotonic() - looked, 1e-6)
             rate = steps / took if rate else steps / max(took, 0.2)
             steps = int(min(max(rate * 0.05, 500), 1_000_000))

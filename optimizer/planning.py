@@ -199,8 +199,13 @@ class _Search:
 
                 walks = walkable(self.board.problem, self.shop)
             if not walks:
+                from optimizer.plan_routes import speaks_routes
+
+                routes = self.shop is None and self.board.plan is not None and speaks_routes(self.board.problem) and workers > 1
                 if number == 0:
-                    self._prove(self.until, workers)
+                    self._prove(self.until, workers - 1 if routes else workers)
+                elif routes and number == 1:
+                    self._choose_routes()
                 return
             if number == workers - 1:
                 self._prove(self.began + _PROOF_SHARE * (self.until - self.began), 1)
@@ -233,6 +238,26 @@ class _Search:
             on_plan=heard,
             target=board.bound,
             fresh=fresh,
+        )
+
+    def _choose_routes(self) -> None:
+        from optimizer.plan_routes import improve_routes
+
+        board, start = self.board, self.board.plan
+        if start is None:
+            return
+
+        def heard(found: Plan) -> None:
+            board.offer(found, "local search")
+
+        improve_routes(
+            board.problem,
+            start,
+            seed=self.seed,
+            stop=self.over,
+            on_plan=heard,
+            target=lambda: board.bound // max(board.problem.objective.makespan, 1),
+            known=lambda: board.plan,
         )
 
     def _prove(self, until: float, workers: int) -> None:
