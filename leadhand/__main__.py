@@ -20,6 +20,7 @@ from leadhand.factory_commands import evaluate, simulate_app
 from leadhand.home import DEMO, open_home, used_home
 from leadhand.importing import export_history, export_network, export_products, import_app
 from leadhand.joint_command import joint
+from leadhand.plan_commands import plan, verify
 from leadhand.recommend_command import recommend
 from leadhand.sequence_command import sequence
 from leadhand.tuning_command import tune
@@ -60,6 +61,8 @@ app.add_typer(people_app, name="people")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
+app.command()(plan)
+app.command()(verify)
 app.command()(recommend)
 app.command()(sequence)
 app.command()(tune)

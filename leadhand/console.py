@@ -22,6 +22,11 @@ class Console:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.waiting(None)
 
+    @property
+    def width(self) -> int:
+        """Columns that a line of text may have."""
+        return self._rich.width
+
     def waiting(self, text: str | None) -> None:
         """Show what is waited for; None ends it."""
         if not self._rich.is_terminal:

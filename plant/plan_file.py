@@ -79,14 +79,14 @@ def plan_of(file: PlanFile, problem: PlanProblem, place: str = "plan.json") -> P
 
 def write_problem(problem: PlanProblem) -> str:
     """Return a problem as the text of its file."""
-    return _text(problem_json(problem))
+    return plan_text(problem_json(problem))
 
 
 def write_plan(
     problem: PlanProblem, plan: Plan, solved: Solved | None = None, *, seed: int | None = None, verified: bool | None = None
 ) -> str:
     """Return a plan as the text of its file."""
-    return _text(plan_json(problem, plan, solved, seed=seed, verified=verified))
+    return plan_text(plan_json(problem, plan, solved, seed=seed, verified=verified))
 
 
 def plan_json(
@@ -163,7 +163,7 @@ def problem_json(problem: PlanProblem) -> dict[str, Any]:
     return told
 
 
-def _text(told: dict[str, Any]) -> str:
+def plan_text(told: dict[str, Any]) -> str:
     """Return JSON with a line for each thing in each list, so that files can be read and compared."""
     lines = []
     for key, value in told.items():
