@@ -28,7 +28,10 @@ from dashboard.api_events import event_routes
 from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_new_products import new_product_routes
+from dashboard.api_orders import order_change_routes, order_routes
 from dashboard.api_people import person_routes, right_routes
+from dashboard.api_plan import plan_news_routes, plan_routes
+from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.api_tuning import tuning_routes
@@ -40,6 +43,7 @@ from dashboard.live import live_routes
 from dashboard.login import login_routes
 from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
 from dashboard.page_app import PageApp
+from dashboard.plan_book import PlanBook
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
@@ -52,9 +56,12 @@ from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_new_products import NewProductService
+from dashboard.services_orders import OrderService
 from dashboard.services_people import PeopleService
+from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
+from dashboard.services_schedule import ScheduleService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
@@ -101,7 +108,7 @@ def build_server(
     pool = Pool(settings.database_url, 6, "leadhand dashboard", statement_seconds=30)
     hub = Hub(settings.database_url, clock)
     sessions = Sessions(pool, clock, settings.rules)
-    plant = PlantService(hub, site)
+    plant, book = PlantService(hub, site), PlanBook(pool)
     services = Services(
         plant,
         HistoryService(pool, hub),
@@ -121,6 +128,9 @@ def build_server(
         NewProductService(pool, hub, clock),
         DesignChangeService(pool, clock, settings.site_file),
         TuningService(pool, clock),
+        OrderService(pool, clock),
+        ScheduleService(pool, hub, clock, book),
+        PlanningService(pool, clock, book),
         hub,
     )
     registry = CollectorRegistry()
@@ -175,6 +185,11 @@ def build_server(
         new_product_routes(services),
         design_change_routes(services),
         tuning_routes(services),
+        order_routes(services),
+        order_change_routes(services),
+        plan_routes(services),
+        plan_news_routes(services),
+        planning_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

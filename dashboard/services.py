@@ -19,9 +19,12 @@ from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_new_products import NewProductService
+from dashboard.services_orders import OrderService
 from dashboard.services_people import PeopleService
+from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
+from dashboard.services_schedule import ScheduleService
 from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
@@ -68,5 +71,11 @@ class Services:
     """New versions of products, and who has acknowledged them."""
     tuning: TuningService
     """Parameters near the accepted recipe: proposals, trials, roll-backs."""
+    orders: OrderService
+    """Customer orders and what was promised of them."""
+    schedule: ScheduleService
+    """The plan, its versions, why operations are where they are."""
+    planning: PlanningService
+    """What people and programs ask of the plan."""
     hub: Hub
     """The shared read each second."""

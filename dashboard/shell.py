@@ -27,10 +27,12 @@ from dashboard.pages import (
     ledger,
     losses,
     new_products,
+    orders,
     overview,
     people,
     recommendations,
     review,
+    schedule,
     sources,
     tightening,
     tuning,
@@ -45,6 +47,8 @@ from storage.people import Role
 _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
     ("/alarms", "alert-triangle", "Alarms"),
+    ("/schedule", "schedule", "Schedule"),
+    ("/orders", "sheet", "Orders"),
     ("/losses", "activity", "OEE and losses"),
     ("/condition", "gauge", "Equipment condition"),
     ("/tightening", "tool", "Tightening"),
@@ -62,6 +66,8 @@ _ENTRIES = (
 )
 _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
     "/alarms": ("Alarms", alarms.layout),
+    "/schedule": ("Schedule", schedule.layout),
+    "/orders": ("Orders", orders.layout),
     "/losses": ("OEE and losses", losses.layout),
     "/condition": ("Equipment condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
@@ -130,6 +136,8 @@ def build_shell(app: PageApp, services: Services) -> None:
         new_products,
         design_changes,
         tuning,
+        schedule,
+        orders,
     ):
         page.register(app, services)
 

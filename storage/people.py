@@ -73,6 +73,10 @@ class Scope(StrEnum):
     """Tell design changes and take them back."""
     STATIONS = "stations"
     """Acknowledge design changes for stations."""
+    ORDERS = "orders"
+    """Bring customer orders, change and cancel them."""
+    PLAN = "plan"
+    """Tell the planner of disturbances, and ask for a new plan."""
 
 
 @dataclass(frozen=True, slots=True)
