@@ -89,7 +89,7 @@ def shifted(problem: PlanProblem, plan: Plan, *, urgent: Collection[int] = ()) -
             standing, inserted = with_inserted(problem, standing, urgent=urgent), True
             if standing is not found.plan:
                 continue
-        left = _without(problem, loosed, lapsed)
+        left = _without(problem, standing, loosed, lapsed)
         faults = plan_faults(left, standing)
         if not faults:
             passed = tuple(_lapsed(problem, standing, arc) for arc in sorted(lapsed))
@@ -150,13 +150,16 @@ def _lock_of(problem: PlanProblem, row: int) -> Lock:
     return next(lock for lock in problem.locks if lock.operation == row and lock.start is not None)
 
 
-def _without(problem: PlanProblem, loosed: frozenset[int], lapsed: frozenset[int]) -> PlanProblem:
+def _without(problem: PlanProblem, plan: Plan, loosed: frozenset[int], lapsed: frozenset[int]) -> PlanProblem:
     if not loosed and not lapsed:
         return problem
+    on_their_way = {trip.operation for trip in plan.trips if trip.leaves < problem.now}
     locks = [
-        replace(lock, start=None, end=None) if lock.operation in loosed else lock
+        lock
+        if lock.operation not in loosed
+        else replace(lock, start=None, end=None, reason=LockReason.FROZEN if lock.operation in on_their_way else lock.reason)
         for lock in problem.locks
-        if lock.operation not in loosed or lock.reason is LockReason.PERSON
+        if lock.operation not in loosed or lock.reason is LockReason.PERSON or lock.operation in on_their_way
     ]
     most = problem.arc_most.copy()
     most[sorted(lapsed)] = -1

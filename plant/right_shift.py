@@ -81,6 +81,8 @@ class _Shift:
         self.loosed: dict[int, int] = {}
         self.lapsed: set[int] = set()
         self.causes: dict[int, Cause] = {}
+        self.there: dict[int, int] = {}
+        """Of what is locked: when its part is there."""
 
     def settled(self) -> Settled:
         """Move until all is well."""
@@ -102,7 +104,7 @@ class _Shift:
                 stuck = row
                 break
         if stuck < 0 and not self.loosed:
-            self.loosed.update((row, self.start[row]) for row in self.lines.unset())
+            self.loosed.update((row, self.start[row]) for row in self.lines.unset(self.there))
         taken = np.array(its.mode, np.int32)
         start, end = np.array(self.start, np.int64), np.array(self.end, np.int64)
         shifted = Plan(taken, np.where(taken >= 0, start, 0), np.where(taken >= 0, end, 0), self.trips.trips())
@@ -171,7 +173,7 @@ class _Shift:
     def _hold(self, row: int) -> Iterator[int]:
         """Look whether what is locked can stay; where it cannot, yield those to look at again."""
         its = self.its
-        ready, _, cause, again = self._ready(row)
+        ready, self.there[row], cause, again = self._ready(row)
         yield from again
         start = self.start[row]
         first = max(start, ready)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from plant.plan_holds import Holds
@@ -81,11 +81,16 @@ class ShiftLines:
         at = self.fixed[unit].index(row) if len(self.fixed[unit]) < 8 else bisect_left(self.begins[unit], self.its.start[row])
         while self.fixed[unit][at] != row:
             at += 1
+        for then in self.fixed[unit][at + 1 :]:
+            if self.its.start[then] >= self.its.end[row]:
+                break
+            if self.its.fact[then]:
+                return then, self.its.end[then], Holds.UNIT
         if at == 0 or self.clears[unit][at - 1] <= self.its.start[row]:
             return -1, 0, Holds.UNIT
         return max(self.fixed[unit][:at], key=lambda one: self.its.end[one]), self.clears[unit][at - 1], Holds.UNIT
 
-    def unset(self) -> list[int]:
+    def unset(self, there: Mapping[int, int]) -> list[int]:
         """Return the fixed operations that have not started, and that the unit cannot be set up for in time as all stands now."""
         found: list[int] = []
         for unit, matrix in enumerate(self.its.setup):
@@ -106,6 +111,7 @@ class ShiftLines:
                     continue
                 setup, begins = matrix[stands][state], self.begins[unit][at]
                 clear = max(self.clears[unit][at - 1] if at else 0, self.end[before] if before >= 0 else 0)
+                clear = max(clear, there.get(row, 0) if self.its.with_part[unit] else 0)
                 if setup and (clear > begins - setup or not self._open(unit, begins, setup)):
                     found.append(row)
         return found

@@ -83,7 +83,7 @@ def shift_tables(problem: PlanProblem, plan: Plan, loosed: frozenset[int]) -> Sh
     done = _in_order(problem, rows, start, end > start).tolist()
     turn = [-1] * count
     for at, row in enumerate(done):
-        turn[row] = at - (count if fact[row] or held[row] else 0)
+        turn[row] = at - (2 * count if fact[row] else count if held[row] else 0)
     arcs_in, arcs_out = _arcs(problem, mode)
     part_before, part_after = _parts(problem, done)
     return ShiftTables(
@@ -144,11 +144,12 @@ def _arcs(problem: PlanProblem, mode: Ints) -> tuple[Arcs, Arcs]:
 def _parts(problem: PlanProblem, done: Sequence[int]) -> tuple[list[int], list[int]]:
     """Return what is done to the same part before and after.
 
-    Where nothing is carried or waits in a buffer, and a job is done in several places at once, only its arcs count.
+    Where nothing is carried, waits in a buffer or is set up with its part, and a job is done in several places at once, arcs alone
+    count.
     """
     count = len(problem.operation_job)
     before, after = [-1] * count, [-1] * count
-    chained = problem.transport is not None or any(unit.buffer is not None for unit in problem.units)
+    chained = problem.transport is not None or any(unit.buffer is not None or unit.setup_with_part for unit in problem.units)
     job = problem.operation_job.tolist()
     last: dict[int, int] = {}
     for row in done:

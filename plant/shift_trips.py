@@ -82,7 +82,9 @@ def shift_trips(problem: PlanProblem, plan: Plan, its: ShiftTables) -> ShiftTrip
         chains[vehicle].append(row)
     for row, way in carried.items():
         if row not in found.vehicle and not its.fact[row]:
-            leaves = max(its.start[row] - its.travel[way[0]][way[1]], 0)
+            before = its.part_before[row]
+            ready = its.end[before] if before >= 0 else its.release[row]
+            leaves = max(its.start[row] - its.travel[way[0]][way[1]], ready)
             vehicle = min(range(transport.vehicles), key=lambda one: _free_at(found, chains[one], leaves, way[0]))
             found.ways[row], found.vehicle[row], found.leaves[row] = way, vehicle, leaves
             chains[vehicle].append(row)
@@ -104,7 +106,8 @@ def _stand(problem: PlanProblem, trips: ShiftTrips, its: ShiftTables, planned: d
         before, trip = its.part_before[row], planned.get(row)
         same = trip is not None and trips.ways[row] == (trip.origin, trip.destination)
         kept = its.held[row] and (before < 0 or its.fact[before] or its.held[before])
-        if its.fact[row] or (same and (kept or trips.leaves[row] < problem.now)):
+        possible = same and trips.leaves[row] >= (its.end[before] if before >= 0 else its.release[row])
+        if its.fact[row] or (possible and (kept or trips.leaves[row] < problem.now)):
             fixed.append(row)
             continue
         trips.at[row] = len(fixed)
