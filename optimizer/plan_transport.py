@@ -1,0 +1,390 @@
+"""Plans with vehicles, in two stages: first as if a vehicle were always there, with a proof of what that gives at best; then the vehicles.
+
+What the first stage proves holds for the second: where the dispatch of the vehicles reaches it, the plan is optimal. Where it does not,
+list, modes and vehicles are searched together. What vehicles have to drive gives a bound of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from optimizer.plan_carrying import Laid, carry, laid, walk_from
+from optimizer.plan_decoding import Stuck, decode
+from optimizer.plan_greedy import first_plan
+from optimizer.plan_shape import Shape, shape_of
+from optimizer.plan_shop import Shop, shop_of, speaks
+from plant.plan_check import objective_of, plan_faults
+from plant.plan_order import PlanOrder, plan_order
+from plant.plan_problem import Ints, PlanProblem, Ticks, Transport
+from plant.plans import Infeasible, Outcome, OutOfTime, Plan, Solved, Trip
+
+_RELAXED_SHARE = 0.4
+"""Of the time, at most, for the stage without vehicles."""
+_LOOK_S = 0.02
+_PATIENCE_S = 5.0
+_MOVES = 4_000
+"""Between two looks at the clock."""
+_PIECES = 30
+"""Of one cooling down."""
+_LARGEST_BOUND = 1_200
+"""Trips: the bound by assignment takes seconds for more."""
+
+
+class Relaxed(Protocol):
+    """How a problem without vehicles is planned: ``planning.plan``."""
+
+    def __call__(
+        self,
+        problem: PlanProblem,
+        *,
+        seconds: float,
+        seed: int,
+        workers: int,
+        clock: Callable[[], float],
+        begin_with: Plan | None,
+        stop: Callable[[], bool] | None,
+    ) -> Outcome:
+        """Return the best plan found in time."""
+
+
+@dataclass(slots=True)
+class _Best:
+    """The best so far, for all who search, and whether they go on."""
+
+    problem: PlanProblem
+    until: float
+    clock: Callable[[], float]
+    stop: Callable[[], bool] | None
+    heard: Callable[[int, int, str], None] | None
+    plan: Plan | None = None
+    objective: int = 0
+    bound: int = 0
+    by: str = ""
+    told: tuple[int, int] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def offer(self, plan: Plan, by: str) -> None:
+        """Take a plan if it is better and has no fault."""
+        objective = objective_of(self.problem, plan)
+        if (self.plan is not None and objective >= self.objective) or plan_faults(self.problem, plan):
+            return
+        with self.lock:
+            if self.plan is None or objective < self.objective:
+                self.plan, self.objective, self.by = plan, objective, by
+
+    def tell(self) -> None:
+        """Let the caller hear what is new."""
+        if self.heard is not None and self.plan is not None and self.told != (self.objective, self.bound):
+            self.told = (self.objective, self.bound)
+            self.heard(self.objective, min(self.bound, self.objective), self.by)
+
+    @property
+    def proved(self) -> bool:
+        return self.plan is not None and self.objective <= self.bound
+
+    @property
+    def over(self) -> bool:
+        return self.proved or self.left <= 0 or (self.stop is not None and self.stop())
+
+    @property
+    def left(self) -> float:
+        return self.until - self.clock()
+
+
+def needs_vehicles(problem: PlanProblem) -> bool:
+    """Return whether vehicles are to be dispatched."""
+    return problem.transport is not None and problem.transport.vehicles is not None and len(problem.operation_job) > 0
+
+
+def without_vehicles(problem: PlanProblem) -> PlanProblem:
+    """Return the problem as if a vehicle were always there when it is needed."""
+    if problem.transport is None:
+        return problem
+    return replace(problem, transport=replace(problem.transport, vehicles=None))
+
+
+def plan_with_vehicles(
+    problem: PlanProblem,
+    *,
+    seconds: float,
+    seed: int,
+    workers: int,
+    clock: Callable[[], float],
+    relaxed: Relaxed,
+    begin_with: Plan | None = None,
+    on_better: Callable[[float, int, int, str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Return the best plan found in time; ``on_better`` hears seconds, objective, bound and by what, in this thread."""
+    began, cpu = clock(), time.process_time()
+
+    def heard(objective: int, bound: int, by: str) -> None:
+        if on_better is not None:
+            on_better(clock() - began, objective, bound, by)
+
+    shape = shape_of(problem)
+    if isinstance(shape, Infeasible):
+        return shape
+    best = _Best(problem, began + seconds, clock, stop, heard)
+    if begin_with is not None:
+        best.offer(begin_with, "before")
+    first = first_plan(problem, seed=seed, seconds=min(0.2, seconds / 10))
+    if isinstance(first, Plan):
+        best.offer(first, "greedy")
+    best.tell()
+    best.bound = vehicle_bound(problem)
+    impossible = None if best.over else _two_stages(problem, shape, best, seed, workers, relaxed, _RELAXED_SHARE * seconds)
+    if impossible is not None:
+        return impossible
+    if best.plan is not None and not best.over:
+        _search(problem, shape, best, seed, workers)
+    if best.plan is None:
+        return OutOfTime(clock() - began, best.bound)
+    bound = min(best.bound, best.objective)
+    return Solved(best.plan, best.objective, bound, clock() - began, time.process_time() - cpu, best.by)
+
+
+def _two_stages(
+    problem: PlanProblem, shape: Shape, best: _Best, seed: int, workers: int, relaxed: Relaxed, share: float
+) -> Infeasible | None:
+    """Plan as if vehicles were always there, then dispatch them; return why there is no plan, where that is proved."""
+    start = None if best.plan is None else replace(best.plan, trips=())
+    found = relaxed(
+        without_vehicles(problem),
+        seconds=min(share, best.left),
+        seed=seed,
+        workers=workers,
+        clock=best.clock,
+        begin_with=start,
+        stop=best.stop,
+    )
+    if isinstance(found, Infeasible):
+        return found
+    best.bound = max(best.bound, found.bound)
+    if isinstance(found, Solved):
+        for plan in _dispatched(problem, shape, found.plan):
+            best.offer(plan, "dispatch of vehicles")
+            if best.proved:
+                break
+    best.tell()
+    return None
+
+
+def _dispatched(problem: PlanProblem, shape: Shape, plan: Plan) -> Iterator[Plan]:
+    """Yield plans in which vehicles do what a plan without them asks for, in some orders."""
+    free = without_vehicles(problem)
+    quick = quick_shop(problem)
+    for order in _orders(free, plan):
+        if quick is None:
+            found = decode(shape, order.tolist(), plan.mode.tolist())
+            if not isinstance(found, Stuck):
+                yield found
+        else:
+            yield carried(problem, quick, order, plan.mode)
+
+
+def _orders(free: PlanProblem, plan: Plan) -> Iterator[Ints]:
+    """Yield lists: by when an operation starts, has to start at last, by when its part is to leave, or is ready."""
+    done = np.flatnonzero(plan.mode >= 0).astype(np.int32)
+    order = plan_order(free, plan)
+    before, way = order.before_of_part, np.zeros(len(plan.mode), np.int64)
+    if free.transport is not None:
+        way[order.carried] = free.transport.travel[order.origin[order.carried], order.place[order.carried]]
+    release = np.array([job.release for job in free.jobs], np.int64)[free.operation_job]
+    ready = np.where(before >= 0, plan.end[before], release)
+    last = _last_starts(plan, done, order, way)
+    for key in (plan.start, last, last - way, (plan.start + last) // 2, plan.start - way, ready + way, ready):
+        # by its own start where keys are alike; what is done to a part stays in order
+        ordered = done[np.lexsort((plan.end[done], plan.start[done], key[done]))]
+        yield _kept_in_order(free, plan, ordered)
+
+
+def _last_starts(plan: Plan, done: Ints, order: PlanOrder, way: Ticks) -> Ticks:
+    """Return when each operation has to start at last, so that the plan as it stands ends no later."""
+    ends = np.full(len(plan.mode), plan.end.max(initial=0))
+    for row in done[np.lexsort((plan.end[done], plan.start[done]))][::-1]:
+        lasts = ends[row] - (plan.end[row] - plan.start[row])
+        for before, gap in ((order.before_on_unit[row], order.setup[row]), (order.before_of_part[row], way[row])):
+            if before >= 0:
+                ends[before] = min(ends[before], lasts - gap)
+    return ends - (plan.end - plan.start)
+
+
+def _kept_in_order(problem: PlanProblem, plan: Plan, ordered: Ints) -> Ints:
+    """Return a list in which the operations of each job stand as they follow each other in the plan."""
+    rows: dict[int, list[int]] = {}
+    for row in ordered[np.lexsort((plan.end[ordered], plan.start[ordered]))]:
+        rows.setdefault(int(problem.operation_job[row]), []).append(int(row))
+    turns = {job: iter(mine) for job, mine in rows.items()}
+    return np.array([next(turns[int(problem.operation_job[row])]) for row in ordered], np.int32)
+
+
+def quick_shop(problem: PlanProblem) -> Shop | None:
+    """Return the problem as columns that compiled search reads; None where it is for the general decoder alone."""
+    free = without_vehicles(problem)
+    if not speaks(free) or any(lock.start is not None for lock in problem.locks) or not all(job.one_at_a_time for job in problem.jobs):
+        return None
+    return shop_of(free)
+
+
+def carried(problem: PlanProblem, shop: Shop, order: Ints, mode: Ints) -> Plan:
+    """Return the plan that a list gives, with trips."""
+    transport = problem.transport
+    vehicles = 1 if transport is None or transport.vehicles is None else transport.vehicles
+    out = laid(len(mode))
+    carry(shop, vehicles, order, mode, out, np.inf)
+    plan = Plan(mode.astype(np.int32), out.start, out.end)
+    return replace(plan, trips=tuple(_trips(problem, plan, out)))
+
+
+def _trips(problem: PlanProblem, plan: Plan, out: Laid) -> Iterator[Trip]:
+    order = plan_order(problem, plan)
+    for row in np.flatnonzero(out.vehicle >= 0):
+        assert problem.transport is not None  # noqa: S101 - else nothing is carried
+        origin, place, leaves = int(order.origin[row]), int(order.place[row]), int(out.leaves[row])
+        yield Trip(int(out.vehicle[row]), int(row), origin, place, leaves, leaves + int(problem.transport.travel[origin, place]))
+
+
+def _search(problem: PlanProblem, shape: Shape, best: _Best, seed: int, workers: int) -> None:
+    """Look for better until it is over: compiled where the columns tell all, else in lists that the general decoder lays out."""
+    shop = quick_shop(problem)
+    done = threading.Event()
+
+    def work(number: int) -> None:
+        if shop is None:
+            _wander(problem, shape, best, seed + number, done)
+        else:
+            _walk(problem, shop, best, seed + number, done)
+
+    count = max(workers, 1) if shop is not None else 1
+    threads = [threading.Thread(target=work, args=(number,), name=f"vehicles-{number}", daemon=True) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    try:
+        while not best.over and any(thread.is_alive() for thread in threads):
+            best.tell()
+            done.wait(_LOOK_S)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join(_PATIENCE_S)
+    best.tell()
+
+
+def _list_of(plan: Plan) -> Ints:
+    done = np.flatnonzero(plan.mode >= 0).astype(np.int32)
+    return done[np.lexsort((done, plan.end[done], plan.start[done]))]
+
+
+def _walk(problem: PlanProblem, shop: Shop, best: _Best, seed: int, done: threading.Event) -> None:
+    from optimizer.plan_carrying_walk import anneal
+
+    assert problem.transport is not None  # noqa: S101 - else it is not searched
+    vehicles, turn = problem.transport.vehicles or 1, 0
+    while not done.is_set():
+        plan = best.plan
+        if plan is None:
+            return
+        walk = walk_from(_list_of(plan), plan.mode.astype(np.int32), seed * 1009 + turn)
+        out = laid(len(plan.mode))
+        cost = float(best.objective)
+        hot = (0.03, 0.01, 0.003, 0.06)[turn % 4] * max(cost, 1.0)
+        cold = min(0.0002 * max(cost, 1.0), hot / 10)
+        for piece in range(_PIECES):
+            begin, end = (hot * (cold / hot) ** (part / _PIECES) for part in (piece, piece + 1))
+            found = anneal(shop, vehicles, walk, out, _MOVES, begin, end, cost, float(best.bound))
+            if found < cost:
+                cost = found
+                best.offer(carried(problem, shop, walk.best_order.copy(), walk.best_mode.copy()), "search with vehicles")
+            if done.is_set():
+                return
+        turn += 1
+
+
+def _wander(problem: PlanProblem, shape: Shape, best: _Best, seed: int, done: threading.Event) -> None:
+    """Change lists a little and lay them out anew; worse ones are taken less and less."""
+    random = np.random.default_rng(seed)
+    plan = best.plan
+    if plan is None:
+        return
+    modes = problem.modes_of
+    fixed = {lock.operation for lock in problem.locks}
+    order, mode, cost = _list_of(plan).tolist(), plan.mode.tolist(), best.objective
+    heat = 0.01 * max(cost, 1)
+    while not done.is_set():
+        heat = max(heat * 0.999, 0.0001 * max(cost, 1))
+        tried, ways = list(order), list(mode)
+        at = int(random.integers(len(tried)))
+        row = tried.pop(at)
+        if row not in fixed and random.random() < 0.4:
+            ways[row] = int(random.integers(modes[row], modes[row + 1]))
+        mates = {one for one in range(len(tried)) if problem.operation_job[tried[one]] == problem.operation_job[row]}
+        low = max((one + 1 for one in mates if one < at), default=0)
+        high = min((one for one in mates if one >= at), default=len(tried))
+        tried.insert(int(random.integers(low, high + 1)), row)
+        found = decode(shape, tried, ways)
+        if isinstance(found, Stuck):
+            continue
+        worth = objective_of(problem, found)
+        if worth <= cost - heat * np.log(max(random.random(), 1e-12)):
+            order, mode, cost = tried, ways, worth
+            if worth < best.objective:
+                best.offer(found, "search with vehicles")
+
+
+def vehicle_bound(problem: PlanProblem) -> int:
+    """Return what no plan is below because of what vehicles have to drive, laden and empty; 0 where that says nothing.
+
+    It is told of the makespan, of parts that are carried in a known order: each trip follows another of its vehicle, over at least the
+    least way between where that one can end and this one can begin, and after the last trip something is still done.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    transport, objective = problem.transport, problem.objective
+    plain = not len(problem.branch_choice) and not problem.locks and objective.makespan > 0
+    if transport is None or transport.vehicles is None or not plain:
+        return 0
+    trips = [] if not _chains(problem) else list(_sure_trips(problem, transport))
+    if not trips or len(trips) > _LARGEST_BOUND:
+        return 0
+    size, vehicles = len(trips), min(transport.vehicles, len(trips))
+    laden = sum(least for _, _, least, _ in trips)
+    costs = np.zeros((size + vehicles, size + vehicles), np.int64)
+    for column, (origins, _, _, _) in enumerate(trips):
+        for row, (_, places, _, _) in enumerate(trips):
+            costs[row, column] = transport.travel[np.ix_(places, origins)].min()
+        costs[column, column] = 1 << 40
+        costs[size:, column] = transport.travel[transport.start, origins].min()
+    rows, columns = linear_sum_assignment(costs)
+    driven = laden + int(costs[rows, columns].sum())
+    rest = min(after for _, _, _, after in trips)
+    return objective.makespan * (-(-driven // transport.vehicles) + rest)
+
+
+def _chains(problem: PlanProblem) -> bool:
+    """Return whether the operations of each job follow each other, as arcs tell."""
+    follows = set(zip(problem.arc_before.tolist(), problem.arc_after.tolist(), strict=True))
+    job = problem.operation_job
+    return all((row, row + 1) in follows for row in range(len(job) - 1) if job[row] == job[row + 1]) and bool((np.diff(job) >= 0).all())
+
+
+def _sure_trips(problem: PlanProblem, transport: Transport) -> Iterator[tuple[Ints, Ints, int, int]]:
+    """Yield the trips that each plan has: where they can begin and end, how long they are at least, what is done after them at least."""
+    modes, job = problem.modes_of, problem.operation_job
+    shortest = np.minimum.reduceat(problem.mode_duration, modes[:-1])
+    for row in range(len(job)):
+        places = np.unique(transport.place[problem.mode_unit[modes[row] : modes[row + 1]]])
+        first = row == 0 or job[row - 1] != job[row]
+        origins = np.array([transport.start], np.int32)
+        if not first:
+            origins = np.unique(transport.place[problem.mode_unit[modes[row - 1] : modes[row]]])
+        if np.intersect1d(places, origins).size:
+            continue
+        rest = int(shortest[row:][job[row:] == job[row]].sum())
+        yield origins, places, int(transport.travel[np.ix_(origins, places)].min()), rest
