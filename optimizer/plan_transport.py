@@ -213,7 +213,7 @@ def _last_starts(plan: Plan, done: Ints, order: PlanOrder, way: Ticks) -> Ticks:
         for before, gap in ((order.before_on_unit[row], order.setup[row]), (order.before_of_part[row], way[row])):
             if before >= 0:
                 ends[before] = min(ends[before], lasts - gap)
-    return ends - (plan.end - plan.start)
+    return np.asarray(ends - (plan.end - plan.start), np.int64)
 
 
 def _kept_in_order(problem: PlanProblem, plan: Plan, ordered: Ints) -> Ints:
@@ -270,6 +270,8 @@ def _search(problem: PlanProblem, shape: Shape, best: _Best, seed: int, workers:
         while not best.over and any(thread.is_alive() for thread in threads):
             best.tell()
             done.wait(_LOOK_S)
+    except KeyboardInterrupt:
+        pass  # the best so far is given
     finally:
         done.set()
         for thread in threads:

@@ -20,6 +20,7 @@ from optimizer.plan_greedy import first_plan
 from optimizer.plan_laying import plan_of
 from optimizer.plan_shape import shape_of
 from optimizer.plan_shop import Shop, shop_of, speaks
+from optimizer.plan_transport import needs_vehicles, plan_with_vehicles
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_problem import Ints, PlanProblem
 from plant.plans import Infeasible, Outcome, OutOfTime, Plan, Solved
@@ -91,7 +92,7 @@ class Board:
             self.over.set()
 
 
-def plan(
+def plan(  # noqa: C901 - what is done, one after the other
     problem: PlanProblem,
     *,
     seconds: float,
@@ -108,6 +109,10 @@ def plan(
     times a second, and an interrupt (Ctrl-C) end the search with the best so far. ``on_progress`` is called in this thread.
     What the first plan is depends on the seed alone (except where the machine is very slow), later ones on the machine's speed too.
     """
+    if needs_vehicles(problem):
+        return _with_vehicles(
+            problem, seconds=seconds, seed=seed, workers=workers, clock=clock, begin_with=begin_with, on_progress=on_progress, stop=stop
+        )
     began, cpu = clock(), time.process_time()
     shape = shape_of(problem)
     if isinstance(shape, Infeasible):
@@ -142,6 +147,36 @@ def plan(
     if board.infeasible:
         return Infeasible(board.infeasible)
     return OutOfTime(clock() - began, bound)
+
+
+def _with_vehicles(
+    problem: PlanProblem,
+    *,
+    seconds: float,
+    seed: int,
+    workers: int,
+    clock: Callable[[], float],
+    begin_with: Plan | None,
+    on_progress: Callable[[Progress], None] | None,
+    stop: Callable[[], bool] | None,
+) -> Outcome:
+    """Plan as if a vehicle were always there, then dispatch the vehicles."""
+
+    def heard(since: float, objective: int, bound: int, by: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(since, objective, bound, by))
+
+    return plan_with_vehicles(
+        problem,
+        seconds=seconds,
+        seed=seed,
+        workers=workers,
+        clock=clock,
+        relaxed=plan,
+        begin_with=begin_with,
+        on_better=heard,
+        stop=stop,
+    )
 
 
 def _first(board: Board, shop: Shop | None, seed: int) -> None:
