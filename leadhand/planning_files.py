@@ -51,12 +51,12 @@ def plan_file(wanted: WantedPlan, console: Console, clock: Clock) -> int:
     problem, form = load_instance(wanted.file, None if wanted.form is None else PlanFormat(wanted.form), jobs=wanted.jobs)
     begin_with = _beginning(wanted, problem, console)
     _writable(wanted)
-    console.said(f"{problem.name}: {_size(problem)} ({form.value}); at most {wanted.seconds:g} s, Ctrl-C gives the best plan so far")
     from optimizer.planning import Progress, plan
 
     told: list[Progress] = []
     began = clock.monotonic()
     with _interrupts() as interrupted:
+        console.said(f"{problem.name}: {_size(problem)} ({form.value}); at most {wanted.seconds:g} s, Ctrl-C gives the best plan so far")
 
         def looked_on() -> bool:
             console.waiting(_progress(clock.monotonic() - began, told[-1] if told else None))
