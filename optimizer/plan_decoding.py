@@ -29,6 +29,8 @@ class Stuck:
 
     why: str
     operation: int
+    block: tuple[int, ...] = ()
+    """What was to be put together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +179,7 @@ class Layout:
                     name = words(self.shape.problem, late.operation)
                     return Stuck(f"{name} stands fixed, and what must follow it in time does not fit", late.operation)
                 lower[late.operation] = max(late.start, lower.get(late.operation, late.start) + 1)
-        return Stuck(f"{words(self.shape.problem, block[0])} and what is bound to it fit nowhere together", block[0])
+        return Stuck(f"{words(self.shape.problem, block[0])} and what is bound to it fit nowhere together", block[0], tuple(block))
 
     def finished(self) -> Plan | Stuck:
         """Return the plan, with the rides of what is locked to a time."""

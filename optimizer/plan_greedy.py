@@ -80,6 +80,9 @@ def first_list(shape: Shape, *, seed: int, seconds: float = 0.4) -> tuple[Routed
         if isinstance(plan, Stuck):
             why = (plan.why,)
             front |= {shape.job[plan.operation]}
+            for at in plan.block or (plan.operation,):
+                mode = routed.mode[at]
+                greedy.shunned[mode] = greedy.shunned.get(mode, 0.0) + 4.0 * greedy.scale * random_.random()
             continue
         cost = objective_of(problem, plan)
         if best is not None and cost >= best[0]:
@@ -116,6 +119,8 @@ class Greedy:
         self.setups = [None if unit.setup is None else unit.setup.tolist() for unit in problem.units]
         self.closed = [shape.closed(row) for row in range(len(problem.units))]
         self.scale = max(1.0, sum(self.shortest) / max(count, 1))
+        self.shunned: dict[int, float] = {}
+        """How much counts against modes with which lists ended in a dead end."""
         self.by_due = problem.objective.tardiness > 0 and any(job.due is not None for job in problem.jobs)
         self.inside: list[list[int]] = [[] for _ in shape.above]
         """Of each branch the operations that stand in it directly."""
@@ -190,7 +195,7 @@ class Greedy:
                 if self.closed[unit]:
                     starts = opens(starts, self.closed[unit])
                 ends = starts + shape.duration[one]
-                worth = ends + 0.5 * gap + taste.load * load[unit]
+                worth = ends + 0.5 * gap + taste.load * load[unit] + self.shunned.get(one, 0.0)
                 if best_mode < 0 or worth < best:
                     best, best_mode, best_end = worth, one, ends
             row = problem.jobs[job]

@@ -29,7 +29,9 @@ def write(writing: Writing) -> None:
             if not total:
                 _one_at_a_time(writing, rows)
         buffered = any(units[shape.unit[mode]].buffer is not None for at in rows for mode in writing.done_by[at])
-        if rows and (shape.problem.transport is not None or buffered):
+        single = shape.problem.jobs[row].one_at_a_time
+        with_part = not single and any(writing.begins[at] is not writing.start[at] for at in rows)
+        if rows and (shape.problem.transport is not None or buffered or with_part):
             there: dict[int, Linear] = {}
             for before, after, literal in _follows(writing, row, rows, total):
                 _comes(writing, before, after, literal, there)
@@ -93,16 +95,16 @@ def _one_at_a_time(writing: Writing, rows: list[int]) -> None:
         if start is not None and end is not None and shape.started[at]:
             facts.append((start, end))
             continue
-        if start is not None and end is not None:
+        if start is not None and end is not None and writing.begins[at] is writing.start[at]:
             size: Linear = end - start
         else:
             lengths = [shape.duration[mode] for mode in writing.done_by[at]] or [0]
             known = max(writing.known_end(at) - writing.known_start(at), 0)
-            plain = len(set(lengths)) == 1 and not any(mode in writing.pauses for mode in writing.done_by[at])
+            plain = start is None and len(set(lengths)) == 1 and not any(mode in writing.pauses for mode in writing.done_by[at])
             if plain and writing.begins[at] is writing.start[at]:
                 size = lengths[0]
             else:
-                size = draft.number(min(lengths), shape.horizon, known)
+                size = draft.number(0, 2 * shape.horizon, known)
                 draft.where(writing.begins[at] + size == writing.end[at], writing.there[at])
         intervals.append(draft.span(writing.begins[at], size, writing.end[at], writing.there[at]))
     draft.model.add_no_overlap([*intervals, *(draft.block(*span) for span in merged(facts))])
@@ -137,7 +139,10 @@ def _follows(writing: Writing, row: int, rows: list[int], total: bool) -> list[F
             if shape.problem.jobs[row].one_at_a_time:
                 draft.where(writing.begins[two] >= writing.end[one], literal)
             else:
-                draft.where(writing.start[two] >= writing.start[one], literal)
+                # By start, then by end, then by row: as the check of a plan tells what comes before.
+                long = 4 * shape.horizon
+                behind = long * (writing.start[two] - writing.start[one]) + writing.end[two] - writing.end[one]
+                draft.where(behind >= (1 if two < one else 0), literal)
     if not any(writing.there[one] is draft.yes for one in rows):
         arcs.append((0, 0, draft.either(not known)))
     draft.model.add_circuit(arcs)
@@ -154,23 +159,35 @@ def _comes(writing: Writing, before: int, after: int, literal: Var, there: dict[
         there[after] = draft.number(-shape.horizon, shape.horizon, writing.known_start(after))
     arrives = there[after]
     if before < 0:
-        release = shape.problem.jobs[shape.job[after]].release
-        if transport is not None:
-            if transport.vehicles is not None and shape.start[after] is None:
-                release = max(release, shape.problem.now)
-            for mode, done in writing.done_by[after].items():
-                way = int(transport.travel[transport.start, transport.place[shape.unit[mode]]])
-                draft.where(writing.begins[after] >= release + way, literal, done)
+        _comes_first(writing, after, literal)
         draft.where(arrives == writing.start[after], literal)
         return
     if transport is None:
         draft.where(arrives == writing.end[before], literal)
+        if not shape.problem.jobs[shape.job[after]].one_at_a_time and writing.begins[after] is not writing.start[after]:
+            # Of a part to which much can be done at a time, only the setup that it is needed for waits for what began before.
+            needed = draft.either(True)
+            draft.where(writing.begins[after] >= writing.start[after], needed.negated())
+            draft.where(writing.begins[after] >= arrives, literal, needed)
         return
     for mode, done in writing.done_by[after].items():
         for other, was in writing.done_by[before].items():
             way = int(transport.travel[transport.place[shape.unit[other]], transport.place[shape.unit[mode]]])
             draft.where(arrives == writing.end[before] + way, literal, done, was)
     draft.where(writing.begins[after] >= arrives, literal)
+
+
+def _comes_first(writing: Writing, at: int, literal: Var) -> None:
+    """Write that a part comes from where parts come in."""
+    shape, transport = writing.shape, writing.shape.problem.transport
+    if transport is None:
+        return
+    release = shape.problem.jobs[shape.job[at]].release
+    if transport.vehicles is not None and shape.start[at] is None:
+        release = max(release, shape.problem.now)
+    for mode, done in writing.done_by[at].items():
+        way = int(transport.travel[transport.start, transport.place[shape.unit[mode]]])
+        writing.draft.where(writing.begins[at] >= release + way, literal, done)
 
 
 def _wait(writing: Writing, at: int, there: dict[int, Linear], waiting: dict[int, list[Interval]]) -> None:

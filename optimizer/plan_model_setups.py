@@ -86,17 +86,19 @@ def _circuit(
         arcs += [(0, node[id(one)], begins), (node[id(one)], 0, ends)]
         if one.literal is not draft.yes:
             arcs.append((node[id(one)], node[id(one)], one.literal.negated()))
-        if place.setup_state >= 0 and ticks[place.setup_state][state] and not shape.started[one.operation]:
+        if place.setup_state >= 0 and ticks[place.setup_state][state]:
             incoming[one.operation].append((ticks[place.setup_state][state], begins))
         for two in stateful:
             if two.operation == one.operation or shape.never_both(one.operation, two.operation):
                 continue
             if id(one) in kept and id(two) in kept and behind.get(id(one)) != id(two):
                 continue
+            if shape.started[one.operation] and shape.started[two.operation] and _fixed(writing, one) > _fixed(writing, two):
+                continue
             literal = draft.either((one.operation, two.operation) in then)
             arcs.append((node[id(one)], node[id(two)], literal))
-            needed = 0 if shape.started[two.operation] else ticks[state][shape.state[two.mode]]
-            follows.append((one, two, literal, needed))
+            needed = ticks[state][shape.state[two.mode]]
+            follows.append((one, two, literal, 0 if shape.started[two.operation] else needed))
             if needed:
                 incoming[two.operation].append((needed, literal))
     if not any(one.literal is draft.yes for one in stateful):
@@ -110,6 +112,10 @@ def _directly_before(writing: Writing, unit: int, one: Doing, incoming: list[tup
     shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
     at = one.operation
     if not incoming:
+        return Setup(writing.start[at], 0)
+    if shape.started[at]:
+        # Its setup lies behind; it counts, and binds nothing.
+        writing.setups[at] = sum(needed * literal for needed, literal in incoming)
         return Setup(writing.start[at], 0)
     known = _known_setup(writing, unit, one)
     ticks = draft.number(0, max(needed for needed, _ in incoming), known)
@@ -129,6 +135,10 @@ def _directly_before(writing: Writing, unit: int, one: Doing, incoming: list[tup
             draft.model.add(bound <= writing.start[at])
         draft.where(bound == begins, one.literal)
     return Setup(begins, ticks)
+
+
+def _fixed(writing: Writing, one: Doing) -> tuple[int, int]:
+    return writing.shape.start[one.operation] or 0, writing.shape.end[one.operation] or 0
 
 
 def _known_setup(writing: Writing, unit: int, one: Doing) -> int:

@@ -40,8 +40,7 @@ def write(writing: Writing) -> None:
 
 def _unit(writing: Writing, unit: int, doings: list[Doing]) -> None:
     """Write that a unit does one at a time, in open time, with the setups that this needs."""
-    shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
-    closed = shape.closed(unit)
+    shape, draft = writing.shape, writing.draft
     order = sorted((one for one in doings if not writing.free[one.operation]), key=lambda one: _when(writing, one))
     for one, two in pairwise(order):
         if not (shape.started[one.operation] and shape.started[two.operation]):
@@ -52,6 +51,13 @@ def _unit(writing: Writing, unit: int, doings: list[Doing]) -> None:
         load = sum(shape.duration[one.mode] * one.literal for one in doings if not shape.locked[one.operation])
         idle = max(0, shape.problem.now, min((shape.earliest(one.operation) for one in doings), default=0))
         draft.where(load + idle + needed.load <= writing.makespan)
+    _one_at_a_time(writing, unit, doings, needed.before, chained=len(order) == len(doings))
+
+
+def _one_at_a_time(writing: Writing, unit: int, doings: list[Doing], setups: dict[int, plan_model_setups.Setup], *, chained: bool) -> None:
+    """Write that nothing overlaps on a unit, setups and closed time among it; where all keep their order that is told already."""
+    shape, draft, place = writing.shape, writing.draft, writing.shape.problem.units[unit]
+    closed = shape.closed(unit)
     intervals: list[Interval] = []
     settings: list[Interval] = []
     for one in doings:
@@ -59,20 +65,21 @@ def _unit(writing: Writing, unit: int, doings: list[Doing]) -> None:
         if shape.started[at] and shape.start[at] is not None:
             continue
         size = _size(writing, one, closed)
-        setup = needed.before.get(at)
+        setup = setups.get(at)
         if setup is None:
             intervals.append(draft.span(writing.start[at], size, writing.end[at], one.literal))
             continue
-        begin = setup.begins
         whole = size + setup.ticks
-        intervals.append(draft.span(begin, whole, writing.end[at], one.literal))
-        if place.pauses:
-            settings.append(draft.span(begin, setup.ticks, writing.start[at], one.literal))
+        if not isinstance(size, int) and not isinstance(setup.ticks, int):
+            whole = draft.number(0, 2 * shape.horizon, writing.known_end(at) - writing.known_start(at))
+            draft.model.add(whole == size + setup.ticks)
+        intervals.append(draft.span(setup.begins, whole, writing.end[at], one.literal))
+        settings.append(draft.span(setup.begins, setup.ticks, writing.start[at], one.literal))
     blocks = [draft.block(*span) for span in closed]
     intervals += [draft.block(*span) for span in merged(shape.facts_on(unit))]
-    if len(order) < len(doings) or needed.before or (blocks and not place.pauses):
+    if not chained or setups or (blocks and not place.pauses):
         draft.model.add_no_overlap(intervals if place.pauses else [*intervals, *blocks])
-    if blocks and settings:
+    if blocks and settings and place.pauses:
         draft.model.add_no_overlap([*settings, *blocks])
 
 

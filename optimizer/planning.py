@@ -18,6 +18,7 @@ from optimizer.plan_bounds import lower_bound
 from optimizer.plan_dispatch import dispatched
 from optimizer.plan_greedy import first_plan
 from optimizer.plan_laying import plan_of
+from optimizer.plan_route_bounds import route_bound
 from optimizer.plan_shape import shape_of
 from optimizer.plan_shop import Shop, shop_of, speaks
 from optimizer.plan_transport import needs_vehicles, plan_with_vehicles
@@ -131,8 +132,7 @@ def plan(  # noqa: C901 - what is done, one after the other
             board.offer(begin_with, "before")
         _first(board, shop, seed)
         told()
-        if shop is not None:
-            board.raise_bound(lower_bound(shop))
+        board.raise_bound(lower_bound(shop) if shop is not None else route_bound(shape))
         search.begin(max(workers, 1))
         while search.goes_on() and not board.over.wait(_LOOK_S) and not (stop is not None and stop()):
             told()
