@@ -300,7 +300,7 @@ class _Applying:
         self.problem = with_arcs(self.problem, arcs + [(chain[-1], other, 0, -1) for other in follows])
 
     def _name(self, job: int, name: str) -> str:
-        names = {self.problem.operation_name[row] for row in np.flatnonzero(self.problem.operation_job == job)}
+        names = {self.problem.operation_name[row] for row in np.flatnonzero(self.problem.operation_job == job).tolist()}
         number = 2
         found = name
         while found in names:
