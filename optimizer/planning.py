@@ -93,7 +93,7 @@ class Board:
             self.over.set()
 
 
-def plan(  # noqa: C901 - what is done, one after the other
+def plan(
     problem: PlanProblem,
     *,
     seconds: float,
