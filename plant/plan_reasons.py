@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-import numpy as np
-
 from plant.plan_holds import Holds
 from plant.plan_order import plan_order
 from plant.plan_problem import LockReason, PlanProblem
@@ -134,6 +132,8 @@ class PlanStory:
     lines: list[list[int]]
     """Of each unit: its operations by start."""
     trip_before: dict[int, int]
+    of_job: list[list[int]]
+    answered: dict[int, Why]
 
 
 def plan_story(problem: PlanProblem, plan: Plan) -> PlanStory:
@@ -159,17 +159,51 @@ def plan_story(problem: PlanProblem, plan: Plan) -> PlanStory:
     for row in sorted(its.done, key=lambda row: (its.start[row], its.end[row], row)):
         lines[its.unit[row]].append(row)
     room = {row: first for first, rows in rooms(problem, its, trips).items() for row in rows}
-    trip_before = {}
-    ordered = trips.trips()
-    for one, other in pairwise(ordered):
-        if one.vehicle == other.vehicle:
-            trip_before[other.operation] = one.operation
+    trip_before = {other.operation: one.operation for one, other in pairwise(trips.trips()) if one.vehicle == other.vehicle}
     locks = {lock.operation: lock.reason for lock in problem.locks if lock.start is not None}
-    return PlanStory(problem, plan, its, trips, needs, before, after, order.setup.tolist(), locks, room, lines, trip_before)
+    of_job: list[list[int]] = [[] for _ in problem.jobs]
+    for row in its.done:
+        of_job[int(problem.operation_job[row])].append(row)
+    return PlanStory(problem, plan, its, trips, needs, before, after, order.setup.tolist(), locks, room, lines, trip_before, of_job, {})
 
 
 def why_here(story: PlanStory, row: int) -> Why:
     """Return why an operation that is done starts when it starts."""
+    if row not in story.answered:
+        story.answered[row] = _why(story, row)
+    return story.answered[row]
+
+
+def elsewhere(story: PlanStory, row: int) -> tuple[Elsewhere, ...]:
+    """Return what the other ways to do an operation would come to, the earliest end first."""
+    modes = range(int(story.problem.modes_of[row]), int(story.problem.modes_of[row + 1]))
+    found = [_as_mode(story, row, mode) for mode in modes if mode != story.its.mode[row]]
+    return tuple(sorted(found, key=lambda one: (one.end, one.start, one.mode)))
+
+
+def why_late(story: PlanStory, job: int) -> Late | None:
+    """Return why a job is late; None where it is not."""
+    problem, its = story.problem, story.its
+    due = problem.jobs[job].due
+    rows = story.of_job[job]
+    if due is None or not rows:
+        return None
+    last = max(rows, key=lambda row: its.end[row])
+    if its.end[last] <= due:
+        return None
+    work = sum(its.end[row] - its.start[row] for row in rows)
+    alone = sum(its.lasts[row] for row in rows) if problem.jobs[job].one_at_a_time else max(its.lasts[row] for row in rows)
+    waits = sorted(_waits(story, rows), key=lambda one: -one.ticks)
+    return Late(job, its.end[last] - due, _chain(story, last), tuple(waits), work, problem.jobs[job].release + alone > due)
+
+
+def late_jobs(story: PlanStory) -> tuple[Late, ...]:
+    """Return all late jobs with why, the latest first."""
+    found = [late for job in range(len(story.problem.jobs)) if (late := why_late(story, job)) is not None]
+    return tuple(sorted(found, key=lambda one: -one.ticks))
+
+
+def _why(story: PlanStory, row: int) -> Why:
     its, start = story.its, story.its.start[row]
     unit, lasts, setup = its.unit[row], its.lasts[row], story.setup[row]
     simple = list(_simple(story, row))
@@ -198,35 +232,6 @@ def why_here(story: PlanStory, row: int) -> Why:
         bounds = [Bound(_LOCKS[story.locks[row]], start), *coincide]
     bounds.sort(key=lambda one: (one.holds not in _LOCKS.values(), one.holds is not Holds.CLOSED, _FIRST.index(one.holds)))
     return Why(row, start, tuple(bounds), min(earliest, start), _slack(story, row))
-
-
-def elsewhere(story: PlanStory, row: int) -> tuple[Elsewhere, ...]:
-    """Return what the other ways to do an operation would come to, the earliest end first."""
-    modes = range(int(story.problem.modes_of[row]), int(story.problem.modes_of[row + 1]))
-    found = [_as_mode(story, row, mode) for mode in modes if mode != story.its.mode[row]]
-    return tuple(sorted(found, key=lambda one: (one.end, one.start, one.mode)))
-
-
-def why_late(story: PlanStory, job: int) -> Late | None:
-    """Return why a job is late; None where it is not."""
-    problem, its = story.problem, story.its
-    due = problem.jobs[job].due
-    rows = [row for row in np.flatnonzero(problem.operation_job == job).tolist() if its.mode[row] >= 0]
-    if due is None or not rows:
-        return None
-    last = max(rows, key=lambda row: its.end[row])
-    if its.end[last] <= due:
-        return None
-    work = sum(its.end[row] - its.start[row] for row in rows)
-    alone = sum(its.lasts[row] for row in rows) if problem.jobs[job].one_at_a_time else max(its.lasts[row] for row in rows)
-    waits = sorted(_waits(story, rows), key=lambda one: -one.ticks)
-    return Late(job, its.end[last] - due, _chain(story, last), tuple(waits), work, problem.jobs[job].release + alone > due)
-
-
-def late_jobs(story: PlanStory) -> tuple[Late, ...]:
-    """Return all late jobs with why, the latest first."""
-    found = [late for job in range(len(story.problem.jobs)) if (late := why_late(story, job)) is not None]
-    return tuple(sorted(found, key=lambda one: -one.ticks))
 
 
 def _simple(story: PlanStory, row: int) -> Iterator[Bound]:
