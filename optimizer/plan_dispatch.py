@@ -25,10 +25,10 @@ def dispatched(shop: Shop, *, seed: int, rounds: int = _ROUNDS, seconds: float =
     choice, table = random.Random(seed), _Table(shop)  # noqa: S311
     best: tuple[Ints, Ints, int] | None = None
     begun = time.monotonic()
-    start, end = np.zeros(len(shop.job), np.int64), np.zeros(len(shop.job), np.int64)
+    start, end, job_free = np.zeros(len(shop.job), np.int64), np.zeros(len(shop.job), np.int64), np.zeros(len(shop.release), np.int64)
     for turn in range(rounds):
         order, mode = _one_round(table, choice, turn)
-        cost = lay(shop, order, mode, start, end)
+        cost = lay(shop, order, mode, start, end, job_free)
         if cost != NOT_SO and (best is None or cost < best[2]):
             best = (order, mode, cost)
         if time.monotonic() - begun > seconds:

@@ -17,20 +17,20 @@ NOT_SO = -1
 
 def plan_of(shop: Shop, order: Ints, mode: Ints) -> Plan | None:
     """Return the plan that a list gives; None where it gives none."""
-    start, end = np.zeros(len(mode), np.int64), np.zeros(len(mode), np.int64)
-    if lay(shop, order, mode, start, end) == NOT_SO:
+    start, end, job_free = np.zeros(len(mode), np.int64), np.zeros(len(mode), np.int64), np.zeros(len(shop.release), np.int64)
+    if lay(shop, order, mode, start, end, job_free) == NOT_SO:
         return None
     return Plan(mode.astype(np.int32), start, end)
 
 
-def lay(shop: Shop, order: Ints, mode: Ints, start: Ticks, end: Ticks) -> int:  # noqa: C901, PLR0912, PLR0915
-    """Fill in starts and ends, and say what the plan costs; NOT_SO where there is none."""
+def lay(shop: Shop, order: Ints, mode: Ints, start: Ticks, end: Ticks, job_free: Ticks) -> int:  # noqa: C901, PLR0912, PLR0915
+    """Fill in starts and ends, and ends of jobs; say what the plan costs; NOT_SO where there is none."""
     units, jobs = shop.setup_at.shape[0], shop.release.shape[0]
     free = np.zeros(units, np.int64)
     state = shop.first_state.copy()
     window = shop.closed_at[:-1].copy()
     passed = shop.fixed_at[:-1].copy()
-    job_free = np.zeros(jobs, np.int64)
+    job_free[:] = 0
     job_place = np.full(jobs, shop.first_place, np.int32)
     ways = shop.travel.shape[0] > 0
     known = shop.reference_mode.shape[0] > 0

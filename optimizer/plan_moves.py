@@ -1,359 +1,469 @@
+# ruff: noqa: C901, PLR0912, PLR0915, PLR1730, FURB136, SIM110 - compiled: plain loops and comparisons are made fast, and made soon
 # mypy: disable-error-code="return-value, no-any-return, assignment"
 """Moves of critical operations, compiled: each is taken out and put in anywhere it may go, on any of its units, and the best is done.
 
 After Mastrolilli and Gambardella (2000): with the operation taken out, heads and tails of all others are exact, so the length of the
 longest way through each place it could go to is exact too, also with setups. Tabu: an operation does not go back to the unit it left,
 and two operations of a unit do not change places again, for some moves.
+
+The functions are many and take few, equal arrays: compiling takes longer than in proportion to length and to the number of types.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.plan_compiling import compiled
-from plant.plan_problem import Ints, Ticks
+from optimizer.plan_compiling import compiled, compiled_within
+from plant.plan_problem import Ticks
 
+# rows of ``Walk.cells``, columns over operations: what the shop says ...
+PREVIOUS: Final = 0
+"""The one before in its job, or -1."""
+FOLLOWING: Final = 1
+LAG: Final = 2
+"""Least time after the one before."""
+HEAD: Final = 3
+"""No earlier start."""
+STILL: Final = 4
+"""1 where its time is fixed."""
+ONLY: Final = 5
+"""The one mode it may have, or -1."""
+MODE_AT: Final = 6
+MODE_TO: Final = 7
+# ... and where the walk stands: heads and tails, and as they are while one operation is taken out
+R: Final = 8
+Q: Final = 9
+P: Final = 10
+RN: Final = 11
+QN: Final = 12
+GAP: Final = 13
+"""Setup before it."""
+BEFORE: Final = 14
+"""On its unit."""
+AFTER: Final = 15
+ON: Final = 16
+SPOT: Final = 17
+"""On its unit."""
+STATE: Final = 18
+MODE: Final = 19
+RANK: Final = 20
+"""In the order of heads."""
+WAITS: Final = 21
+# rows that are lists
+ORDER: Final = 22
+PATH: Final = 23
+ENDS: Final = 24
+"""The last operations of jobs, then -1."""
+CHANGED: Final = 25
+BEST_MODE: Final = 26
+BEST_ORDER: Final = 27
+ROWS: Final = 28
+# rows of ``Walk.modes``
+UNIT: Final = 0
+DURATION: Final = 1
+NEEDS: Final = 2
+"""The setup state."""
+# rows of ``Walk.units``
+SETUP_AT: Final = 0
+STATES: Final = 1
+FIRST_STATE: Final = 2
+OPENS: Final = 3
+"""No setup before."""
+FILLED: Final = 4
+FIRM: Final = 5
+"""How many stand fixed at its beginning."""
+# ``Walk.figures``
+MOVES: Final = 0
+BEST: Final = 1
+LENGTH: Final = 2
+FOUND_AT: Final = 3
+LUCK: Final = 4
+"""Drawn from, never 0."""
+VALUE: Final = 5
+WAY: Final = 6
+TIES: Final = 7
+CHOSEN: Final = 8
+CHOSEN_MODE: Final = 9
+CHOSEN_SPOT: Final = 10
+ANY: Final = 11
+OTHER: Final = 12
+OTHER_MODE: Final = 13
+OTHER_SPOT: Final = 14
+FIGURES: Final = 15
 
-class Line(NamedTuple):
-    """A shop whose jobs are lines of operations, and whose units work one after the other."""
-
-    previous: Ints
-    """(operations,): the one before in its job, or -1."""
-    following: Ints
-    lag: Ticks
-    """(operations,): least time after the one before."""
-    head: Ticks
-    """(operations,): no earlier start."""
-    mode_at: Ints
-    unit: Ints
-    duration: Ticks
-    state: Ints
-    setup_at: Ticks
-    setup_states: Ints
-    setup: Ticks
-    first_state: Ints
-    still: NDArray[np.bool_]
-    """(operations,): its time is fixed."""
-    fixed_mode: Ints
-    now: int
+Table = NDArray[np.int64]
 
 
 class Walk(NamedTuple):
-    """Where a walk stands; it changes as the walk goes on."""
+    """A shop whose jobs are lines of operations, and where a walk through its plans stands; it changes as the walk goes on."""
 
-    mode: Ints
-    sequence: Ints
-    """(units, operations): the order on each unit, the first ``filled`` of a row."""
-    filled: Ints
-    best_mode: Ints
-    best_order: Ints
-    """All operations in an order that gives the best plan."""
-    tabu_unit: Ticks
+    cells: Table
+    modes: Table
+    units: Table
+    setup: Ticks
+    sequence: Table
+    """(units, operations): the order on each unit, as many of a row as FILLED says."""
+    tabu_unit: Table
     """(operations, units): until which move it does not go there."""
-    tabu_pair: Ticks
+    tabu_pair: Table
     """(operations, operations): until which move the first does not come before the second; (0, 0) where there are too many."""
     figures: Ticks
-    """Moves done, best length, length now, move of the best."""
-    luck: NDArray[np.uint64]
-    """(1,): drawn from, never 0."""
 
 
-@compiled
-def _setup(line: Line, unit: int, before: int, after: int) -> int:
-    at = line.setup_at[unit]
+@compiled_within
+def _draw(figures: Ticks, below: int) -> int:
+    x = figures[LUCK]
+    x ^= x << 13
+    x ^= (x >> 7) & 0x01FFFFFFFFFFFFFF
+    x ^= x << 17
+    figures[LUCK] = x
+    return ((x >> 20) & 0x7FFFFFFF) % below
+
+
+@compiled_within
+def _setup(units: Table, setup: Ticks, unit: int, before: int, after: int) -> int:
+    at = units[SETUP_AT, unit]
     if at < 0 or before < 0 or after < 0:
         return 0
-    return line.setup[at + before * line.setup_states[unit] + after]
+    return setup[at + before * units[STATES, unit] + after]
 
 
-@compiled
-def _draw(luck: NDArray[np.uint64], below: int) -> int:
-    x = luck[0]
-    x ^= x << np.uint64(13)
-    x ^= x >> np.uint64(7)
-    x ^= x << np.uint64(17)
-    luck[0] = x
-    return np.int64((x >> np.uint64(20)) % np.uint64(below))
+@compiled_within
+def _settle(cells: Table, units: Table, setup: Ticks, sequence: Table, u: int) -> None:
+    """Write down who follows whom on a unit."""
+    last, stands = -1, units[FIRST_STATE, u]
+    for i in range(units[FILLED, u]):
+        v = sequence[u, i]
+        cells[SPOT, v] = i
+        cells[ON, v] = u
+        cells[BEFORE, v] = last
+        cells[AFTER, v] = -1
+        if last >= 0:
+            cells[AFTER, last] = v
+        cells[GAP, v] = _setup(units, setup, u, stands, cells[STATE, v])
+        last, stands = v, cells[STATE, v]
 
 
-@compiled
-def walk_on(line: Line, walk: Walk, moves: int, patience: int, target: int, tenure: int, most_tried: int) -> int:  # noqa: C901, PLR0912, PLR0915
-    """Walk on for so many moves, or until so many brought nothing better, or the target is met; say the best length."""
-    n, units = line.previous.shape[0], walk.filled.shape[0]
-    mode, sequence, count, figures, luck = walk.mode, walk.sequence, walk.filled, walk.figures, walk.luck
-    pairs = walk.tabu_pair.shape[0] > 0
-    r, q, p = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.int64)
-    rn, qn = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    marked_r, marked_q = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
-    place, spot, waits = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    before, after, state = np.full(n, -1, np.int32), np.full(n, -1, np.int32), np.zeros(n, np.int32)
-    gap_before = np.zeros(n, np.int64)
-    order, path, on = np.zeros(n, np.int32), np.zeros(n, np.int32), np.zeros(n, np.int32)
-    ends = np.flatnonzero(line.following < 0)
-    firm = np.zeros(units, np.int32)
-    for u in range(units):
-        while firm[u] < count[u] and line.still[sequence[u, firm[u]]]:
-            firm[u] += 1
-        for i in range(count[u]):
-            v = sequence[u, i]
-            on[v] = u
-            place[v] = i
-            p[v] = line.duration[mode[v]]
-            state[v] = line.state[mode[v]]
-            before[v] = sequence[u, i - 1] if i else -1
-            after[v] = sequence[u, i + 1] if i + 1 < count[u] else -1
-            gap_before[v] = _setup(line, u, state[before[v]] if i else line.first_state[u], state[v])
-    serial = np.int64(0)
-    for _ in range(moves):
-        # heads, in an order that keeps all arcs
-        filled = 0
-        for v in range(n):
-            waits[v] = (line.previous[v] >= 0) + (before[v] >= 0)
-            if not waits[v]:
-                order[filled] = v
+@compiled_within
+def _heads(cells: Table, units: Table) -> int:
+    """Return the length, -1 where operations wait for each other in a circle; heads are filled in, in an order that keeps all arcs."""
+    n = cells.shape[1]
+    order, waits, r, p, previous, before = cells[ORDER], cells[WAITS], cells[R], cells[P], cells[PREVIOUS], cells[BEFORE]
+    following, after, rank, gap = cells[FOLLOWING], cells[AFTER], cells[RANK], cells[GAP]
+    filled, done, length = 0, 0, 0
+    for v in range(n):
+        waits[v] = (previous[v] >= 0) + (before[v] >= 0)
+        if waits[v] == 0:
+            order[filled] = v
+            filled += 1
+    while done < filled:
+        v = order[done]
+        rank[v] = done
+        done += 1
+        start = cells[HEAD, v]
+        if cells[STILL, v] == 0:
+            o = previous[v]
+            if o >= 0 and r[o] + p[o] + cells[LAG, v] > start:
+                start = r[o] + p[o] + cells[LAG, v]
+            o = before[v]
+            other = units[OPENS, cells[ON, v]] if o < 0 else r[o] + p[o]
+            if other + gap[v] > start:
+                start = other + gap[v]
+        r[v] = start
+        cells[RN, v] = start
+        if start + p[v] > length:
+            length = start + p[v]
+        o = following[v]
+        if o >= 0:
+            waits[o] -= 1
+            if waits[o] == 0:
+                order[filled] = o
                 filled += 1
-        done, length = 0, 0
-        while done < filled:
-            v = order[done]
-            spot[v] = done
-            done += 1
-            start = line.head[v]
-            if not line.still[v]:
-                o = line.previous[v]
-                if o >= 0:
-                    start = max(start, r[o] + p[o] + line.lag[v])
-                o = before[v]
-                start = max(start, (r[o] + p[o] if o >= 0 else line.now) + gap_before[v])
-            r[v] = start
-            length = max(length, start + p[v])
-            o = line.following[v]
-            if o >= 0:
-                waits[o] -= 1
-                if not waits[o]:
-                    order[filled] = o
-                    filled += 1
-            o = after[v]
-            if o >= 0:
-                waits[o] -= 1
-                if not waits[o]:
-                    order[filled] = o
-                    filled += 1
-        if filled < n:
-            return np.int64(-1)
-        figures[2] = length
-        if length < figures[1]:
-            figures[1] = length
-            figures[3] = figures[0]
-            walk.best_mode[:] = mode
-            # by start: a list that any decoder can follow
-            walk.best_order[:] = order
-            if length <= target:
-                return length
-        if figures[0] - figures[3] >= patience:
-            return figures[1]
-        figures[0] += 1
-        now = figures[0]
-        # tails
-        for i in range(n - 1, -1, -1):
-            v = order[i]
-            tail = np.int64(0)
-            o = line.following[v]
-            if o >= 0:
-                tail = line.lag[o] + p[o] + q[o]
-            o = after[v]
-            if o >= 0:
-                tail = max(tail, gap_before[o] + p[o] + q[o])
-            q[v] = tail
-        # one critical path, from its end
-        v, seen = -1, 0
-        for o in ends:
-            if r[o] + p[o] == length:
-                seen += 1
-                if _draw(luck, seen) == 0:
-                    v = o
-        steps = 0
-        while v >= 0:
-            if not line.still[v]:
-                path[steps] = v
-                steps += 1
-            by_job, by_unit = False, False
-            o, b = line.previous[v], before[v]
-            if not line.still[v]:
-                by_job = o >= 0 and r[o] + p[o] + line.lag[v] == r[v]
-                by_unit = b >= 0 and r[b] + p[b] + gap_before[v] == r[v]
-            if by_job and (not by_unit or _draw(luck, 2) == 0):
+        o = after[v]
+        if o >= 0:
+            waits[o] -= 1
+            if waits[o] == 0:
+                order[filled] = o
+                filled += 1
+    return length if filled == n else -1
+
+
+@compiled_within
+def _tails(cells: Table) -> None:
+    p, q, gap = cells[P], cells[Q], cells[GAP]
+    for i in range(cells.shape[1] - 1, -1, -1):
+        v = cells[ORDER, i]
+        tail = 0
+        o = cells[FOLLOWING, v]
+        if o >= 0:
+            tail = cells[LAG, o] + p[o] + q[o]
+        o = cells[AFTER, v]
+        if o >= 0 and gap[o] + p[o] + q[o] > tail:
+            tail = gap[o] + p[o] + q[o]
+        q[v] = tail
+        cells[QN, v] = tail
+
+
+@compiled_within
+def _critical(cells: Table, figures: Ticks, length: int) -> int:
+    """Return how many operations one critical path has that can be moved; they stand in its row."""
+    r, p = cells[R], cells[P]
+    v, seen, steps = -1, 0, 0
+    for i in range(cells.shape[1]):
+        o = cells[ENDS, i]
+        if o < 0:
+            break
+        if r[o] + p[o] == length:
+            seen += 1
+            if _draw(figures, seen) == 0:
                 v = o
-            elif by_unit:
-                v = b
-            else:
-                v = -1
-        if steps == 0:
-            return figures[1]
-        tried = steps
-        if steps > most_tried:
-            tried = most_tried
-            for i in range(tried):
-                j = i + _draw(luck, steps - i)
-                path[i], path[j] = path[j], path[i]
-        best_value, best_way, ties = np.int64(1) << 60, np.int64(1) << 60, 0
-        best_v, best_m, best_i = -1, -1, -1
-        any_v, any_m, any_i, anys = -1, -1, -1, 0
-        for t in range(tried):
-            v = path[t]
-            serial += 1
-            home, old_place = on[v], place[v]
-            a, b = before[v], after[v]
-            # without v on its unit, and v taking no time
-            ready, rest = line.head[v], np.int64(0)
-            o = line.previous[v]
-            if o >= 0:
-                ready = max(ready, r[o] + p[o] + line.lag[v])
-            o = line.following[v]
-            if o >= 0:
-                rest = line.lag[o] + p[o] + q[o]
-            closing = np.int64(0)
-            if b >= 0:
-                closing = _setup(line, home, state[a] if a >= 0 else line.first_state[home], state[b])
-            for i in range(spot[v] + 1, n):
-                x = order[i]
-                o, w = line.previous[x], before[x]
-                if x == b:
-                    w = a
-                elif o == v:
-                    pass
-                elif (o < 0 or marked_r[o] != serial) and (w < 0 or marked_r[w] != serial):
-                    continue
-                if line.still[x]:
-                    continue
-                start = line.head[x]
-                if o == v:
-                    start = max(start, ready + line.lag[x])
-                elif o >= 0:
-                    start = max(start, (rn[o] if marked_r[o] == serial else r[o]) + p[o] + line.lag[x])
-                gap = closing if x == b else gap_before[x]
-                start = max(start, ((rn[w] if marked_r[w] == serial else r[w]) + p[w] if w >= 0 else line.now) + gap)
-                if start != r[x]:
-                    rn[x] = start
-                    marked_r[x] = serial
-            for i in range(spot[v] - 1, -1, -1):
-                x = order[i]
-                o, w = line.following[x], after[x]
-                if x == a:
-                    w = b
-                elif o == v:
-                    pass
-                elif (o < 0 or marked_q[o] != serial) and (w < 0 or marked_q[w] != serial):
-                    continue
-                tail = np.int64(0)
-                if o == v:
-                    tail = line.lag[v] + rest
-                elif o >= 0:
-                    tail = line.lag[o] + p[o] + (qn[o] if marked_q[o] == serial else q[o])
-                if w >= 0:
-                    gap = closing if x == a else gap_before[w]
-                    tail = max(tail, gap + p[w] + (qn[w] if marked_q[w] == serial else q[w]))
-                if tail != q[x]:
-                    qn[x] = tail
-                    marked_q[x] = serial
-            others = np.int64(0)
-            for x in ends:
-                if x != v:
-                    others = max(others, (rn[x] if marked_r[x] == serial else r[x]) + p[x])
-            for m in range(line.mode_at[v], line.mode_at[v + 1]):
-                if line.fixed_mode[v] >= 0 and line.fixed_mode[v] != m:
-                    continue
-                u, taken, mine = line.unit[m], line.duration[m], line.state[m]
-                there = count[u] - (u == home)
-                # first that may come after v, and how many may come before it
-                low, high = firm[u], there
-                while low < high:
-                    middle = (low + high) // 2
-                    x = sequence[u, middle + (u == home and middle >= old_place)]
-                    if (rn[x] if marked_r[x] == serial else r[x]) + p[x] > ready:
-                        high = middle
-                    else:
-                        low = middle + 1
-                first_late, low, high = low, firm[u], there
-                while low < high:
-                    middle = (low + high) // 2
-                    x = sequence[u, middle + (u == home and middle >= old_place)]
-                    if (qn[x] if marked_q[x] == serial else q[x]) + p[x] > rest:
-                        low = middle + 1
-                    else:
-                        high = middle
-                low, high = min(first_late, low), max(first_late, low)
-                for i in range(low, high + 1):
-                    if u == home and i == old_place and m == mode[v]:
-                        continue
-                    w = sequence[u, i - 1 + (u == home and i - 1 >= old_place)] if i else -1
-                    x = sequence[u, i + (u == home and i >= old_place)] if i < there else -1
-                    if w >= 0:
-                        early = (rn[w] if marked_r[w] == serial else r[w]) + p[w] + _setup(line, u, state[w], mine)
-                    else:
-                        early = line.now + _setup(line, u, line.first_state[u], mine)
-                    late = np.int64(0)
-                    if x >= 0:
-                        late = (qn[x] if marked_q[x] == serial else q[x]) + p[x] + _setup(line, u, mine, state[x])
-                    way = max(early, ready) + taken + max(late, rest)
-                    value = max(way, others)
-                    if value > best_value or (value == best_value and way > best_way):
-                        continue
-                    forbidden = walk.tabu_unit[v, u] > now
-                    if pairs and u == home and not forbidden:
-                        for k in range(i, old_place):
-                            if walk.tabu_pair[v, sequence[u, k]] > now:
-                                forbidden = True
-                                break
-                        for k in range(old_place + 1, i + 1):
-                            if walk.tabu_pair[sequence[u, k], v] > now:
-                                forbidden = True
-                                break
-                    if forbidden and value >= figures[1]:
-                        anys += 1
-                        if _draw(luck, anys) == 0:
-                            any_v, any_m, any_i = v, m, i
-                        continue
-                    if value == best_value and way == best_way:
-                        ties += 1
-                        if _draw(luck, ties) != 0:
-                            continue
-                    else:
-                        ties = 1
-                    best_value, best_way = value, way
-                    best_v, best_m, best_i = v, m, i
-        if best_v < 0:
-            best_v, best_m, best_i = any_v, any_m, any_i
-            if best_v < 0:
-                return figures[1]
-        # the move
-        v, u, home, old_place = best_v, line.unit[best_m], on[best_v], place[best_v]
-        until = now + tenure + _draw(luck, tenure // 2 + 1)
-        if u != home:
-            walk.tabu_unit[v, home] = until
-        elif pairs:
-            for k in range(best_i, old_place):
-                walk.tabu_pair[sequence[u, k], v] = until
-            for k in range(old_place + 1, best_i + 1):
-                walk.tabu_pair[v, sequence[u, k]] = until
+    while v >= 0 and cells[STILL, v] == 0:
+        cells[PATH, steps] = v
+        steps += 1
+        o, b = cells[PREVIOUS, v], cells[BEFORE, v]
+        by_job = o >= 0 and r[o] + p[o] + cells[LAG, v] == r[v]
+        by_unit = b >= 0 and r[b] + p[b] + cells[GAP, v] == r[v]
+        if by_job and by_unit:
+            v = o if _draw(figures, 2) == 0 else b
+        elif by_job:
+            v = o
+        elif by_unit:
+            v = b
         else:
-            walk.tabu_unit[v, home] = until
-        for k in range(old_place, count[home] - 1):
-            sequence[home, k] = sequence[home, k + 1]
-        count[home] -= 1
-        for k in range(count[u], best_i, -1):
-            sequence[u, k] = sequence[u, k - 1]
-        sequence[u, best_i] = v
-        count[u] += 1
-        mode[v], on[v], p[v], state[v] = best_m, u, line.duration[best_m], line.state[best_m]
-        for side in range(2):
-            k0 = home if side == 0 else u
-            for k in range(count[k0]):
-                x = sequence[k0, k]
-                place[x] = k
-                before[x] = sequence[k0, k - 1] if k else -1
-                after[x] = sequence[k0, k + 1] if k + 1 < count[k0] else -1
-                gap_before[x] = _setup(line, k0, state[before[x]] if k else line.first_state[k0], state[x])
-    return figures[1]
+            v = -1
+    return steps
+
+
+@compiled_within
+def _sooner(cells: Table, units: Table, v: int, ready: int, closing: int) -> int:
+    """Return how many heads changed: those without ``v`` on its unit, and ``v`` taking no time."""
+    r, p, rn, previous, before = cells[R], cells[P], cells[RN], cells[PREVIOUS], cells[BEFORE]
+    order, changed, changes = cells[ORDER], cells[CHANGED], 0
+    a, b = before[v], cells[AFTER, v]
+    for i in range(cells[RANK, v] + 1, cells.shape[1]):
+        x = order[i]
+        o, w = previous[x], before[x]
+        if x != b and o != v and (o < 0 or rn[o] == r[o]) and (w < 0 or rn[w] == r[w]):
+            continue
+        if cells[STILL, x] == 1:
+            continue
+        gap = cells[GAP, x]
+        if x == b:
+            w, gap = a, closing
+        start = cells[HEAD, x]
+        if o >= 0:
+            end = ready if o == v else rn[o] + p[o]
+            if end + cells[LAG, x] > start:
+                start = end + cells[LAG, x]
+        end = units[OPENS, cells[ON, x]] if w < 0 else rn[w] + p[w]
+        if end + gap > start:
+            start = end + gap
+        if start != r[x]:
+            rn[x] = start
+            changed[changes] = x
+            changes += 1
+    return changes
+
+
+@compiled_within
+def _later(cells: Table, v: int, rest: int, closing: int, changes: int) -> int:
+    """Return how many have changed now: tails without ``v``."""
+    q, p, qn, following, after = cells[Q], cells[P], cells[QN], cells[FOLLOWING], cells[AFTER]
+    order, changed = cells[ORDER], cells[CHANGED]
+    a, b = cells[BEFORE, v], after[v]
+    for i in range(cells[RANK, v] - 1, -1, -1):
+        x = order[i]
+        o, w = following[x], after[x]
+        if x != a and o != v and (o < 0 or qn[o] == q[o]) and (w < 0 or qn[w] == q[w]):
+            continue
+        if x == a:
+            w = b
+        tail = 0
+        if o >= 0:
+            tail = cells[LAG, o] + (rest if o == v else p[o] + qn[o])
+        if w >= 0:
+            other = (closing if x == a else cells[GAP, w]) + p[w] + qn[w]
+            if other > tail:
+                tail = other
+        if tail != q[x]:
+            qn[x] = tail
+            changed[changes] = x
+            changes += 1
+    return changes
+
+
+@compiled_within
+def _forbidden(sequence: Table, tabu_pair: Table, u: int, v: int, old: int, i: int, now: int) -> bool:
+    """Return whether to go to place ``i`` on its own unit would turn a pair that was turned lately."""
+    for k in range(i, old):
+        if tabu_pair[v, sequence[u, k]] > now:
+            return True
+    for k in range(old + 1, i + 1):
+        if tabu_pair[sequence[u, k], v] > now:
+            return True
+    return False
+
+
+@compiled_within
+def _look(walk: Walk, v: int, ready: int, rest: int, others: int) -> None:
+    """See where on the units of its modes the operation would best stand."""
+    cells, units, sequence, figures, setup = walk.cells, walk.units, walk.sequence, walk.figures, walk.setup
+    rn, qn, p, state = cells[RN], cells[QN], cells[P], cells[STATE]
+    now = figures[MOVES]
+    for m in range(cells[MODE_AT, v], cells[MODE_TO, v]):
+        if cells[ONLY, v] >= 0 and cells[ONLY, v] != m:
+            continue
+        u, lasts, mine = walk.modes[UNIT, m], walk.modes[DURATION, m], walk.modes[NEEDS, m]
+        home = u == cells[ON, v]
+        skip = cells[SPOT, v] if home else units[FILLED, u]
+        there = units[FILLED, u] - home
+        low, high = units[FIRM, u], there
+        while low < high:
+            middle = (low + high) // 2
+            x = sequence[u, middle + (middle >= skip)]
+            if rn[x] + p[x] > ready:
+                high = middle
+            else:
+                low = middle + 1
+        late, low, high = low, units[FIRM, u], there
+        while low < high:
+            middle = (low + high) // 2
+            x = sequence[u, middle + (middle >= skip)]
+            if qn[x] + p[x] <= rest:
+                high = middle
+            else:
+                low = middle + 1
+        high = late if late > low else low
+        low = late if late < low else low
+        tabu = walk.tabu_unit[v, u] > now
+        for i in range(low, high + 1):
+            if i == skip and m == cells[MODE, v]:
+                continue
+            left = 0
+            if i > 0:
+                x = sequence[u, i - 1 + (i - 1 >= skip)]
+                begin = rn[x] + p[x] + _setup(units, setup, u, state[x], mine)
+            else:
+                begin = units[OPENS, u] + _setup(units, setup, u, units[FIRST_STATE, u], mine)
+            if i < there:
+                x = sequence[u, i + (i >= skip)]
+                left = _setup(units, setup, u, mine, state[x]) + p[x] + qn[x]
+            way = (begin if begin > ready else ready) + lasts + (left if left > rest else rest)
+            value = way if way > others else others
+            if value > figures[VALUE] or (value == figures[VALUE] and way > figures[WAY]):
+                continue
+            if value >= figures[BEST]:
+                no = tabu
+                if home and walk.tabu_pair.shape[0] > 0 and not no:
+                    no = _forbidden(sequence, walk.tabu_pair, u, v, skip, i, now)
+                if no:
+                    figures[ANY] += 1
+                    if _draw(figures, figures[ANY]) == 0:
+                        figures[OTHER], figures[OTHER_MODE], figures[OTHER_SPOT] = v, m, i
+                    continue
+            if value == figures[VALUE] and way == figures[WAY]:
+                figures[TIES] += 1
+                if _draw(figures, figures[TIES]) != 0:
+                    continue
+            else:
+                figures[TIES] = 1
+            figures[VALUE], figures[WAY] = value, way
+            figures[CHOSEN], figures[CHOSEN_MODE], figures[CHOSEN_SPOT] = v, m, i
+
+
+@compiled_within
+def _weigh(walk: Walk, v: int) -> None:
+    """See where an operation would best stand."""
+    cells, units = walk.cells, walk.units
+    r, p, rn = cells[R], cells[P], cells[RN]
+    home, a, b = cells[ON, v], cells[BEFORE, v], cells[AFTER, v]
+    ready, rest, closing = cells[HEAD, v], 0, 0
+    o = cells[PREVIOUS, v]
+    if o >= 0 and r[o] + p[o] + cells[LAG, v] > ready:
+        ready = r[o] + p[o] + cells[LAG, v]
+    o = cells[FOLLOWING, v]
+    if o >= 0:
+        rest = cells[LAG, o] + p[o] + cells[Q, o]
+    if b >= 0:
+        closing = _setup(units, walk.setup, home, units[FIRST_STATE, home] if a < 0 else cells[STATE, a], cells[STATE, b])
+    heads = _sooner(cells, units, v, ready, closing)
+    others = 0
+    for i in range(cells.shape[1]):
+        x = cells[ENDS, i]
+        if x < 0:
+            break
+        if x != v and rn[x] + p[x] > others:
+            others = rn[x] + p[x]
+    changes = heads
+    if others <= walk.figures[VALUE]:
+        changes = _later(cells, v, rest, closing, heads)
+        _look(walk, v, ready, rest, others)
+    for i in range(changes):
+        x = cells[CHANGED, i]
+        rn[x] = r[x]
+        cells[QN, x] = cells[Q, x]
+
+
+@compiled_within
+def _move(walk: Walk, v: int, m: int, i: int, until: int) -> None:
+    cells, units, sequence, modes = walk.cells, walk.units, walk.sequence, walk.modes
+    u, home, old = modes[UNIT, m], cells[ON, v], cells[SPOT, v]
+    if u == home and walk.tabu_pair.shape[0] > 0:
+        for k in range(i, old):
+            walk.tabu_pair[sequence[u, k], v] = until
+        for k in range(old + 1, i + 1):
+            walk.tabu_pair[v, sequence[u, k]] = until
+    else:
+        walk.tabu_unit[v, home] = until
+    for k in range(old, units[FILLED, home] - 1):
+        sequence[home, k] = sequence[home, k + 1]
+    units[FILLED, home] -= 1
+    for k in range(units[FILLED, u], i, -1):
+        sequence[u, k] = sequence[u, k - 1]
+    sequence[u, i] = v
+    units[FILLED, u] += 1
+    cells[MODE, v], cells[P, v], cells[STATE, v] = m, modes[DURATION, m], modes[NEEDS, m]
+    _settle(cells, units, walk.setup, sequence, home)
+    if u != home:
+        _settle(cells, units, walk.setup, sequence, u)
+
+
+@compiled
+def walk_on(walk: Walk, moves: int, patience: int, target: int, tenure: int, most_tried: int) -> int:
+    """Walk on for so many moves, or until so many brought nothing better, or the target is met; say the best length, -1: no plan."""
+    figures, cells = walk.figures, walk.cells
+    for u in range(walk.units.shape[1]):
+        _settle(cells, walk.units, walk.setup, walk.sequence, u)
+    for _ in range(moves):
+        length = _heads(cells, walk.units)
+        if length < 0:
+            return -1
+        figures[LENGTH] = length
+        if length < figures[BEST]:
+            figures[BEST], figures[FOUND_AT] = length, figures[MOVES]
+            for i in range(cells.shape[1]):
+                cells[BEST_MODE, i] = cells[MODE, i]
+                cells[BEST_ORDER, i] = cells[ORDER, i]
+        if length <= target or figures[MOVES] - figures[FOUND_AT] >= patience:
+            break
+        figures[MOVES] += 1
+        _tails(cells)
+        steps = _critical(cells, figures, length)
+        figures[VALUE] = figures[WAY] = 1 << 60
+        figures[ANY], figures[TIES], figures[CHOSEN], figures[OTHER] = 0, 0, -1, -1
+        for i in range(min(steps, most_tried)):
+            if steps > most_tried:
+                j = i + _draw(figures, steps - i)
+                cells[PATH, i], cells[PATH, j] = cells[PATH, j], cells[PATH, i]
+            _weigh(walk, cells[PATH, i])
+        until = figures[MOVES] + tenure + _draw(figures, tenure // 2 + 1)
+        if figures[CHOSEN] >= 0:
+            _move(walk, figures[CHOSEN], figures[CHOSEN_MODE], figures[CHOSEN_SPOT], until)
+        elif figures[OTHER] >= 0:
+            _move(walk, figures[OTHER], figures[OTHER_MODE], figures[OTHER_SPOT], until)
+        else:
+            break
+    return figures[BEST]

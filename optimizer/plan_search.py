@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer import plan_moves as moves
 from optimizer.plan_laying import plan_of
-from optimizer.plan_moves import Line, Walk, walk_on
+from optimizer.plan_moves import Walk, walk_on
 from optimizer.plan_shop import Shop, shop_of, speaks
 from plant.plan_problem import Ints, PlanProblem
 from plant.plans import Plan
@@ -100,68 +101,53 @@ def walkable(problem: PlanProblem, shop: Shop) -> bool:
     )
 
 
-def line_of(shop: Shop) -> Line:
-    """Return a shop as lines of operations."""
-    count = len(shop.job)
-    previous, following, lag = np.full(count, -1, np.int32), np.full(count, -1, np.int32), np.zeros(count, np.int64)
+def cells_of(shop: Shop) -> NDArray[np.int64]:
+    """Return what the shop says of each operation, with rows left for a walk."""
+    count, still = len(shop.job), shop.fixed_start >= 0
+    cells = np.full((moves.ROWS, count), -1, np.int64)
     has = np.flatnonzero(np.diff(shop.before_at))
     at = shop.before_at[has]
-    previous[has], lag[has] = shop.before[at], shop.before_least[at]
-    following[previous[has]] = has
-    still = shop.fixed_start >= 0
-    return Line(
-        previous,
-        following,
-        lag,
-        np.where(still, shop.fixed_start, shop.earliest),
-        shop.mode_at,
-        shop.unit,
-        np.where(_fixed_of(shop), _lasts(shop), shop.duration),
-        shop.state,
-        shop.setup_at,
-        shop.setup_states,
-        shop.setup,
-        shop.first_state,
-        still,
-        shop.fixed_mode,
-        shop.now,
-    )
+    cells[moves.PREVIOUS, has], cells[moves.LAG, has] = shop.before[at], shop.before_least[at]
+    cells[moves.FOLLOWING, shop.before[at]] = has
+    cells[moves.HEAD] = np.where(still, shop.fixed_start, shop.earliest)
+    cells[moves.STILL], cells[moves.ONLY] = still, shop.fixed_mode
+    cells[moves.MODE_AT], cells[moves.MODE_TO] = shop.mode_at[:-1], shop.mode_at[1:]
+    ends = np.flatnonzero(cells[moves.FOLLOWING] < 0)
+    cells[moves.ENDS, : len(ends)] = ends
+    return cells
 
 
-def _fixed_of(shop: Shop) -> NDArray[np.bool_]:
-    """Return which modes are those of operations whose time is fixed."""
-    marked = np.zeros(len(shop.unit), np.bool_)
-    marked[shop.fixed_mode[shop.fixed]] = True
-    return marked
-
-
-def _lasts(shop: Shop) -> NDArray[np.int64]:
-    lasts = shop.duration.copy()
-    lasts[shop.fixed_mode[shop.fixed]] = shop.fixed_end[shop.fixed] - shop.fixed_start[shop.fixed]
-    return lasts
-
-
-def walk_from(line: Line, mode: Ints, order: Ints, units: int, seed: int) -> Walk:
+def walk_from(shop: Shop, cells: NDArray[np.int64], mode: Ints, order: Ints, seed: int) -> Walk:
     """Return the beginning of a walk; what is fixed stands first on its unit."""
-    count = len(mode)
-    sequence, filled = np.zeros((units, count), np.int32), np.zeros(units, np.int32)
-    ahead = np.concatenate([order[line.still[order]], order[~line.still[order]]])
-    ahead[: line.still.sum()] = ahead[: line.still.sum()][np.argsort(line.head[ahead[: line.still.sum()]], kind="stable")]
+    count, units = len(mode), len(shop.setup_at)
+    modes = np.stack([shop.unit, shop.duration, shop.state]).astype(np.int64)
+    timed = shop.fixed
+    modes[moves.DURATION, shop.fixed_mode[timed]] = shop.fixed_end[timed] - shop.fixed_start[timed]
+    still = shop.fixed_start[order] >= 0
+    fixed = order[still]
+    ahead = np.concatenate([fixed[np.argsort(shop.fixed_start[fixed], kind="stable")], order[~still]])
+    sequence, filled, firm = np.zeros((units, count), np.int64), np.zeros(units, np.int64), np.zeros(units, np.int64)
     for v in ahead.tolist():
-        u = line.unit[mode[v]]
+        u = shop.unit[mode[v]]
         sequence[u, filled[u]] = v
         filled[u] += 1
+        firm[u] += shop.fixed_start[v] >= 0
+    cells = cells.copy()
+    cells[moves.MODE] = cells[moves.BEST_MODE] = mode
+    cells[moves.BEST_ORDER] = order
+    cells[moves.P], cells[moves.STATE] = modes[moves.DURATION, mode], modes[moves.NEEDS, mode]
+    figures = np.zeros(moves.FIGURES, np.int64)
+    figures[moves.BEST], figures[moves.LUCK] = 1 << 60, seed
     pairs = count if count <= _MOST_PAIRS else 0
     return Walk(
-        mode.astype(np.int32).copy(),
-        sequence,
-        filled,
-        mode.astype(np.int32).copy(),
-        order.astype(np.int32).copy(),
-        np.zeros((count, units), np.int64),
-        np.zeros((pairs, pairs), np.int64),
-        np.array([0, 1 << 60, 0, 0], np.int64),
-        np.array([seed], np.uint64),
+        cells=cells,
+        modes=modes,
+        units=np.stack([shop.setup_at, shop.setup_states, shop.first_state, np.full(units, shop.now), filled, firm]).astype(np.int64),
+        setup=shop.setup,
+        sequence=sequence,
+        tabu_unit=np.zeros((count, units), np.int64),
+        tabu_pair=np.zeros((pairs, pairs), np.int64),
+        figures=figures,
     )
 
 
@@ -177,7 +163,7 @@ def listed(length: int, mode: Ints, order: Ints) -> Listed:
     """Return a list with the place of each operation in it."""
     rank = np.empty(len(order))
     rank[order] = np.arange(len(order))
-    return Listed(length, mode.copy(), order.copy(), rank)
+    return Listed(length, mode.astype(np.int32), order.astype(np.int32), rank)
 
 
 def improve(  # noqa: C901 - one loop, read from above
@@ -197,7 +183,7 @@ def improve(  # noqa: C901 - one loop, read from above
     The same seed gives the same plans where ``walks`` ends it and the pool is its own. ``fresh`` gives lists to begin other walks with.
     """
     shop = shop_of(problem)
-    line, units, count = line_of(shop), len(problem.units), len(shop.job)
+    cells, units, count = cells_of(shop), len(problem.units), len(shop.job)
     random, pool = np.random.default_rng(seed), pool or Pool()
     tenure, patience = max(8, int(0.6 * count / max(units, 1))), max(2_000, 20 * count)
     most_tried = max(3, 60_000 // max(count, 1))
@@ -205,27 +191,27 @@ def improve(  # noqa: C901 - one loop, read from above
     mode, order = plan.mode.astype(np.int32), np.lexsort((plan.end, plan.start)).astype(np.int32)
     done = 0
     while walks is None or done < walks:
-        walk = walk_from(line, mode, order, units, int(random.integers(1, 1 << 62)))
+        walk = walk_from(shop, cells, mode, order, int(random.integers(1, 1 << 62)))
         told = best
         # the first look is soon, so that a short search has something; how fast it goes shows by then
         slice_moves = max(20, _STEPS // (count * min(most_tried, 20)))
         while True:
-            before = int(walk.figures[0])
-            got = int(walk_on(line, walk, slice_moves, patience, target, tenure, most_tried))
+            before = int(walk.figures[moves.MOVES])
+            got = int(walk_on(walk, slice_moves, patience, target, tenure, most_tried))
             if got < 0:
                 break
             if got < told:
                 told = best = got
-                found = plan_of(shop, walk.best_order, walk.best_mode)
+                found = plan_of(shop, walk.cells[moves.BEST_ORDER].astype(np.int32), walk.cells[moves.BEST_MODE].astype(np.int32))
                 if found is not None:
                     on_plan(found)
             if stop() or got <= target:
                 return
-            if int(walk.figures[0]) - before < slice_moves:
+            if int(walk.figures[moves.MOVES]) - before < slice_moves:
                 break
         done += 1
         if got >= 0:
-            pool.take_in(listed(int(walk.figures[1]), walk.best_mode, walk.best_order))
+            pool.take_in(listed(int(walk.figures[moves.BEST]), walk.cells[moves.BEST_MODE], walk.cells[moves.BEST_ORDER]))
         pair = pool.two(random) if pool.full() else None
         begun = None if pair is not None or fresh is None else fresh(int(random.integers(1 << 31)))
         if pair is not None:

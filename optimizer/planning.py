@@ -32,6 +32,8 @@ _LOOK_S: Final = 0.02
 _PROOF_SHARE: Final = 0.35
 """Of the time: how long one of the workers tries to prove before it searches too, where local search can."""
 _FIRST_PROOF_S: Final = 2.0
+_MOST_WINDOWED: Final = 1_500
+"""Operations: of more the exact model takes too long to write, again and again."""
 _PATIENCE_S: Final = 1.0
 """How long threads are waited for that do not end: they may be compiling."""
 
@@ -233,6 +235,13 @@ class _Search:
                 from optimizer.plan_search import walkable
 
                 walks = walkable(self.board.problem, self.shop)
+            if not walks and self.shop is not None and self.board.plan is not None:
+                if number == workers - 1:
+                    self._prove(self.began + _PROOF_SHARE * (self.until - self.began), 1)
+                if number == workers - 1 and number > 0 and len(self.shop.job) <= _MOST_WINDOWED:
+                    self._windows(number)
+                self._anneal(number)
+                return
             if not walks:
                 from optimizer.plan_routes import speaks_routes
 
@@ -273,6 +282,44 @@ class _Search:
             on_plan=heard,
             target=board.bound,
             fresh=fresh,
+        )
+
+    def _anneal(self, number: int) -> None:
+        from optimizer.plan_annealing import soften
+
+        shop, board = self.shop, self.board
+        start = board.plan
+        if shop is None or start is None or self.over():
+            return
+
+        def heard(found: Plan) -> None:
+            board.offer(found, "local search")
+
+        soften(
+            shop,
+            start,
+            seed=self.seed * 1000 + number,
+            left=lambda: self.until - self.clock(),
+            stop=self.over,
+            on_plan=heard,
+            best_of_all=lambda: board.plan,
+        )
+
+    def _windows(self, number: int) -> None:
+        from optimizer.plan_windows import improve_windows
+
+        board = self.board
+
+        def heard(found: Plan) -> None:
+            board.offer(found, "windows")
+
+        improve_windows(
+            board.problem,
+            seed=self.seed * 1000 + number,
+            left=lambda: self.until - self.clock(),
+            stop=self.over,
+            known=lambda: board.plan,
+            on_plan=heard,
         )
 
     def _choose_routes(self) -> None:
