@@ -23,9 +23,12 @@ from plant.plan_check import objective_of, plan_faults
 from plant.plan_order import PlanOrder, plan_order
 from plant.plan_problem import Ints, PlanProblem, Ticks, Transport
 from plant.plans import Infeasible, Outcome, OutOfTime, Plan, Solved, Trip
+from plant.right_shift import settle
 
 _RELAXED_SHARE = 0.4
 """Of the time, at most, for the stage without vehicles."""
+_ROOMS = (0.0, 0.5, 1.0, 2.0)
+"""How much longer ways are taken to be, one after the other, where the general decoder has to lay out."""
 _LOOK_S = 0.02
 _PATIENCE_S = 5.0
 _MOVES = 4_000
@@ -155,25 +158,41 @@ def _two_stages(
 ) -> Infeasible | None:
     """Plan as if vehicles were always there, then dispatch them; return why there is no plan, where that is proved."""
     start = None if best.plan is None else replace(best.plan, trips=())
-    found = relaxed(
-        without_vehicles(problem),
-        seconds=min(share, best.left),
-        seed=seed,
-        workers=workers,
-        clock=best.clock,
-        begin_with=start,
-        stop=best.stop,
-    )
-    if isinstance(found, Infeasible):
-        return found
-    best.bound = max(best.bound, found.bound)
-    if isinstance(found, Solved):
-        for plan in _dispatched(problem, shape, found.plan):
-            best.offer(plan, "dispatch of vehicles")
-            if best.proved:
-                break
-    best.tell()
+    free = without_vehicles(problem)
+    for turn, room in enumerate(_ROOMS):
+        if turn and best.over:
+            break
+        roomy = free if room == 0.0 else _with_room(free, room)
+        found = relaxed(
+            roomy,
+            seconds=min(share / (1 + turn), best.left),
+            seed=seed,
+            workers=workers,
+            clock=best.clock,
+            begin_with=None if turn else start,
+            stop=best.stop,
+        )
+        if not turn and isinstance(found, Infeasible):
+            return found
+        if not turn and not isinstance(found, Infeasible):
+            best.bound = max(best.bound, found.bound)
+        if isinstance(found, Solved):
+            for plan in _dispatched(problem, shape, found.plan):
+                best.offer(plan, "dispatch of vehicles")
+                if best.proved:
+                    break
+        best.tell()
+        if quick_shop(problem) is not None:
+            break
     return None
+
+
+def _with_room(free: PlanProblem, room: float) -> PlanProblem:
+    """Return the problem with longer ways, so that its plan leaves vehicles some time."""
+    if free.transport is None:
+        return free
+    travel = np.ceil(free.transport.travel * (1 + room)).astype(np.int64)
+    return replace(free, transport=replace(free.transport, travel=travel))
 
 
 def _dispatched(problem: PlanProblem, shape: Shape, plan: Plan) -> Iterator[Plan]:
@@ -181,12 +200,36 @@ def _dispatched(problem: PlanProblem, shape: Shape, plan: Plan) -> Iterator[Plan
     free = without_vehicles(problem)
     quick = quick_shop(problem)
     for order in _orders(free, plan):
-        if quick is None:
-            found = decode(shape, order.tolist(), plan.mode.tolist())
-            if not isinstance(found, Stuck):
-                yield found
-        else:
+        if quick is not None:
             yield carried(problem, quick, order, plan.mode)
+            continue
+        # as the plan stands, moved to the right by as much as vehicles are late
+        settled = settle(problem, _assigned(problem, plan, order))
+        if settled.stuck < 0 and not settled.loosed:
+            yield settled.plan
+        found = decode(shape, order.tolist(), plan.mode.tolist())
+        if not isinstance(found, Stuck):
+            yield found
+
+
+def _assigned(problem: PlanProblem, plan: Plan, order: Ints) -> Plan:
+    """Return the plan with trips in the order of a list, each by the vehicle that is there first; a part may come too late."""
+    transport, follows = problem.transport, plan_order(problem, plan)
+    if transport is None or transport.vehicles is None:
+        return plan
+    free, stands = [problem.now] * transport.vehicles, [transport.start] * transport.vehicles
+    trips = []
+    for row in order.tolist():
+        if not follows.carried[row]:
+            continue
+        origin, place, before = int(follows.origin[row]), int(follows.place[row]), int(follows.before_of_part[row])
+        ready = max(int(plan.end[before]) if before >= 0 else problem.jobs[problem.operation_job[row]].release, problem.now)
+        ways = [int(transport.travel[stands[vehicle], origin]) for vehicle in range(transport.vehicles)]
+        leaves, _, vehicle = min((max(free[vehicle] + way, ready), way, vehicle) for vehicle, way in enumerate(ways))
+        arrives = leaves + int(transport.travel[origin, place])
+        free[vehicle], stands[vehicle] = arrives, place
+        trips.append(Trip(vehicle, row, origin, place, leaves, arrives))
+    return replace(plan, trips=tuple(trips))
 
 
 def _orders(free: PlanProblem, plan: Plan) -> Iterator[Ints]:
