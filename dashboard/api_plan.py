@@ -102,7 +102,8 @@ def plan_routes(services: Services) -> APIRouter:
 
     @router.get("/versions/{version}/operations/{row}", response_model=OperationView, summary="One operation: why here, why late")
     def operation(version: Version, row: Row, language: Annotated[Literal["en", "zh"] | None, Query()] = None) -> Response:
-        return json_answer(service.operation(number_of(version), row, language or current_context().language))
+        context = current_context()
+        return json_answer(service.operation(number_of(version), row, language or context.language, context.time_zone))
 
     @router.get(
         "/versions/{version}/operations/{row}/alternatives", response_model=list[AlternativeView], summary="Where else it could be done"

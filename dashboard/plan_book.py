@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from plant import plan_file
 from plant.errors import Rejected
 from plant.plan_problem import PlanProblem
+from plant.plan_reasons import PlanStory, plan_story
 from plant.plans import Plan
 from storage import plans
 from storage.database import Pool
 from storage.plans import PlanRole, PlanVersion
 
 _KEPT = 6
+_STORIES = 2
 NO_PLAN = "there is no plan yet: it is made as soon as there are orders and a process network"
 
 
@@ -34,6 +36,7 @@ class PlanBook:
         self._pool = pool
         self._lock = threading.Lock()
         self._read: OrderedDict[int, tuple[PlanProblem, Plan]] = OrderedDict()
+        self._stories: OrderedDict[int, PlanStory] = OrderedDict()
 
     def version(self, number: int | None) -> PlanVersion:
         """Return a version without its content; the live one for None."""
@@ -65,3 +68,16 @@ class PlanBook:
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
         return ReadPlan(version, problem, plan)
+
+    def story(self, one: ReadPlan) -> PlanStory:
+        """Return a plan as it can be asked why."""
+        number = one.version.id
+        with self._lock:
+            kept = self._stories.get(number)
+        if kept is None:
+            kept = plan_story(one.problem, one.plan)
+            with self._lock:
+                self._stories[number] = kept
+                while len(self._stories) > _STORIES:
+                    self._stories.popitem(last=False)
+        return kept

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from dashboard.pages.parts import duration, moment
 from dashboard.plan_book import ReadPlan
 from dashboard.plan_drawing import clock_of, job_ends
+from dashboard.texts import texts_of
 from dashboard.views_plan import AlternativeView, OperationRow, ReasonView
 from plant.plan_order import plan_order
+from plant.plan_reason_words import PLAN_REASONS, Reason, reason_values, reasons_here, reasons_late, reasons_unit
+from plant.plan_reasons import PlanStory, elsewhere, why_here, why_late
 
 
 def operation_rows(one: ReadPlan) -> list[OperationRow]:
@@ -64,7 +68,36 @@ def alternatives_of(one: ReadPlan, row: int) -> tuple[AlternativeView, ...]:
     return tuple(sorted(found, key=lambda each: (not each.is_planned, each.duration_us, each.unit)))
 
 
-def why_of(one: ReadPlan, row: int, language: str) -> tuple[tuple[ReasonView, ...], tuple[ReasonView, ...], tuple[ReasonView, ...]]:
+def why_of(
+    one: ReadPlan, story: PlanStory, row: int, language: str, zone: str
+) -> tuple[tuple[ReasonView, ...], tuple[ReasonView, ...], tuple[ReasonView, ...]]:
     """Return why an operation starts when it starts, why on its unit, and why its job is late."""
-    del one, row, language
-    return (), (), ()
+    late = why_late(story, int(one.problem.operation_job[row]))
+    return (
+        tuple(_reason(one, each, language, zone) for each in reasons_here(why_here(story, row))),
+        tuple(_reason(one, each, language, zone) for each in reasons_unit(elsewhere(story, row))),
+        () if late is None else tuple(_reason(one, each, language, zone) for each in reasons_late(late)),
+    )
+
+
+def _reason(one: ReadPlan, reason: Reason, language: str, zone: str) -> ReasonView:
+    t, problem = texts_of(language), one.problem
+    origin_us, tick_us = clock_of(problem, one.version.made_us)
+
+    def time(tick: int) -> str:
+        return moment(origin_us + int(tick) * tick_us, zone, seconds=False)
+
+    def span(ticks: int) -> str:
+        return duration(int(ticks) * tick_us, t)
+
+    values = dict(reason_values(problem, reason, time=time, span=span))
+    if reason.operation >= 0:
+        part = problem.jobs[problem.operation_job[reason.operation]].name
+        values["operation"] = t("{operation} of {part}", operation=problem.operation_name[reason.operation], part=part)
+    return ReasonView(
+        code=reason.code,
+        words=t(PLAN_REASONS[reason.code], **values),
+        time_us=None if reason.at is None else origin_us + reason.at * tick_us,
+        row=reason.operation if reason.operation >= 0 else None,
+        root=reason.code == "late_root",
+    )

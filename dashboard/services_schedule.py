@@ -136,14 +136,14 @@ class ScheduleService:
 
         return [row for row in operation_rows(one) if fits(row)][:most]
 
-    def operation(self, number: int | None, row: int, language: str = "en") -> OperationView:
+    def operation(self, number: int | None, row: int, language: str = "en", zone: str = "UTC") -> OperationView:
         """Return one operation with why it stands where it stands."""
         one = self._book.read(number)
         rows = operation_rows(one)
         line = next((each for each in rows if each.row == row), None)
         if line is None:
             raise Rejected(f"plan {one.version.id} has no operation {row}")
-        here, unit, late = why_of(one, row, language)
+        here, unit, late = why_of(one, self._book.story(one), row, language, zone)
         path = sorted((each for each in rows if each.job == line.job), key=lambda each: (each.start_us, each.row))
         return OperationView(line, alternatives_of(one, row), here, unit, late, tuple(path))
 

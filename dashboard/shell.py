@@ -48,7 +48,7 @@ _ENTRIES = (
     ("/", "layout-dashboard", "Plant overview"),
     ("/alarms", "alert-triangle", "Alarms"),
     ("/schedule", "schedule", "Schedule"),
-    ("/orders", "sheet", "Orders"),
+    ("/orders", "sheet", "Customer orders"),
     ("/losses", "activity", "OEE and losses"),
     ("/condition", "gauge", "Equipment condition"),
     ("/tightening", "tool", "Tightening"),
@@ -67,7 +67,7 @@ _ENTRIES = (
 _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
     "/alarms": ("Alarms", alarms.layout),
     "/schedule": ("Schedule", schedule.layout),
-    "/orders": ("Orders", orders.layout),
+    "/orders": ("Customer orders", orders.layout),
     "/losses": ("OEE and losses", losses.layout),
     "/condition": ("Equipment condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),

@@ -13,7 +13,7 @@
     return formats.get(key).format(ms);
   }
   const clock = (ms) => format(ms, { hour: "2-digit", minute: "2-digit" });
-  const day = (ms) => format(ms, { month: "2-digit", day: "2-digit" });
+  const day = (ms) => format(ms, { year: "numeric", month: "2-digit", day: "2-digit" }).slice(5);
   const moment = (ms) => format(ms, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" });
   /* what datetime-local inputs hold is plant time: shift by the zone's offset at that moment */
   const offsetAt = (ms) => Date.parse(format(ms, { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" }).replace(" ", "T") + "Z") - Math.floor(ms / 1000) * 1000;
@@ -185,7 +185,7 @@
     }
   }
   function bar(g, c, view, o, a, b, setup, top, h, late) {
-    const { plan } = view, w = Math.max(1.5, b - a), chosenJob = view.chosen >= 0 && plan.job[view.chosen] === plan.job[o];
+    const { plan } = view, w = Math.max(1.5, b - a - (b - a > 6 ? 1 : 0)), chosenJob = view.chosen >= 0 && plan.job[view.chosen] === plan.job[o];
     const faded = view.marked && !view.marked(o);
     g.globalAlpha = faded ? 0.3 : 1;
     if (setup < a) { g.fillStyle = c["ink-2"]; g.fillRect(setup, top + h / 2 - 2, a - setup, 4); g.fillRect(setup, top + h / 2 - 6, 1.5, 12); }
@@ -206,12 +206,14 @@
       inset += 15;
     }
     const last = late && plan.lastOf[plan.job[o]] === o, room = w - inset - (last ? 20 : 4);
-    if (room > 22) {
+    if (room > 16) {
       const two = h > 28 && plan.name[o];
-      text(g, c, "", 12, 400);
+      text(g, c, "", 11, 400);
+      const first = tail(g, view.by === "unit" ? plan.jobName[plan.job[o]] : plan.unitName[plan.unit[o]], room), second = two ? cut(g, plan.name[o], room, 4) : "";
       g.fillStyle = c.ink;
-      g.fillText(cut(g, view.by === "unit" ? plan.jobName[plan.job[o]] : plan.unitName[plan.unit[o]], room), a + inset, top + h / 2 - (two ? 6 : 0));
-      if (two) { text(g, c, "", 11, 400); g.fillStyle = c["ink-2"]; g.fillText(cut(g, plan.name[o], room), a + inset, top + h / 2 + 8); }
+      g.fillText(first, a + inset, top + h / 2 - (second ? 6 : 0));
+      g.fillStyle = c["ink-2"];
+      if (second) g.fillText(second, a + inset, top + h / 2 + 8);
     }
     if (last && w > 14) { g.fillStyle = c.warning; g.beginPath(); g.moveTo(b - 9, top + 4); g.lineTo(b - 3, top + 15); g.lineTo(b - 15, top + 15); g.fill(); }
     g.globalAlpha = 1;
@@ -266,7 +268,17 @@
 
   function text(g, c, words, size, weight) { g.font = weight + " " + size + "px " + c.family; return g.measureText(words).width; }
   const widths = new Map();
-  function cut(g, words, room) {
+  function cut(g, words, room, least = 1) { // shortened at its end; nothing where too few letters would be left
+    const found = shortened(g, words, room);
+    return found === words || found.length > least ? found : "";
+  }
+  function tail(g, words, room) { // names differ at their ends: what is too long loses its beginning
+    if (g.measureText(words).width <= room) return words;
+    const parts = words.split(/(?=[-_ ./])/);
+    for (let n = 1; n < parts.length; n++) { const rest = parts.slice(n).join("").replace(/^[-_ ./]/, ""); if (g.measureText(rest).width <= room) return rest; }
+    return "";
+  }
+  function shortened(g, words, room) {
     const key = g.font.slice(0, 12) + Math.floor(room / 4) + "|" + words;
     let found = widths.get(key);
     if (found === undefined) {

@@ -3,7 +3,7 @@
   "use strict";
   const lh = window.leadhand;
   if (!lh || !lh.schedule) return;
-  const { AXIS, GROUP, HOUR, DAY, STARTED, FROZEN, PERSON, paint, lowest, clock, moment, Moving } = lh.schedule;
+  const { AXIS, GROUP, HOUR, STARTED, FROZEN, PERSON, paint, lowest, clock, moment, Moving } = lh.schedule;
   const LANE = 44, DENSE = 24, MOST_ROWS = 300, SHORTEST = 10 * 60000;
   const LOCKS = { [STARTED]: lh.say("started"), [FROZEN]: lh.say("frozen"), [PERSON]: lh.say("locked by a person") };
 
@@ -54,11 +54,13 @@
       try {
         const told = await this.ask("/api/v1/plan/versions/" + (this.version || "live") + "/drawing");
         if (turn !== this.turn) return;
-        const kept = this.plan && this.chosen >= 0 ? this.nameOf(this.chosen) : null, first = !this.plan;
+        const kept = this.plan && this.chosen >= 0 ? this.nameOf(this.chosen) : null, first = !this.plan, other = !first && this.plan.id !== told.plan;
         this.take(told);
+        if (other) this.ghost = null;
         if (first) this.whole(true);
         this.lay();
-        if (kept !== null) this.choose(this.plan.byName.get(kept) ?? -1, false);
+        if (this.find) this.mark();
+        if (other && kept !== null) this.choose(this.plan.byName.get(kept) ?? -1, false);
         else if (first && this.asked.get("find")) this.search(this.asked.get("find"));
         this.draw();
         this.place.dataset.drawn = String(told.plan);
@@ -102,7 +104,7 @@
       const grouped = (entries, groupOf, laneOf) => {
         const groups = new Map();
         for (const entry of entries) { const name = groupOf(entry); if (!groups.has(name)) groups.set(name, []); groups.get(name).push(entry); }
-        for (const [name, inside] of groups) { if (name && groups.size > 1) add({ kind: "group", name, height: GROUP }); for (const entry of inside) add(laneOf(entry)); }
+        for (const [name, inside] of groups) { if (name && groups.size > 1 && (this.by === "unit" || inside.length > 1)) add({ kind: "group", name, height: GROUP }); for (const entry of inside) add(laneOf(entry)); }
       };
       if (this.by === "unit") {
         const shown = this.units.map((_, n) => n).filter((n) => !this.group || this.units[n].group === this.group);
@@ -156,7 +158,7 @@
     whole(first) {
       const { plan } = this, from = plan.setupMs.reduce((a, b) => Math.min(a, b), Infinity), to = plan.toMs.reduce((a, b) => Math.max(a, b), -Infinity);
       if (!Number.isFinite(from)) return this.span(this.nowMs - HOUR, this.nowMs + 8 * HOUR);
-      if (first && to - from > 2 * DAY && this.nowMs < to) return this.span(Math.max(from, this.nowMs - HOUR), Math.max(from, this.nowMs - HOUR) + 16 * HOUR);
+      if (first && to - this.nowMs > 12 * HOUR) return this.span(Math.max(from, this.nowMs - HOUR), Math.max(from, this.nowMs - HOUR) + 12 * HOUR);
       this.span(from - (to - from) * 0.02, to + (to - from) * 0.02);
     }
     zoom(factor, at = 0.5) { const length = this.toMs - this.fromMs, middle = this.fromMs + at * length; this.span(middle - at * length * factor, middle + (1 - at) * length * factor); }
@@ -209,13 +211,16 @@
       const lane = this.lanes.find((one) => one.operations.length && one.kind !== "group" && one.top + one.height > this.scroller.scrollTop);
       if (lane) this.choose(lane.operations[Math.min(lowest(lane.reach, Math.max(this.fromMs, this.nowMs)), lane.operations.length - 1)]);
     }
+    mark() { // what is looked for stays bright
+      const { plan } = this, j = plan.told.jobs, hit = j.name.map((name, n) => [name, j.order[n], j.product[n]].some((one) => (one || "").toLowerCase().includes(this.find)));
+      this.marked = (o) => hit[plan.job[o]];
+      return hit;
+    }
     search(words) {
       this.find = words.trim().toLowerCase();
-      const { plan } = this, j = plan.told.jobs;
       if (this.findBox.value.trim().toLowerCase() !== this.find) this.findBox.value = words;
       if (!this.find) { this.marked = null; this.readout.textContent = ""; this.draw(); return; }
-      const hit = j.name.map((name, n) => [name, j.order[n], j.product[n]].some((one) => (one || "").toLowerCase().includes(this.find)));
-      this.marked = (o) => hit[plan.job[o]];
+      const { plan } = this, hit = this.mark();
       const found = plan.fromMs.reduce((best, from, o) => (hit[plan.job[o]] && this.laneOf(o) && (best < 0 || from < plan.fromMs[best]) ? o : best), -1), many = hit.filter(Boolean).length;
       if (found >= 0) this.choose(found);
       this.readout.textContent = found < 0 ? lh.say("Nothing here is called '{words}'.", { words }) : lh.say("{n} parts found", { n: many }) + ": " + this.words(found);
@@ -247,6 +252,7 @@
         const was = pan;
         pan = null;
         const dragged = event.type === "pointerup" ? await this.moving.drop() : (this.moving.cancel(), true);
+        if (this.missed) { this.missed = false; this.read(); } // a new plan came while something was held
         if (!dragged && was && !was.far) { this.moving.say(""); this.choose(was.o, false); place.focus({ preventScroll: true }); }
       };
       canvas.addEventListener("pointerup", end);
@@ -291,10 +297,8 @@
       pick([["unit", lh.say("By unit")], ["order", lh.say("By order")]], () => this.by, (name) => { this.by = name; this.scroller.scrollTop = 0; });
       bar.append(lh.make("span", "gap"));
       pick([["late", lh.say("Late")], ["moved", lh.say("Moved")]], () => this.colour, (name) => { this.colour = name; this.place.dataset.colour = name; });
-      const toggle = (words, name) => button(words, (made) => { this[name] = !this[name]; made.setAttribute("aria-pressed", String(this[name])); this.lay(); this.draw(); }, undefined, false);
-      toggle(lh.say("Dense"), "dense");
-      this.tripTool = toggle(lh.say("Vehicles"), "trips");
       const second = lh.make("div", "schedule-filters"), field = (words, input) => { const label = lh.make("label", "small", words); label.append(input); second.append(label); return input; };
+      const toggle = (words, name) => button(words, (made) => { this[name] = !this[name]; made.setAttribute("aria-pressed", String(this[name])); this.lay(); this.draw(); }, undefined, false);
       this.findBox = field(lh.say("Find order, serial or product"), lh.make("input"));
       this.findBox.type = "search";
       this.findBox.maxLength = 200;
@@ -304,6 +308,7 @@
       this.groupBox = field(lh.say("Line"), lh.make("select"));
       this.familyBox.addEventListener("change", () => { this.family = this.familyBox.value; this.lay(); this.draw(); });
       this.groupBox.addEventListener("change", () => { this.group = this.groupBox.value; this.lay(); this.draw(); });
+      second.append(toggle(lh.say("Dense"), "dense"), (this.tripTool = toggle(lh.say("Vehicles"), "trips")));
       this.place.append(bar, second);
     }
     options(box, names, chosen) {
@@ -339,7 +344,7 @@
   Object.assign(window.dash_clientside.leadhand, {
     scheduleNews(news) {
       const shown = lh.schedule.shown;
-      if (shown && news && (news.plan !== (shown.plan && shown.plan.id) || news.mark !== shown.newsMark)) { const first = shown.newsMark === undefined && news.plan === (shown.plan && shown.plan.id); shown.newsMark = news.mark; shown.version = news.version; if (!first && !shown.moving.held) shown.read(); }
+      if (shown && news && (news.plan !== (shown.plan && shown.plan.id) || news.mark !== shown.newsMark)) { const first = shown.newsMark === undefined && news.plan === (shown.plan && shown.plan.id); shown.newsMark = news.mark; shown.version = news.version; if (shown.moving.held) shown.missed = true; else if (!first) shown.read(); }
       return window.dash_clientside.no_update;
     },
   });

@@ -35,7 +35,7 @@ def layout(context: PageContext, services: Services) -> Component:
     return html.Div(
         className="orders",
         children=[
-            html.H1(t("Orders")),
+            html.H1(t("Customer orders")),
             html.Div(
                 className="filters",
                 children=[
@@ -312,7 +312,7 @@ def _list(services: Services, context: PageContext, t: Texts, which: str, find: 
     rows = [_row(one, context, t) for one in found]
     nothing = t("No order fits.") if words or which != "open" else t("No open orders. Add one below, import a table, or send them by REST.")
     told = [html.P(t("The newest {n} orders.", n=_MOST), className="small quiet")] if more else []
-    return [table(heads, rows, caption=t("Orders"), nothing=nothing), *told]
+    return [table(heads, rows, caption=t("Customer orders"), nothing=nothing), *told]
 
 
 def _row(one: OrderView, context: PageContext, t: Texts) -> list[Any]:

@@ -123,7 +123,7 @@ def _register_drawing(app: PageApp, services: Services) -> None:
         if not chosen:
             return drawn.nothing_chosen(t)
         try:
-            found = services.schedule.operation(int(chosen["plan"]), int(chosen["operation"]), context.language)
+            found = services.schedule.operation(int(chosen["plan"]), int(chosen["operation"]), context.language, context.time_zone)
         except (Rejected, Unavailable) as error:
             return notice(problems_of(error, t), wrong=True)
         return drawn.one_operation(found, context, t)

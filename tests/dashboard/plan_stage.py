@@ -11,7 +11,7 @@ from plant.customer_orders import CustomerOrder
 from plant.plan_check import measures, objective_of, plan_faults
 from plant.plan_file import write_plan, write_problem
 from plant.plan_problem import Ints, Job, Lock, LockReason, Objective, PlanProblem, Ticks, Transport, WorkUnit
-from plant.plans import Infeasible, Plan, Trip
+from plant.plans import Infeasible, Plan
 from plant.promises import Promise
 from storage.customer_orders import write_orders
 from storage.database import Connection
@@ -128,7 +128,7 @@ def _transport(units: tuple[WorkUnit, ...]) -> Transport:
     place = np.array([1 + lines.index(unit.group) for unit in units], np.int32)
     count = len(lines) + 1
     travel = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(np.int64) * 2
-    return Transport(travel, place, 0, None)
+    return Transport(travel, place, 0, 2)
 
 
 def planned(problem: PlanProblem, *, now: int = NOW) -> tuple[PlanProblem, Plan]:
@@ -138,23 +138,12 @@ def planned(problem: PlanProblem, *, now: int = NOW) -> tuple[PlanProblem, Plan]
     locks = []
     for row in np.flatnonzero(plan.mode >= 0).tolist():
         start, mode = int(plan.start[row]), int(plan.mode[row])
-        if start < now + 30:
+        if start < now + 30 and now:
             reason = LockReason.STARTED if start < now else LockReason.FROZEN
             locks.append(Lock(row, mode, start, reason, int(plan.end[row]) if start < now else None))
     stands = replace(problem, locks=tuple(locks), now=now)
-    assert plan_faults(stands, plan) == ()
+    assert plan_faults(stands, plan) == (), plan_faults(stands, plan)
     return stands, plan
-
-
-def with_trips(problem: PlanProblem, plan: Plan, vehicles: int = 2) -> Plan:
-    """Return the plan with trips that two vehicles make in turn, for a drawing."""
-    assert problem.transport is not None
-    found = [
-        Trip(row % vehicles, row, 1, 2, int(plan.start[row]) - 2, int(plan.start[row]))
-        for row in np.flatnonzero(plan.mode >= 0).tolist()
-        if problem.operation_name[row] != STEPS[0][0]
-    ]
-    return replace(plan, trips=tuple(found))
 
 
 def moved(problem: PlanProblem, plan: Plan) -> Plan:
@@ -208,18 +197,18 @@ def keep(
 
 
 def fill_plan(connection: Connection, now_us: int, *, count: int = 10, vehicles: bool = False) -> StagedPlan:
-    """Fill orders, a reference plan and the plan that holds; the present is two hours after its begin."""
-    begin_us = now_us - now_us % MINUTE_US - NOW * MINUTE_US
+    """Fill orders, a reference plan and the plan that holds; the present is two hours after its begin, with vehicles at its begin."""
+    now = 0 if vehicles else NOW
+    begin_us = now_us - now_us % MINUTE_US - now * MINUTE_US
     orders = customer_orders(count, begin_us)
     write_orders(connection, orders, source="rest", actor="erp", now_us=begin_us)
-    problem, plan = planned(problem_of(orders, begin_us, vehicles=vehicles))
+    problem, plan = planned(problem_of(orders, begin_us, vehicles=vehicles), now=now)
     reference = keep(connection, problem, moved(problem, plan), now_us - 3600 * 1_000_000, reason="first")
     set_reference(connection, reference, actor="engineer", now_us=now_us)
-    shown = with_trips(problem, plan) if vehicles else plan
     causes = ({"what": "order", "number": orders[-1].number},)
-    number = keep(connection, problem, shown, now_us, parent=reference, count=3, causes=causes)
+    number = keep(connection, problem, plan, now_us, parent=reference, count=3, causes=causes)
     write_promises(connection, [promised(order, problem, plan, now_us) for order in orders], plan=number)
-    return StagedPlan(number, reference, problem, shown)
+    return StagedPlan(number, reference, problem, plan)
 
 
 def promised(order: CustomerOrder, problem: PlanProblem, plan: Plan, now_us: int) -> Promise:

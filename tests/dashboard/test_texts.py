@@ -17,6 +17,7 @@ from plant.design_changes import EFFECT_WORDS
 from plant.inspection_words import FRAME_REASONS, REFUSED_REASONS, WELD_REASONS
 from plant.joint_words import CURVE_REASONS, FAULT_WORDS, JOINT_REASONS
 from plant.ledger import GapReason
+from plant.plan_reason_words import PLAN_REASONS
 from plant.tightening import ERROR_NAMES
 from storage.people import Role
 
@@ -32,6 +33,7 @@ def said_in_python() -> set[str]:
     """What the pages say: the constants given to ``t(...)``, and the words of states, reasons and roles."""
     found = {*_SPOKEN_STATES, *(reason.value for reason in GapReason), *(role.value for role in Role), *ERROR_NAMES}
     found |= {*FRAME_REASONS.values(), *REFUSED_REASONS.values(), *WELD_REASONS.values(), *BOLT_REASONS.values()}
+    found |= {*PLAN_REASONS.values()}
     found |= {*CURVE_REASONS.values(), *JOINT_REASONS.values(), *FAULT_WORDS.values(), *EFFECT_WORDS.values()}
     for file in DASHBOARD.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
