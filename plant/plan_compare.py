@@ -3,13 +3,15 @@
 Operations are known by job and name, so that plans of different problems compare too. Two counts of moved operations are told, because
 they mean different things to people on the floor:
 
-* *placed anew*: the operation has another unit, or another operation directly before it on its unit: material, programs and people go
-  elsewhere, or in another order.
+* *placed anew*: the operation has another unit, or was taken out of the order of its unit and put in elsewhere: material, programs and
+  people go elsewhere, or in another order. Of each unit the most operations that still follow each other as before count as staying;
+  so one that was moved counts once, and not each that it passed.
 * *shifted*: its place in the order is the same, and its start differs by more than a tolerance.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,8 +32,6 @@ class Place:
     unit: str
     start: int
     end: int
-    follows: Name | None
-    """The operation directly before it on its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,10 @@ def compared(one: tuple[PlanProblem, Plan], other: tuple[PlanProblem, Plan], *, 
     same = 0
     came = after.keys() - before.keys()
     gone = before.keys() - after.keys()
+    stay = _in_order({name: (place.unit, place.start, place.end) for name, place in before.items()}, after)
     for name in before.keys() & after.keys():
         was, now = before[name], after[name]
-        anew = was.unit != now.unit or not _follows_alike(was.follows, now.follows, came, gone)
+        anew = name not in stay
         if anew or abs(now.start - was.start) > tolerance:
             moved.append(MovedOperation(*name, was, now, anew))
         else:
@@ -116,35 +117,53 @@ def compared(one: tuple[PlanProblem, Plan], other: tuple[PlanProblem, Plan], *, 
 def moved_count(problem: PlanProblem, before: Plan, after: Plan, *, tolerance: int = 0) -> tuple[int, int]:
     """Return how many operations of one problem are placed anew, and how many only start at another time."""
     both = (before.mode >= 0) & (after.mode >= 0)
-    anew = both & (before.unit(problem) != after.unit(problem))
-    anew |= both & (_follows(problem, before) != _follows(problem, after))
-    shifted = both & ~anew & (np.abs(after.start - before.start) > tolerance)
-    return int(anew.sum()), int(shifted.sum())
+    ordered = np.lexsort((after.end, after.start))
+    unit_before, unit_after = before.unit(problem), after.unit(problem)
+    kept = np.zeros(len(both), np.bool_)
+    place = np.empty(len(both), np.int64)
+    place[np.lexsort((before.end, before.start))] = np.arange(len(both))
+    for unit in np.unique(unit_after[both]).tolist():
+        rows = ordered[(both & (unit_before == unit) & (unit_after == unit))[ordered]].tolist()
+        kept[[rows[at] for at in _longest_rise([int(place[row]) for row in rows])]] = True
+    shifted = both & kept & (np.abs(after.start - before.start) > tolerance)
+    return int((both & ~kept).sum()), int(shifted.sum())
 
 
-def _follows_alike(was: Name | None, now: Name | None, came: set[Name], gone: set[Name]) -> bool:
-    """Return whether the operation before is the same; one that came in or fell away moves nobody behind it."""
-    return was == now or (now is not None and now in came) or (was is not None and was in gone)
+def _in_order(before: dict[Name, tuple[str, int, int]], after: dict[Name, Place]) -> set[Name]:
+    """Return the operations that stay on their unit in the order that they had: as many as there can be of each unit."""
+    rank = {name: at for at, name in enumerate(sorted(before, key=lambda name: (before[name][1], before[name][2], name)))}
+    lines: dict[str, list[Name]] = {}
+    for name in sorted(after, key=lambda name: (after[name].start, after[name].end, rank.get(name, -1))):
+        if name in before and before[name][0] == after[name].unit:
+            lines.setdefault(after[name].unit, []).append(name)
+    return {line[at] for line in lines.values() for at in _longest_rise([rank[name] for name in line])}
 
 
-def _follows(problem: PlanProblem, plan: Plan) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
-    done = np.flatnonzero(plan.mode >= 0)
-    unit = plan.unit(problem)
-    ordered = done[np.lexsort((done, plan.end[done], plan.start[done], unit[done]))]
-    follows = np.full(len(plan.mode), -1, np.int32)
-    same = unit[ordered[1:]] == unit[ordered[:-1]]
-    follows[ordered[1:][same]] = ordered[:-1][same]
-    return follows
+def _longest_rise(values: list[int]) -> list[int]:
+    """Return the places of a longest rising part of a row of different numbers."""
+    tails: list[int] = []
+    lasts: list[int] = []
+    before = [-1] * len(values)
+    for at, value in enumerate(values):
+        slot = bisect_left(tails, value)
+        before[at] = lasts[slot - 1] if slot else -1
+        tails[slot : slot + 1] = [value]
+        lasts[slot : slot + 1] = [at]
+    found: list[int] = []
+    at = lasts[-1] if lasts else -1
+    while at >= 0:
+        found.append(at)
+        at = before[at]
+    return found[::-1]
 
 
 def _places(problem: PlanProblem, plan: Plan, *, offset: int) -> dict[Name, Place]:
     units = [unit.name for unit in problem.units]
     jobs = [problem.jobs[job].name for job in problem.operation_job.tolist()]
-    follows, unit = _follows(problem, plan).tolist(), plan.unit(problem).tolist()
+    unit = plan.unit(problem).tolist()
     start, end = (plan.start - offset).tolist(), (plan.end - offset).tolist()
-    names = [(job, problem.operation_name[row]) for row, job in enumerate(jobs)]
     return {
-        names[row]: Place(units[unit[row]], start[row], end[row], names[follows[row]] if follows[row] >= 0 else None)
+        (jobs[row], problem.operation_name[row]): Place(units[unit[row]], start[row], end[row])
         for row in np.flatnonzero(plan.mode >= 0).tolist()
     }
 
