@@ -1,4 +1,4 @@
-"""Write the JSON schemas of the files of a route set into ``docs/schemas/``: ``python docs/make_schemas.py``. A test compares them."""
+"""Write the JSON schemas of the files of a route set and of plans into ``docs/schemas/``. A test compares them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from plant.design_changes import design_change_schema
 from plant.network_file import network_schema
+from plant.plan_file import plan_schema, problem_schema
 from plant.recommendations import recommendations_schema
 
 FOLDER = ROOT / "docs" / "schemas"
@@ -23,6 +24,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         "network.schema.json": network_schema(),
         "recommendations.schema.json": recommendations_schema(),
         "design-change.schema.json": design_change_schema(),
+        "plan-problem.schema.json": problem_schema(),
+        "plan.schema.json": plan_schema(),
     }
 
 

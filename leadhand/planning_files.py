@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import structlog
 import typer
 
 from leadhand.console import Console
@@ -55,7 +58,7 @@ def plan_file(wanted: WantedPlan, console: Console, clock: Clock) -> int:
 
     told: list[Progress] = []
     began = clock.monotonic()
-    with _interrupts() as interrupted:
+    with _errors_told_apart(), _interrupts() as interrupted:
         console.said(f"{problem.name}: {_size(problem)} ({form.value}); at most {wanted.seconds:g} s, Ctrl-C gives the best plan so far")
 
         def looked_on() -> bool:
@@ -156,6 +159,18 @@ def _interrupts() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _errors_told_apart() -> Iterator[None]:
+    """Let only errors be logged, and on standard error: standard output is the plan."""
+    before = structlog.get_config()
+    to_people = structlog.PrintLoggerFactory(sys.stderr)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), logger_factory=to_people)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _progress(seconds: float, last: Any) -> str:
