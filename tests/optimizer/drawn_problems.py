@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
-from plant.plan_problem import Job, Lock, LockReason, Objective, PlanProblem, Resource, Transport, WorkUnit
+from plant.plan_problem import ALWAYS, Job, Lock, LockReason, Objective, PlanProblem, Resource, Transport, WorkUnit
+from plant.plans import Plan
 
 
 @dataclass
@@ -64,7 +66,7 @@ def drawn_problem(seed: int, *, jobs: int = 3, most: int = 3, tiny: bool = False
         for mode in range(len(modes))
         if yes(0.4)
     ]
-    problem = PlanProblem(
+    return PlanProblem(
         name=f"drawn-{seed}",
         units=tuple(units),
         jobs=tuple(made),
@@ -90,17 +92,11 @@ def drawn_problem(seed: int, *, jobs: int = 3, most: int = 3, tiny: bool = False
         now=int(random.integers(0, 4)) if yes() else 0,
         objective=Objective(*(int(random.integers(1, 3)) if yes(share) else 0 for share in (0.8, 0.5, 0.4)), 0, int(yes())),
     )
-    return problem
 
 
-def with_locks(
-    problem: PlanProblem,
-    mode: np.ndarray[tuple[int], np.dtype[np.int32]],
-    start: np.ndarray[tuple[int], np.dtype[np.int64]],
-    end: np.ndarray[tuple[int], np.dtype[np.int64]],
-    seed: int,
-) -> PlanProblem:
+def with_locks(problem: PlanProblem, plan: Plan, seed: int) -> PlanProblem:
     """Return the problem some time later: what a plan began has started, and some of the rest is frozen."""
+    mode, start, end = plan.mode, plan.start, plan.end
     random = np.random.default_rng(seed)
     now = int(random.integers(1, max(int(end.max()), 2)))
     locks = []
@@ -121,6 +117,35 @@ def with_locks(
     )
 
 
+def shop(*, jobs: int, steps: int, units: int, seed: int) -> PlanProblem:
+    """Return a plain flexible job shop: each step on one to three units, of which the makespan counts."""
+    random = np.random.default_rng(seed)
+    count = jobs * steps
+    modes = [
+        (at, int(unit), int(random.integers(2, 20)))
+        for at in range(count)
+        for unit in random.choice(units, size=int(random.integers(1, min(units, 3) + 1)), replace=False)
+    ]
+    before = np.array([at for at in range(count) if at % steps != steps - 1], np.int32)
+    return PlanProblem(
+        name=f"shop-{seed}",
+        units=tuple(WorkUnit(f"unit-{at}") for at in range(units)),
+        jobs=tuple(Job(f"job-{row}") for row in range(jobs)),
+        operation_job=np.repeat(np.arange(jobs), steps).astype(np.int32),
+        operation_name=[f"step-{at % steps}" for at in range(count)],
+        operation_branch=np.full(count, ALWAYS, np.int32),
+        mode_operation=np.array([mode[0] for mode in modes], np.int32),
+        mode_unit=np.array([mode[1] for mode in modes], np.int32),
+        mode_duration=np.array([mode[2] for mode in modes], np.int64),
+        mode_setup=np.full(len(modes), -1, np.int32),
+        mode_name=[""] * len(modes),
+        arc_before=before,
+        arc_after=(before + 1).astype(np.int32),
+        arc_least=np.zeros(len(before), np.int64),
+        arc_most=np.full(len(before), -1, np.int64),
+    )
+
+
 def _setup(random: np.random.Generator, states: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     return np.asarray(random.integers(0, 4, (states, states)), np.int64)
 
@@ -136,7 +161,7 @@ def _job(random: np.random.Generator, columns: _Columns, row: int, units: int, s
     count = int(random.integers(1, most + 1))
     line = [_operation(random, columns, row, units, states, -1) for _ in range(count)]
     open_order = random.random() < 0.25
-    for one, two in zip(line, line[1:], strict=False):
+    for one, two in pairwise(line):
         if not open_order or random.random() < 0.5:
             least = int(random.integers(0, 3)) if random.random() < 0.2 else 0
             longest = least + int(random.integers(0, 4)) if random.random() < 0.15 else -1
@@ -149,7 +174,7 @@ def _job(random: np.random.Generator, columns: _Columns, row: int, units: int, s
             columns.branch_choice.append(choice)
             inside = [_operation(random, columns, row, units, states, branch) for _ in range(int(random.integers(1, 3)))]
             columns.arcs.append((line[-1], inside[0], 0, -1))
-            columns.arcs += [(one, two, 0, -1) for one, two in zip(inside, inside[1:], strict=False)]
+            columns.arcs += [(one, two, 0, -1) for one, two in pairwise(inside)]
 
 
 def _operation(random: np.random.Generator, columns: _Columns, row: int, units: int, states: int, branch: int) -> int:
