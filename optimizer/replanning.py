@@ -38,6 +38,10 @@ _EXACT_FROM_S: Final = 0.45
 """Less time than that is not worth an exact window."""
 _TRIES_SHARE: Final = 0.4
 """Of the time for tries of single operations; windows have the rest."""
+_WALKS: Final = 12
+"""So many walks without gain end the tries."""
+_MOVES: Final = 60
+"""Moves that are tried from one plan at most."""
 
 Clock = Callable[[], float]
 Score = tuple[int, int]
@@ -190,14 +194,55 @@ class _Repair:
         return self.clock() >= until or (self.stop is not None and self.stop())
 
     def by_tries(self, until: float) -> None:
-        """Place single operations anew while it helps: those on the chains that hold the ends, where they would end earliest."""
-        while not self._over(until):
-            story = plan_story(self.best.problem, self.best.plan)
-            moves = self._moves(story)
-            if not any(self._try(*move) for move in moves if not self._over(until)):
-                return
+        """Place single operations anew while it helps: those on the chains that hold the ends, where they would end earliest.
 
-    def _moves(self, story: PlanStory) -> list[tuple[int, int, int]]:
+        A walk may go sideways (the same cost, the jobs together earlier); only what costs less is kept. Walks begin again from the best,
+        with the promising moves in another order.
+        """
+        self._walk(until, shake=0.0)
+        fruitless = 0
+        while fruitless < _WALKS and not self._over(until):
+            fruitless = 0 if self._walk(until, shake=1.0) else fruitless + 1
+        self._take_back()
+
+    def _walk(self, until: float, *, shake: float) -> bool:
+        """Walk from the best, and return whether a better one was found."""
+        base, here, gained = self.base, self.best, False
+        score = self._fine(here)
+        while not self._over(until):
+            moves = self._moves(plan_story(here.problem, here.plan), shake)
+            for move in moves[:_MOVES]:
+                if self._over(until):
+                    return gained
+                tried = self._tried(base, *move)
+                if tried is None or self._fine(tried[1]) >= score:
+                    continue
+                base, here = tried
+                score = self._fine(here)
+                if score[:2] < self.score:
+                    self.base, self.best, self.score, gained = base, here, score[:2], True
+                break
+            else:
+                return gained
+        return gained
+
+    def _fine(self, one: Shifted) -> tuple[int, int, int]:
+        """Return the score, and when jobs end together: what tells of two plans of the same cost which has more room."""
+        ends = np.zeros(len(self.problem.jobs), np.int64)
+        np.maximum.at(ends, one.problem.operation_job, one.plan.end)
+        return *self._score(one), int((ends * ends).sum())
+
+    def _take_back(self) -> None:
+        """Put back what was placed anew and does not help: fewer moves at the same cost."""
+        for row in np.flatnonzero((self.base.mode != self.plan.mode) & (self.plan.mode >= 0)).tolist():
+            if self.clock() >= self.until:
+                return
+            tried = self._tried(self.base, row, int(self.plan.mode[row]), int(self.plan.start[row]))
+            if tried is not None and self._score(tried[1]) <= self.score:
+                self.base, self.best = tried
+                self.score = self._score(self.best)
+
+    def _moves(self, story: PlanStory, shake: float) -> list[tuple[int, int, int]]:
         """Return operation, mode and start of what is worth a try, the most promising first."""
         found: list[tuple[int, int, int, int]] = []
         for rank, row in enumerate(self._critical(story)):
@@ -205,7 +250,8 @@ class _Repair:
             held = next((one for one in why_here(story, row).bounds if one.holds in {Holds.UNIT, Holds.SETUP}), None)
             if held is not None and held.operation not in self.fixed:
                 found.append((rank, row, story.its.mode[row], max(story.its.start[held.operation] - 1, 0)))
-        found.sort()
+        scale = shake * (1 + sum(one[0] for one in found if one[0] > 0) / max(len(found), 1))
+        found.sort(key=lambda one: (one[0] + scale * self.random.random(), one))
         return [(row, mode, start) for _, row, mode, start in found]
 
     def _critical(self, story: PlanStory) -> list[int]:
@@ -233,21 +279,17 @@ class _Repair:
         due = story.problem.jobs[job].due
         return 0 if due is None else max(end - due, 0) * story.problem.jobs[job].weight
 
-    def _try(self, row: int, mode: int, start: int) -> bool:
-        """Place one operation anew, and keep it where that is better and little enough is moved."""
+    def _tried(self, base: Plan, row: int, mode: int, start: int) -> tuple[Plan, Shifted] | None:
+        """Return the plan with one operation placed anew; None where that cannot be, or too much would be moved."""
         self.tries += 1
-        columns = self.base.mode.copy(), self.base.start.copy(), self.base.end.copy()
+        columns = base.mode.copy(), base.start.copy(), base.end.copy()
         columns[0][row], columns[1][row] = mode, start
         columns[2][row] = start + int(self.problem.mode_duration[mode])
-        base = Plan(*columns, self.base.trips)
-        found = shifted(self.problem, base)
-        if isinstance(found, Unsettled):
-            return False
-        score = self._score(found)
-        if score >= self.score or moved_count(self.problem, self.plan, found.plan)[0] > self.budget:
-            return False
-        self.base, self.best, self.score = base, found, score
-        return True
+        changed = Plan(*columns, base.trips)
+        found = shifted(self.problem, changed)
+        if isinstance(found, Unsettled) or moved_count(self.problem, self.plan, found.plan)[0] > self.budget:
+            return None
+        return changed, found
 
     def by_windows(self) -> None:
         """Solve windows exactly: so few operations are free in each that no more than the share is placed anew."""
