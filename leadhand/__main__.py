@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -447,10 +449,21 @@ def _time_us(option: str, given: str | None) -> int | None:
     return round((aware - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
 
 
+def _left_at_once(code: object) -> None:
+    """End now where a search has not yet heard that it is over: a solver that Python's end breaks off would abort."""
+    if any(thread.daemon and thread.name.startswith(("plan-", "vehicles-", "cp-sat")) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else OK if code is None else FAILED)
+
+
 def main() -> None:
     """Run the command line; each error becomes a sentence and an exit code."""
     try:
         app(prog_name="leadhand")
+    except SystemExit as leaving:
+        _left_at_once(leaving.code)
+        raise
     except SettingsError as error:
         for problem in error.problems:
             typer.echo(problem, err=True)
