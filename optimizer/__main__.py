@@ -16,17 +16,24 @@ from plant.clock import Clock, SystemClock
 from plant.errors import SettingsError, Unavailable
 from plant.site import load_site
 from plant.watch import SettingsWatch
+from storage import alarms, design_changes, inspections
 from storage.database import Connection, connect, heard, listen
+from storage.disturbances import DISTURBED
+from storage.job_orders import ORDERED
 from storage.new_products import ASKED
 from storage.operation_history import ROUTE_SET
 from storage.optimizer_jobs import ASKED_JOBS
+from storage.plan_edits import EDITED
 from storage.process import run_process, say_ready
 from storage.progress import hold_follower
 from storage.recommendations import RECOMMENDED
 from storage.trials import TUNED
 
 NAME: Final = "optimizer"
-_CHANNELS: Final = (ROUTE_SET, ASKED, ASKED_JOBS, RECOMMENDED, TUNED)
+_CHANNELS: Final = (
+    *(ROUTE_SET, ASKED, ASKED_JOBS, RECOMMENDED, TUNED),
+    *(ORDERED, EDITED, DISTURBED, alarms.CHANGED, inspections.INSPECTED, design_changes.CHANGED),
+)
 _NICE: Final = 10
 """What reads the machines, and what people look at, goes first."""
 _LISTEN_SECONDS: Final = 1.0

@@ -13,6 +13,7 @@ from optimizer.advice import Circumstances, advise
 from optimizer.inbox import Inbox
 from optimizer.knowledge import Basis, Knowledge, basis_of, with_predictor
 from optimizer.learning import Learning
+from optimizer.plan_pass import PlanPass
 from optimizer.reporting import Reporting
 from optimizer.tuning_pass import tuning_pass
 from optimizer.watching import Watching
@@ -55,13 +56,14 @@ class Worker:
         self._watching = Watching(clock)
         self._inbox = None if plan.inbox is None else Inbox(plan.inbox)
         self._reporting = Reporting(plan, clock)
+        self._planning = PlanPass(url, plan.planning, clock)
         self._expire_due = 0.0
         self._log = structlog.get_logger(process="optimizer")
 
     @property
     def at_work(self) -> bool:
-        """Whether it learns at the moment."""
-        return self._learning is not None
+        """Whether it learns, or searches for a better plan, at the moment."""
+        return self._learning is not None or self._planning.at_work
 
     def begin(self, connection: Connection) -> None:
         """Take up what another left; call it once on each connection, when no other optimizer is at work."""
@@ -70,6 +72,7 @@ class Worker:
             self._log.info("jobs that were left are done anew", jobs=left)
         self._advising = None
         self._refused = None
+        self._planning.begin()
 
     def step(self, connection: Connection) -> bool:
         """Do a piece of what is due; return whether more waits."""
@@ -82,6 +85,7 @@ class Worker:
         more = self._advise(connection)
         more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
         more |= self._reporting.step(connection)
+        more |= self._planning.step(connection, self.knowledge, learning=self._learning is not None)
         return self._watch(connection) or more
 
     def _watch(self, connection: Connection) -> bool:
@@ -96,7 +100,8 @@ class Worker:
         return True
 
     def end(self, seconds: float) -> bool:
-        """Return whether what is learned at the moment ended in so many seconds; else it is left, and done anew."""
+        """Return whether what is learned at the moment ended in so many seconds; else it is left, and done anew, as is a search."""
+        self._planning.end()
         return self._learning is None or self._learning.join(seconds)
 
     def _learn(self, connection: Connection) -> None:

@@ -29,7 +29,7 @@ class PlanningRules:
     @property
     def tick_us(self) -> int:
         """How long a tick is."""
-        return round(self.settings.tick_seconds * _SECOND_US)
+        return int(self.settings.tick_seconds * _SECOND_US)
 
     def unit(self, name: str) -> UnitPlanSettings:
         """Return how a work unit is planned."""

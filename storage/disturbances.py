@@ -57,7 +57,7 @@ class StoredDisturbance:
 
 
 def add_disturbance(connection: Connection, told: NewDisturbance, *, now_us: int, address: str = "") -> int:
-    """Keep a disturbance and return its number; one with a key that is known is that one, with what is told of it now.
+    """Keep a disturbance and return its number; one with a key that is known is that one, with what is told of it now; it stays ended.
 
     Raises Rejected for a source that is none.
     """
@@ -80,9 +80,8 @@ def add_disturbance(connection: Connection, told: NewDisturbance, *, now_us: int
             "INSERT INTO plan_disturbance AS d (kind, subject, source, key, time, from_time, until_time, actor, note, document) "
             "VALUES (%(kind)s, %(subject)s, %(source)s, coalesce(nullif(%(key)s, ''), gen_random_uuid()::text), %(now)s, %(from)s, "
             "%(until)s, %(actor)s, %(note)s, %(document)s) ON CONFLICT (key) DO UPDATE SET until_time = excluded.until_time, "
-            "document = excluded.document, note = excluded.note, ended_time = NULL, ended_by = '' "
-            "WHERE (d.until_time, d.document, d.note, d.ended_time) "
-            "IS DISTINCT FROM (excluded.until_time, excluded.document, excluded.note, NULL::timestamptz) RETURNING id",
+            "document = excluded.document, note = excluded.note WHERE d.ended_time IS NULL "
+            "AND (d.until_time, d.document, d.note) IS DISTINCT FROM (excluded.until_time, excluded.document, excluded.note) RETURNING id",
             given,
         ).fetchone()
         if row is None:

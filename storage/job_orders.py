@@ -161,3 +161,32 @@ def _job(row: Mapping[str, Any]) -> StoredJobOrder:
 
 def _micros(time: Any) -> int | None:
     return None if time is None else micros(time)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedStep:
+    """An operation of a job order that the plant reported as done."""
+
+    job_order: str
+    operation: str
+    alternative: str
+    started_us: int
+    ended_us: int
+    """Rework included."""
+    scrapped: bool
+
+
+def read_reported(connection: Connection, names: Sequence[str]) -> list[ReportedStep]:
+    """Return what the history tells of some job orders, in order of time."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT w.word, o.word, a.word, h.started_time, h.duration_min + CASE WHEN h.rework_min > 0 AND h.rework_min <> 'NaN' "
+            "THEN h.rework_min ELSE 0 END, h.scrapped FROM history_word w JOIN operation_history h ON h.order_id = w.id "
+            "AND h.serial_id IS NOT NULL JOIN history_operation o ON o.id = h.operation_id "
+            "JOIN history_alternative a ON a.id = h.alternative_id WHERE w.word = ANY (%s) ORDER BY h.started_time, h.id",
+            [list(names)],
+        ).fetchall()
+    return [
+        ReportedStep(job, operation, alternative, micros(started), micros(started) + round(minutes * 60_000_000), bool(scrapped))
+        for job, operation, alternative, started, minutes, scrapped in rows
+    ]
