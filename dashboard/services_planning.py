@@ -154,7 +154,7 @@ class PlanningService:
                 key=draft.key,
                 actor=who.name,
                 note=draft.note,
-                document=_document(draft),
+                document=draft.document,
             )
             number = disturbances.add_disturbance(connection, told, now_us=now_us, address=who.address)
             found = disturbances.read_disturbance(connection, number)
@@ -185,11 +185,6 @@ def _job(connection: Connection, number: int) -> PlanJobView:
     return job_view(job)
 
 
-def _document(draft: DisturbanceDraft) -> dict[str, Any]:
-    given = {"factor": draft.factor, "operation": draft.operation or None, "hold": draft.hold}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _what_if_disturbance(draft: DisturbanceDraft, now_us: int) -> dict[str, Any]:
     told = {
         "kind": draft.kind,
@@ -198,4 +193,4 @@ def _what_if_disturbance(draft: DisturbanceDraft, now_us: int) -> dict[str, Any]
         "until_us": draft.until_us,
         "note": draft.note,
     }
-    return told | {"document": _document(draft)}
+    return told | {"document": draft.document}

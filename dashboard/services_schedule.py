@@ -9,7 +9,7 @@ import numpy as np
 
 from dashboard.hub import Hub
 from dashboard.plan_book import PlanBook, ReadPlan
-from dashboard.plan_compared import compared
+from dashboard.plan_compared import compare_view
 from dashboard.plan_drawing import PlanDrawing, Span, clock_of, drawing, starts_by_name
 from dashboard.plan_reading import alternatives_of, operation_rows, why_of
 from dashboard.services_new_products import OPTIMIZER
@@ -169,7 +169,7 @@ class ScheduleService:
                 reference = plans.read_standing(connection, PlanRole.REFERENCE)
             before = None if reference is None else reference.id
         one, other = self._book.read(before), self._book.read(after)
-        return compared(one, other, measures_view(one), measures_view(other), most)
+        return compare_view(one, other, measures_view(one), measures_view(other), most)
 
     def edits(self, *, state: str | None = None, plan: int | None = None, before: int | None = None, most: int = 200) -> list[EditView]:
         """Return what people did to plans, the newest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dashboard.views_orders import Microseconds, OrderDraft
 from plant.strict import Strict
@@ -205,6 +205,19 @@ class MovedView:
     start_before_us: int | None
     start_after_us: int | None
     moved_us: int | None
+    anew: bool
+    """On another unit, or in another order on its unit; else it only starts at another time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovedJobView:
+    """A job that ends at another time."""
+
+    job: str
+    end_before_us: int
+    end_after_us: int
+    late_before_us: int
+    late_after_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,12 +229,16 @@ class CompareView:
     measures_before: MeasuresView
     measures_after: MeasuresView
     same: int
-    moved: int
-    other_unit: int
+    placed_anew: int
+    """Operations with another unit, or another place in the order of their unit."""
+    shifted: int
+    """Operations that only start at another time."""
     added: int
     gone: int
     rows: tuple[MovedView, ...]
-    """Those that moved most, first."""
+    """What came, what is gone, and what moved, by how much, most first."""
+    jobs: tuple[MovedJobView, ...]
+    """Jobs that end later, most first, then those that end earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,15 +278,38 @@ class EditDraft(CheckDraft):
 class DisturbanceDraft(Strict):
     """What came between: told by a person, or by a program that knows before the monitor does."""
 
-    kind: Literal["breakdown", "slow_unit", "late_material", "quality_hold"]
-    subject: Annotated[Name, Field(description="the work unit, or the job order")]
+    kind: Literal["breakdown", "slow_unit", "queue", "absence", "late_material", "quality_hold"]
+    subject: Annotated[
+        Name, Field(description="the work unit; of an absence the skill or fixture; of parts the job order, order or product")
+    ]
     key: Annotated[str, Field(max_length=200, description="the same key is the same disturbance, whoever tells of it again")] = ""
     from_us: Annotated[Microseconds | None, Field(description="None: now")] = None
-    until_us: Annotated[Microseconds | None, Field(description="expected end; None: nobody knows")] = None
+    until_us: Annotated[Microseconds | None, Field(description="expected end, or when material comes; None: nobody knows")] = None
+    interrupted: Annotated[
+        Literal["resumes", "starts_again", "freed"] | None, Field(description="of a breakdown: what becomes of what was being done")
+    ] = None
     factor: Annotated[float | None, Field(gt=0, le=100, description="of a slow unit: work takes so many times as long")] = None
+    minutes: Annotated[float | None, Field(gt=0, le=100_000, description="of a queue: so long is the unit busy with other work")] = None
+    amount: Annotated[int | None, Field(ge=1, le=10_000, description="of an absence: so many are away")] = None
     operation: Annotated[str, Field(max_length=200, description="of a quality hold: the operation that was not good enough")] = ""
     hold: Annotated[Literal["repeat", "scrap"] | None, Field(description="of a quality hold: what becomes of the part")] = None
     note: Annotated[str, Field(max_length=2000)] = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> DisturbanceDraft:
+        needed = {"slow_unit": "factor", "queue": "minutes", "late_material": "until_us", "quality_hold": "operation"}
+        name = needed.get(self.kind)
+        if name is not None and not getattr(self, name):
+            raise ValueError(f"a disturbance of kind '{self.kind}' needs '{name}'")
+        if self.from_us is not None and self.until_us is not None and self.until_us <= self.from_us:
+            raise ValueError("'until_us' must lie after 'from_us'")
+        return self
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What else is known of it, as the planner reads it."""
+        given = {name: getattr(self, name) for name in ("interrupted", "factor", "minutes", "amount", "operation", "hold")}
+        return {name: value for name, value in given.items() if value}
 
 
 class EndDraft(Strict):

@@ -275,7 +275,7 @@
   function tail(g, words, room) { // names differ at their ends: what is too long loses its beginning
     if (g.measureText(words).width <= room) return words;
     const parts = words.split(/(?=[-_ ./])/);
-    for (let n = 1; n < parts.length; n++) { const rest = parts.slice(n).join("").replace(/^[-_ ./]/, ""); if (g.measureText(rest).width <= room) return rest; }
+    for (let n = 1; n < parts.length; n++) { const rest = parts.slice(n).join("").replace(/^[-_ ./]/, ""); if (rest.length > 2 && g.measureText(rest).width <= room) return rest; }
     return "";
   }
   function shortened(g, words, room) {

@@ -67,6 +67,7 @@
         const found = await this.view.ask(this.view.base() + "/check", this.body(ghost));
         ghost.state = found.faults.length ? "wrong" : "good";
         ghost.faults = found.faults;
+        ghost.moved = found.moved;
         if (found.start_us !== null) { ghost.shownMs = found.start_us / 1000; ghost.toMs = ghost.fromMs + (found.end_us - found.start_us) / 1000; }
       } catch (error) { ghost.state = "wrong"; ghost.faults = [error.message]; }
       this.asking = false;
@@ -79,7 +80,7 @@
     body(ghost) { return { act: "move", operation: this.view.plan.row[ghost.operation], unit: this.view.plan.unitName[ghost.unit], start_us: Math.round(ghost.fromMs * 1000) }; }
     tell(ghost) {
       const { plan } = this.view, words = { what: this.view.nameOf(ghost.operation), unit: plan.unitName[ghost.unit], time: moment(ghost.fromMs) };
-      if (ghost.state === "good") this.say(lh.say("{what} can go to {unit} at {time}.", words), "good");
+      if (ghost.state === "good") this.say(ghost.moved ? lh.say("{what} can go to {unit} at {time}; {n} others give way.", { ...words, n: ghost.moved }) : lh.say("{what} can go to {unit} at {time}.", words), "good");
       else this.say([lh.say("{what} cannot go to {unit} at {time}:", words), ...(ghost.faults || [])], "wrong");
     }
     /* keeps what was found without fault, after its check has come back */

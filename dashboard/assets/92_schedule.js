@@ -127,7 +127,7 @@
       this.fit();
     }
     laneOf(o) { return this.byKey && this.byKey.get(this.by === "unit" ? this.plan.unit[o] : this.plan.job[o]); }
-    laneAt(y) { const at = y - AXIS + this.scroll; return this.lanes.find((lane) => at >= lane.top && at < lane.top + lane.height); }
+    laneAt(y) { const at = y - AXIS + this.scroller.scrollTop; return this.lanes.find((lane) => at >= lane.top && at < lane.top + lane.height); }
     at(x, y) { // the operation at a point; a thin one is found 22 pixels to each side, as a finger needs it
       const lane = y > AXIS && x > this.left ? this.laneAt(y) : null;
       if (!lane || lane.kind === "group" || lane.kind === "vehicle") return -1;

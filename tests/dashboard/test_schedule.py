@@ -56,8 +56,19 @@ def test_the_plan_comes_over_rest_whole_as_rows_and_as_columns(dashboard: Runnin
         late = client.get("/api/v1/plan/versions/live/operations", params={"late": True}).json()
         assert {row["job"] for row in late} == {name for name, ticks in zip(jobs["name"], jobs["late"], strict=True) if ticks}
         compared = client.get("/api/v1/plan/compare").json()
-        assert (compared["before"], compared["after"], compared["moved"], len(compared["rows"])) == (staged.reference, staged.number, 3, 3)
+        assert (compared["before"], compared["after"], compared["shifted"], len(compared["rows"])) == (
+            staged.reference,
+            staged.number,
+            3,
+            3,
+        )
         assert {row["moved_us"] for row in compared["rows"]} == {-10 * MINUTE_US}
+        row = late[0]["row"]
+        told = client.get(f"/api/v1/plan/versions/live/operations/{row}", params={"language": "zh"}).json()
+        assert told["why_late"][0]["code"] == "late"
+        assert "比交期晚" in told["why_late"][0]["words"]
+        assert told["why_here"]
+        assert [one["is_planned"] for one in told["alternatives"]].count(True) == 1
         worth = client.get(f"/api/v1/plan/versions/{staged.number}/measures").json()
         assert worth["late_jobs"] == sum(1 for ticks in jobs["late"] if ticks)
         assert [one["id"] for one in client.get("/api/v1/plan/versions", params={"kind": "live"}).json()][-1] == staged.reference
@@ -103,6 +114,7 @@ def test_the_planner_is_asked_and_disturbances_come_once_by_key(dashboard: Runni
         assert first.status_code == 201, first.text
         assert mes.post("/api/v1/plan/disturbances", json=told).json()["id"] == first.json()["id"]
         assert viewer.post("/api/v1/plan/disturbances", json=told).status_code == 403
+        assert mes.post("/api/v1/plan/disturbances", json={"kind": "slow_unit", "subject": "cnc-1"}).status_code == 422, "no factor"
         lane = next(unit for unit in engineer.get("/api/v1/plan/versions/live/drawing").json()["units"] if unit["name"] == "cnc-1")
         assert lane["stops"][0][2] == "spindle"
         assert mes.post(f"/api/v1/plan/disturbances/{first.json()['id']}/end", json={}).json()["ended_us"]
@@ -157,8 +169,6 @@ def point_of(page: Page, name: str) -> tuple[float, float]:
         s.scroller.scrollIntoView({ block: 'center', behavior: 'instant' }); s.show(s.plan.fromMs[o]); s.lift(lane);
         const box = s.canvas.getBoundingClientRect(), middle = (s.plan.fromMs[o] + s.plan.toMs[o]) / 2;
         return [box.left + s.left + (middle - s.fromMs) * s.perMs, box.top + 44 + lane.top - s.scroller.scrollTop + lane.height / 2]; }"""
-    page.evaluate(script, name)
-    # lifting a lane scrolls, and the drawing follows with the next frame
     x, y = page.evaluate(script, name)
     return float(x), float(y)
 
