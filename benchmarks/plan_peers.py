@@ -110,18 +110,13 @@ def main() -> int:
         theirs.append(1.0 if found is None else found / known[name] - 1)
         if ours[-1] > theirs[-1] + 1e-12:
             worse.append(name)
-        print(
-            f"{name:10} known {known[name]:5}  ours {mine.found}{'*' if mine.proved else ' '} ({100 * ours[-1]:6.2f} %, {mine.cpu_s:5.1f} s CPU)"
-            f"  PyJobShop {found}{'*' if other['status'] == 'Optimal' else ' '} ({100 * theirs[-1]:6.2f} %, {other['cpu_s']:5.1f} s CPU)"
-            f"  load {os.getloadavg()[0]:.1f}",
-            flush=True,
-        )
+        us = f"{mine.found}{'*' if mine.proved else ' '} ({100 * ours[-1]:6.2f} %, {mine.cpu_s:5.1f} s CPU)"
+        them = f"{found}{'*' if other['status'] == 'Optimal' else ' '} ({100 * theirs[-1]:6.2f} %, {other['cpu_s']:5.1f} s CPU)"
+        print(f"{name:10} known {known[name]:5}  ours {us}  PyJobShop {them}  load {os.getloadavg()[0]:.1f}", flush=True)
     mean, peers = 100 * statistics.mean(ours), 100 * statistics.mean(theirs)
     ratio = f"{peers / mean:.1f} times ours" if mean > 0 else "ours is none"
-    print(
-        f"mean gap: ours {mean:.2f} %, PyJobShop {peers:.2f} % ({ratio}); worse on {len(worse)} of {len(problems)}: {', '.join(worse) or '-'}"
-    )
-    missed = [f"mean gap {mean:.2f} % is not lower than {peers:.2f} %"] * (mean >= peers and peers > 0)
+    print(f"mean gap: ours {mean:.2f} %, PyJobShop {peers:.2f} % ({ratio}); worse on {len(worse)} of {len(problems)}: {', '.join(worse)}")
+    missed = [f"mean gap {mean:.2f} % is not lower than {peers:.2f} %"] * (mean >= peers > 0)
     missed += [f"worse on {len(worse)} instances, 2 at most"] * (len(worse) > 2)
     for line in missed:
         print("MISSED", line)
