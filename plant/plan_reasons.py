@@ -35,8 +35,8 @@ _FIRST = (
     Holds.STARTED,
     Holds.LOCK,
     Holds.FROZEN,
-    Holds.RELEASE,
     Holds.NOW,
+    Holds.RELEASE,
     Holds.NOTHING,
 )
 """Of several that hold at the same time, which a chain follows."""

@@ -170,7 +170,15 @@ def test_orders_that_cannot_be_kept_are_told_and_no_plan_is_given() -> None:
     assert "weld of A" in found.why[0]
 
 
-@settings(max_examples=70)
+def test_most_random_replans_keep_all_orders() -> None:
+    found = [one for seed in range(40) for one in replans(seed)]
+    assert [broken(one) for one in found] == [[]] * len(found)
+    unsettled = sum(isinstance(one.found, Unsettled) for one in found)
+    assert len(found) > 40
+    assert unsettled <= 0.05 * len(found), "most of these have no plan at all; others need another order"
+
+
+@settings(max_examples=30)
 @given(st.integers(min_value=0, max_value=2**31))
 def test_no_lock_and_no_frozen_zone_is_broken_in_random_replans(seed: int) -> None:
     for one in replans(seed):

@@ -144,7 +144,7 @@ def test_a_changed_design_keeps_what_is_alike_where_it_is_planned() -> None:
     weld = NewOperation("weld", (NewMode("weld", 5),))
     drill = NewOperation("drill", (NewMode("saw 2", 3),))
     disturbed = applied(problem, plan, [DesignChanged("B", (weld, drill), (NewArc("weld", "drill"),))], 2)
-    names = [disturbed.problem.operation_name[row] for row in np.flatnonzero(disturbed.problem.operation_job == 1)]
+    names = [disturbed.problem.operation_name[row] for row in np.flatnonzero(disturbed.problem.operation_job == 1).tolist()]
     assert names == ["weld", "drill"]
     planned = _planned(disturbed)
     assert planned.start[disturbed.row[4]] == 9, "it stays"
