@@ -1,4 +1,4 @@
-"""The commands below ``leadhand import`` and some below ``leadhand export``: a factory's products, network, windows and history."""
+"""The commands below ``leadhand import`` and some below ``leadhand export``: a factory's products, network, windows, history, orders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -18,10 +19,12 @@ from plant.table_rows import row_words
 
 if TYPE_CHECKING:
     from optimizer.importing import Imported, Wish
+    from optimizer.order_files import ImportedOrders
     from storage.database import Connection
 
 import_app = typer.Typer(
-    help="Bring a factory's own data in: network, products, history, windows. Order: network, products, history.", no_args_is_help=True
+    help="Bring a factory's own data in: network, products, history, windows, orders. Order: network, products, history.",
+    no_args_is_help=True,
 )
 HomeOption = Annotated[
     Path | None,
@@ -91,6 +94,79 @@ def history(
     from optimizer.importing import import_history
 
     _run(files, import_history, home, by, dry_run=dry_run, skip_bad=skip_bad, noun="operations")
+
+
+@import_app.command()
+def orders(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="CSV, XLSX, Parquet or JSON files.", show_default=False)],
+    home: HomeOption = None,
+    dry_run: DryOption = False,
+    skip_bad: SkipOption = False,
+    by: ByOption = None,
+) -> None:
+    """Keep customer orders; the optimizer plans them. The same number again is the same order, changed where the file says otherwise.
+
+    Columns: order, product; and customer, quantity, due, release, priority, serials, note as wanted. --dry-run shows what would change.
+
+    Example: leadhand import orders orders.csv --dry-run
+    """
+    from optimizer.importing import Wish, known_set
+    from optimizer.order_files import import_orders
+
+    wish = Wish(_who(by), SystemClock().now_us(), skip_bad=skip_bad, dry_run=dry_run)
+    zone = _zone(home)
+    refused = False
+    with _connection(home) as connection:
+        products = frozenset(known_set(connection).products.ids)
+        for file in files:
+            done = import_orders(connection, file, wish, zone=zone, products=products)
+            for sentence in row_words(str(file), done.problems, most=_SHOWN):
+                typer.echo(sentence, err=True)
+            for line in order_lines(done):
+                typer.echo(f"{file}: {line}")
+            refused = refused or bool(done.written.refused)
+            typer.echo(f"{file}: {_orders_told(done, dry_run=dry_run)}")
+    if refused:
+        raise typer.Exit(1)
+
+
+def order_lines(done: ImportedOrders) -> Iterator[str]:
+    """Yield what changes of orders that are there, and what is refused, a line each."""
+    for change in done.written.changed[:_SHOWN]:
+        told = ", ".join(f"{name} {_value(name, change.before[name])} -> {_value(name, change.after[name])}" for name in change.after)
+        yield f"order {change.number}: {told}"
+    for number, reason in list(done.written.refused.items())[:_SHOWN]:
+        yield f"order {number} stays as it is: {reason}"
+
+
+def _value(name: str, value: object) -> str:
+    if value is None or value in ("", []):
+        return "none"
+    if name.endswith("_us"):
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(str(value)))
+        return time.isoformat(timespec="minutes").replace("+00:00", "Z")
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _orders_told(done: ImportedOrders, *, dry_run: bool) -> str:
+    left_out = len({problem.row for problem in done.problems})
+    written = done.written
+    told = [f"{len(written.added):,} orders {'would be ' if dry_run else ''}added"] if written.added or not written.same else []
+    told += [f"{len(written.changed):,} changed"] if written.changed else []
+    told += [f"{written.same:,} were there already"] if written.same else []
+    told += [f"{len(written.refused):,} refused"] if written.refused else []
+    told += [f"{left_out:,} wrong rows left out"] if left_out else []
+    return ", ".join(told) + ("; nothing was written" if dry_run else "")
+
+
+def _zone(home: Path | None) -> str:
+    """Plant time of the home's settings; UTC where there are none yet."""
+    from plant.site import load_site
+
+    place = used_home(home)
+    if not place.site.exists():
+        return "UTC"
+    return load_site(place.site).time_zone
 
 
 def export_network(out: OutArgument, home: HomeOption = None) -> None:

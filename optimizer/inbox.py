@@ -1,4 +1,4 @@
-"""A folder whose files are imported as they come: what an MES drops each night, or each minute.
+"""A folder whose files are imported as they come: what an MES or an ERP drops each night, or each minute.
 
 A file is taken once it has lain still for a second. Good rows are imported; a file with wrong rows is put aside with a text that
 names them. A file that was imported by an optimizer that was killed before it could put it away is imported again: its rows are known.
@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from optimizer.importing import KnownSet, Wish, import_history, import_products, known_set
+from optimizer.order_files import import_orders, is_order_header
 from optimizer.table_files import ENDINGS, open_table
 from plant.errors import Rejected, SettingsError
 from plant.table_rows import row_words
@@ -25,14 +26,14 @@ _STILL_US: Final = 1_000_000
 _KEPT: Final = 100
 """Imported files that are kept, the newest."""
 _TIMES: Final = "started_at"
-"""The column that tells a history from products."""
+"""The column that tells a history from products and orders."""
 
 
 class Inbox:
     """Looks into one folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, zone: str = "UTC") -> None:
+        self._folder, self._zone = folder, zone
         self._known: tuple[tuple[int, str], KnownSet] | None = None
         self._problem = ""
         self._log = structlog.get_logger(process="optimizer")
@@ -79,8 +80,11 @@ class Inbox:
         """Return what is wrong with rows that were left out."""
         wish = Wish(ACTOR, now_us, skip_bad=True, on_record=False)
         with open_table(path, []) as table:
-            is_history = _TIMES in table.header
-        if not is_history:
+            header = table.header
+        if is_order_header(header):
+            done = import_orders(connection, path, wish, zone=self._zone, products=self._set(connection).products.positions)
+            return [*row_words(path.name, done.problems), *(f"order {name}: {why}" for name, why in done.written.refused.items())]
+        if _TIMES not in header:
             return row_words(path.name, import_products(connection, path, wish).problems)
         return row_words(path.name, import_history(connection, path, wish, self._set(connection)).problems)
 

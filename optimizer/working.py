@@ -54,7 +54,7 @@ class Worker:
         self._asked_us = 0
         self._advising: tuple[Job, list[str], int] | None = None
         self._watching = Watching(clock)
-        self._inbox = None if plan.inbox is None else Inbox(plan.inbox)
+        self._inbox = None if plan.inbox is None else Inbox(plan.inbox, plan.planning.time_zone)
         self._reporting = Reporting(plan, clock)
         self._planning = PlanPass(url, plan.planning, clock)
         self._expire_due = 0.0

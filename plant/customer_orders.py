@@ -249,6 +249,8 @@ def _serials(row: _Row, quantity: int) -> tuple[str, ...]:
 
 
 def _time(value: object) -> datetime | date | None:
+    if isinstance(value, datetime) and value.tzinfo is None and value.time() == time():
+        return value.date()  # a sheet keeps a date as the begin of the day
     if isinstance(value, datetime | date):
         return value
     text = value.strip() if isinstance(value, str) else ""

@@ -55,6 +55,7 @@ def assemble_optimizer(
     heads: list[tuple[str, OptimizerSettings]],
     problems: list[str],
     calendars: Calendars | None = None,
+    time_zone: str = "UTC",
 ) -> OptimizerPlan:
     """Return the plan; adds to ``problems`` what is wrong: ``[optimizer]`` given twice, unknown equipment, the same told twice."""
     problems.extend(f"{place}: stands in {heads[0][0]} already" for place, _ in heads[1:])
@@ -72,7 +73,7 @@ def assemble_optimizer(
             problems.append(f"{place}.performs[{number}]: performs[{before}] says of the same equipment and program what it does")
         told.setdefault((one.equipment, one.program), number)
         performs.append(Performs(one.alternative, path, one.program))
-    planning = assemble_planning(root, equipment, calendars or Calendars(), f"{place}.plan", settings.plan, problems)
+    planning = assemble_planning(root, equipment, calendars or Calendars(), f"{place}.plan", settings.plan, problems, time_zone)
     inbox = None if settings.inbox is None else folder / settings.inbox
     # what is planned stands in 'planning' alone: a change of it is none of what is learned
     learned = settings.model_copy(update={"plan": PlanSettings()})

@@ -25,6 +25,8 @@ class PlanningRules:
     calendars: Calendars = field(default_factory=Calendars)
     root: str = ""
     """The site's path."""
+    time_zone: str = "UTC"
+    """Plant time: of dates in files of orders."""
 
     @property
     def tick_us(self) -> int:
@@ -137,6 +139,7 @@ def assemble_planning(
     place: str,
     settings: PlanSettings,
     problems: list[str],
+    time_zone: str = "UTC",
 ) -> PlanningRules:
     """Return the rules; adds to ``problems`` equipment and calendars that are not there."""
     for number, one in enumerate(settings.units, 1):
@@ -147,7 +150,7 @@ def assemble_planning(
     for where, name in named:
         if name is not None and calendars.named(name) is None:
             problems.append(f"{place}.{where}.calendar: there is no calendar '{name}'; name it in 'calendars'")
-    return PlanningRules(settings, calendars, root)
+    return PlanningRules(settings, calendars, root, time_zone)
 
 
 def _setup_minutes(told: UnitPlanSettings, before: str, after: str) -> float:

@@ -243,7 +243,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     cameras, stations = (((entry.place, entry.value) for entry in _placed(files, key)) for key in ("cameras", "stations"))
     vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
     wishes = [(f"{f.place}: optimizer", f.value.optimizer) for f in files if f.value.optimizer is not None]
-    optimizer = assemble_optimizer(root, path.parent, equipment, wishes, problems, calendars)
+    optimizer = assemble_optimizer(root, path.parent, equipment, wishes, problems, calendars, head.time_zone)
     alarms_by_rules = with_found(root, alarms_by_rules, alarm_rules, charts, condition, problems)
     alarms = with_found(root, alarms, alarm_rules, charts, condition, [])
     if problems:

@@ -16,14 +16,22 @@ from pathlib import Path
 import pytest
 
 from plant.clock import SystemClock
+from plant.customer_orders import CustomerOrder, job_orders
+from plant.plan_check import plan_faults
+from plant.plan_file import read_plan, read_problem
+from storage.customer_orders import read_stored_orders, write_orders
 from storage.database import Connection, connect
+from storage.disturbances import NewDisturbance, add_disturbance
 from storage.migrations import migrate
 from storage.new_products import ask_new_product, read_request
 from storage.operation_history import write_history
 from storage.optimizer_jobs import JobState, read_jobs
+from storage.plans import PLAN_JOB, PlanRole, read_plan_content, read_standing
 from storage.postgres import EmbeddedPostgres
+from storage.process_networks import write_network
+from storage.products import write_products
 from storage.recommendations import read_recommendations
-from tests.optimizer.works import BEST, OPERATION, PRODUCTS, fill, orders
+from tests.optimizer.works import BEST, MINUTES, OPERATION, PRODUCTS, fill, network, orders, products
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -42,8 +50,8 @@ def until(true: Callable[[], object], seconds: float = 120.0) -> None:
 
 
 @contextmanager
-def optimizer(folder: Path, url: str) -> Iterator[subprocess.Popen[str]]:
-    (folder / "site.toml").write_text(SITE)
+def optimizer(folder: Path, url: str, site: str = SITE) -> Iterator[subprocess.Popen[str]]:
+    (folder / "site.toml").write_text(site)
     environment = {**os.environ, "LEADHAND_DATABASE_URL": url, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "optimizer", "--site", str(folder / "site.toml")]
     with (folder / "log").open("a") as log:
@@ -106,6 +114,51 @@ def test_killed_again_and_again_each_product_has_one_proposal_and_each_question_
         for n in range(len(asked)):
             assert len(read_recommendations(connection, product=f"NEW-{n}")) == 1
         assert all(job.tries <= 3 for job in read_jobs(connection))
+
+
+@pytest.mark.heavy
+def test_killed_again_and_again_while_it_plans_no_order_is_lost_and_each_plan_that_stands_is_right(
+    tmp_path: Path, database_url: str
+) -> None:
+    chance = random.Random(11)  # noqa: S311 - a test
+    told = "".join(f"{name} = {minutes}\n" for name, minutes in MINUTES.items())
+    site = f"{SITE}\n[optimizer.plan]\nfirst_seconds = 1\nimprove_seconds = 3\nimprove_every_seconds = 1\n"
+    site = f"{site}[optimizer.plan.standard_minutes]\n{told}".replace("optimizer = { ", "[optimizer]\n").replace(" }\n\n", "\n\n")
+    site = site.replace("least_rows = 300, train_least_seconds = 1, train_share_percent = 1", "least_rows = 300")
+    with connect(database_url, application="test") as connection:
+        write_network(connection, network(), actor="li.wei", now_us=CLOCK.now_us())
+        write_products(connection, products(), actor="li.wei", now_us=CLOCK.now_us())
+        ordered: set[str] = set()
+        for kill in range(4):
+            with optimizer(tmp_path, database_url, site):
+                new = [CustomerOrder(f"A-{kill}-{n}", f"EX-{n}", quantity=2) for n in range(3)]
+                ordered |= {job.id for order in new for job in job_orders(order)}
+                down = NewDisturbance("breakdown", "robot-new", "rest", CLOCK.now_us(), CLOCK.now_us() + 3_600_000_000 * kill, f"d-{kill}")
+                add_disturbance(connection, down, now_us=CLOCK.now_us())
+                write_orders(connection, new, source="rest", actor="erp", now_us=CLOCK.now_us())
+                if kill < 3:
+                    version = planned(connection)[0]
+                    until(lambda version=version: planned(connection)[0] != version)  # type: ignore[misc]
+                    time.sleep(chance.random())
+                else:
+                    until(lambda ordered=ordered: planned(connection)[1] == ordered and at_rest(connection))  # type: ignore[misc]
+            assert planned(connection)[2] == ()
+        jobs = read_jobs(connection, kinds=[PLAN_JOB])
+        assert jobs
+        assert all(job.tries <= 3 for job in jobs)
+        assert {one.order.number for one in read_stored_orders(connection) if one.promise is not None} == {
+            f"A-{kill}-{n}" for kill in range(4) for n in range(3)
+        }
+
+
+def planned(connection: Connection) -> tuple[int, set[str], tuple[str, ...]]:
+    """Return the version that stands, the job orders in it, and what is wrong with it."""
+    live = read_standing(connection, PlanRole.LIVE)
+    content = None if live is None else read_plan_content(connection, live.id)
+    if live is None or content is None:
+        return 0, set(), ()
+    problem = read_problem(content.problem)
+    return live.id, {job.name for job in problem.jobs}, plan_faults(problem, read_plan(content.plan, problem))
 
 
 @pytest.mark.heavy
