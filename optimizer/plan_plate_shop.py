@@ -52,7 +52,7 @@ def read_transport(text: str, place: str) -> PlanProblem:
         arc_after=follows + np.int32(1),
         arc_least=np.zeros(len(follows), np.int64),
         arc_most=np.full(len(follows), -1, np.int64),
-        transport=Transport(travel, np.arange(1, units + 1, dtype=np.int32), 0, read.get("agvs")),
+        transport=Transport(travel, np.arange(1, units + 1, dtype=np.int32), 0, None if read.get("agvs") is None else int(read["agvs"])),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -196,6 +197,13 @@ def test_names_that_are_there_twice_are_told_apart() -> None:
     again = read_problem(write_problem(replace(problem, operation_name=["same"] * len(problem.operation_name))))
     assert len(again.operation_name) == len(problem.operation_name)
     assert "same #2" in again.operation_name
+
+
+def test_the_smallest_problem_in_the_text_is_one() -> None:
+    text = (EXAMPLE.parents[1] / "plan.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    problem = read_problem(block)
+    assert (problem.mode_duration.tolist(), problem.arc_after.tolist()) == ([4, 9], [1])
 
 
 def test_the_schemas_name_what_the_files_hold() -> None:
