@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer import plan_model_jobs, plan_model_objective, plan_model_resources, plan_model_setups, plan_model_units
+from optimizer.plan_closed import Span
 from optimizer.plan_shape import Shape, shape_of
 from optimizer.plan_solver import Draft, Linear, Pause, SolveStatus, Var, run
+from plant.plan_order import plan_order
 from plant.plan_problem import ALWAYS, PlanProblem
 from plant.plans import Infeasible, Plan
 
@@ -43,9 +45,11 @@ class Writing:
 
     shape: Shape
     draft: Draft
-    known: Plan | None
     free: list[bool]
-    least: int = 0
+    starts: list[int] = field(default_factory=list)
+    """Of the plan that is known; empty where none is. Likewise ``ends`` and ``modes``."""
+    ends: list[int] = field(default_factory=list)
+    modes: list[int] = field(default_factory=list)
     start: list[Linear] = field(default_factory=list)
     end: list[Linear] = field(default_factory=list)
     begins: list[Linear] = field(default_factory=list)
@@ -58,27 +62,38 @@ class Writing:
     """Of each operation the ticks of setup before it."""
     taken: list[Var] = field(default_factory=list)
     """Of each branch."""
+    low: list[int] = field(default_factory=list)
+    """Of each operation the tick before which it does not start here, and ..."""
+    high: list[int] = field(default_factory=list)
+    """... that after which it does not end."""
+    since: int | None = None
+    """What starts before this tick stays as it is, where only a window is free."""
+    setup_known: list[int] = field(default_factory=list)
+    """Of each operation the ticks of setup before it in the plan that is known."""
     pauses: dict[int, list[Pause]] = field(default_factory=dict)
     """Of each mode whose work can pause, closed time by closed time."""
     makespan: Var | None = None
 
     def known_start(self, operation: int) -> int:
         """Return where it starts in the plan that is known, 0 where none is."""
-        return int(self.known.start[operation]) if self.known is not None else 0
+        return self.starts[operation] if self.starts else 0
 
     def known_end(self, operation: int) -> int:
         """Return where it ends in the plan that is known, 0 where none is."""
-        return int(self.known.end[operation]) if self.known is not None else 0
+        return self.ends[operation] if self.ends else 0
 
     def known_mode(self, operation: int) -> int:
         """Return how it is done in the plan that is known, -1 where it is not."""
-        return int(self.known.mode[operation]) if self.known is not None else -1
+        return self.modes[operation] if self.modes else -1
 
-    def known_on(self, unit: int) -> list[tuple[int, int]]:
-        """Return operations and modes on a unit in the plan that is known."""
-        if self.known is None:
-            return []
-        return [(at, mode) for at, mode in enumerate(self.known.mode.tolist()) if mode >= 0 and self.shape.unit[mode] == unit]
+    def stands(self, operation: int) -> Span | None:
+        """Return start and end of what cannot move."""
+        start, end = self.start[operation], self.end[operation]
+        return (start, end) if isinstance(start, int) and isinstance(end, int) else None
+
+    def gone(self, operation: int) -> bool:
+        """Tell whether an operation lies before the window."""
+        return self.since is not None and self.low[operation] < self.since and self.stands(operation) is not None
 
 
 def solve(
@@ -105,7 +120,10 @@ def solve(
         return ModelAnswer(None, None, 0, SolveStatus.INFEASIBLE, shape.why)
     if free is not None and hint is None:
         raise ValueError("a window needs the plan that it changes")
-    writing = Writing(shape, Draft(hint is not None), hint, [True] * len(shape.job) if free is None else free.tolist())
+    writing = Writing(shape, Draft(hint is not None), [True] * len(shape.job) if free is None else free.tolist())
+    if hint is not None:
+        writing.starts, writing.ends, writing.modes = hint.start.tolist(), hint.end.tolist(), hint.mode.tolist()
+        writing.setup_known = plan_order(problem, hint).setup.tolist()
     if plan_model_setups.pairs(writing) > _MOST_ARCS:
         return ModelAnswer(None, None, 0, SolveStatus.UNKNOWN)
     _write(writing, upper)
@@ -121,14 +139,17 @@ def solve(
         writing.draft, [*wanted, *literals], seconds=seconds - (time.monotonic() - began), seed=seed, workers=workers,
         on_found=told if on_plan is not None else None, stop=stop,
     )  # fmt: skip
-    return ModelAnswer(read(found.values) if found.values is not None else None, found.objective, found.bound, found.status)
+    status = found.status
+    if free is not None and status is SolveStatus.INFEASIBLE:
+        # Of a window that says nothing about the problem.
+        status = SolveStatus.UNKNOWN
+    return ModelAnswer(read(found.values) if found.values is not None else None, found.objective, found.bound, status)
 
 
 def _write(writing: Writing, upper: int | None) -> None:
     _operations(writing)
     if writing.shape.problem.objective.makespan:
-        ends = [writing.known_end(at) for at in range(len(writing.start))]
-        writing.makespan = writing.draft.number(0, writing.shape.horizon, max(ends, default=0))
+        writing.makespan = writing.draft.number(0, writing.shape.horizon, max(writing.ends, default=0))
     plan_model_units.write(writing)
     plan_model_jobs.write(writing)
     plan_model_resources.write(writing)
@@ -139,6 +160,7 @@ def _operations(writing: Writing) -> None:
     """Write when, whether and by which mode each operation is done."""
     shape, draft, model = writing.shape, writing.draft, writing.draft.model
     _choices(writing)
+    _reach(writing)
     for at, modes in enumerate(shape.modes):
         mine = writing.known_mode(at)
         branch = shape.branch[at]
@@ -152,10 +174,37 @@ def _operations(writing: Writing) -> None:
             model.add(sum(done_by.values()) == there)
         writing.there.append(there)
         writing.done_by.append(done_by)
-        least = shape.earliest(at)
         start, end = shape.start[at], shape.end[at]
-        writing.start.append(start if start is not None else draft.number(least, shape.horizon, writing.known_start(at)))
-        writing.end.append(end if end is not None else draft.number(least, shape.horizon, writing.known_end(at)))
+        low, high = writing.low[at], writing.high[at]
+        if writing.since is not None and start is None and mine >= 0 and low < writing.since:
+            start, end = low, high
+        writing.start.append(start if start is not None else draft.number(low, high, writing.known_start(at)))
+        writing.end.append(end if end is not None else draft.number(low, high, writing.known_end(at)))
+
+
+def _reach(writing: Writing) -> None:
+    """Say how early and how late each operation can be: of a window no more than some way from where it is, and nothing before it moves."""
+    shape = writing.shape
+    writing.low = [shape.earliest(at) for at in range(len(shape.job))]
+    writing.high = [shape.horizon if end is None else end for end in shape.end]
+    freed = [at for at, free in enumerate(writing.free) if free and shape.start[at] is None and writing.known_mode(at) >= 0]
+    if all(writing.free) or not freed:
+        return
+    first, last = min(writing.known_start(at) for at in freed), max(writing.known_end(at) for at in freed)
+    writing.since = first
+    reach = max(last - first, 2 * max(writing.known_end(at) - writing.known_start(at) for at in freed))
+    for at in range(len(shape.job)):
+        if shape.start[at] is not None or writing.known_mode(at) < 0:
+            continue
+        start, end = writing.known_start(at), writing.known_end(at)
+        if writing.free[at]:
+            writing.low[at] = max(writing.low[at], first)
+            writing.high[at] = min(writing.high[at], last + reach)
+        elif start < first:
+            writing.low[at], writing.high[at] = start, end
+        else:
+            writing.low[at] = max(writing.low[at], start - reach, first)
+            writing.high[at] = min(writing.high[at], end + reach)
 
 
 def _choices(writing: Writing) -> None:
@@ -173,6 +222,7 @@ def _choices(writing: Writing) -> None:
         parent = int(shape.problem.choice_branch[choice])
         draft.model.add(sum(writing.taken[branch] for branch in branches) == (1 if parent == ALWAYS else writing.taken[parent]))
     possible = {branch for branches in shape.choices for branch in branches}
+    possible -= {branch for at, branch in enumerate(shape.branch) if not writing.free[at] and writing.known_mode(at) < 0}
     for branch, taken in enumerate(writing.taken):
         if branch not in possible:
             draft.model.add(taken == 0)

@@ -45,7 +45,7 @@ def _arcs(writing: Writing, rows: list[int]) -> None:
     shape, draft = writing.shape, writing.draft
     for after in rows:
         for before, least, most in shape.before[after]:
-            if shape.never_both(before, after):
+            if shape.never_both(before, after) or (writing.gone(before) and writing.gone(after)):
                 continue
             both = (writing.there[before], writing.there[after])
             between = writing.start[after] - writing.end[before]
@@ -58,7 +58,7 @@ def _arcs(writing: Writing, rows: list[int]) -> None:
 
 def _load(writing: Writing, row: int, rows: list[int]) -> None:
     """Write that a job takes at least what its operations take: redundant, and with it the bound knows the shortest route."""
-    if writing.makespan is None:
+    if writing.makespan is None or writing.since is not None:
         return
     shape = writing.shape
     job = shape.problem.jobs[row]
@@ -91,16 +91,16 @@ def _one_at_a_time(writing: Writing, rows: list[int]) -> None:
     intervals: list[Interval] = []
     facts: list[tuple[int, int]] = []
     for at in rows:
-        start, end = shape.start[at], shape.end[at]
-        if start is not None and end is not None and shape.started[at]:
-            facts.append((start, end))
+        stands = writing.stands(at)
+        if stands is not None and (shape.started[at] or writing.gone(at)):
+            facts.append(stands)
             continue
-        if start is not None and end is not None and writing.begins[at] is writing.start[at]:
-            size: Linear = end - start
+        if stands is not None and writing.begins[at] is writing.start[at]:
+            size: Linear = stands[1] - stands[0]
         else:
             lengths = [shape.duration[mode] for mode in writing.done_by[at]] or [0]
             known = max(writing.known_end(at) - writing.known_start(at), 0)
-            plain = start is None and len(set(lengths)) == 1 and not any(mode in writing.pauses for mode in writing.done_by[at])
+            plain = stands is None and len(set(lengths)) == 1 and not any(mode in writing.pauses for mode in writing.done_by[at])
             if plain and writing.begins[at] is writing.start[at]:
                 size = lengths[0]
             else:
@@ -153,7 +153,7 @@ def _comes(writing: Writing, before: int, after: int, literal: Var, there: dict[
     """Write when the part comes to its next operation: after the one before, and the way."""
     shape, draft = writing.shape, writing.draft
     transport = shape.problem.transport
-    if shape.started[after] and shape.start[after] is not None:
+    if (shape.started[after] and shape.start[after] is not None) or writing.gone(after):
         return
     if after not in there:
         there[after] = draft.number(-shape.horizon, shape.horizon, writing.known_start(after))

@@ -20,7 +20,7 @@ def write(writing: Writing, upper: int | None) -> None:
     if counts.tardiness or counts.flow:
         total = total + _jobs(writing)
     if counts.setup:
-        total = total + counts.setup * sum(setup for setup in writing.setups if not isinstance(setup, int))
+        total = total + counts.setup * sum(writing.setups)
     if counts.moved:
         total = total + counts.moved * sum(_moved(writing))
     if not isinstance(total, int):

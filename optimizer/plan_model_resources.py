@@ -20,7 +20,8 @@ def write(writing: Writing) -> None:
     facts: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
     for at, done_by in enumerate(writing.done_by):
         for mode, literal in done_by.items():
-            if not shape.needs[mode]:
+            stands = writing.stands(at)
+            if not shape.needs[mode] or (writing.gone(at) and stands is not None and stands[1] <= (writing.since or 0)):
                 continue
             whole, pieces = _worked(writing, at, mode, literal)
             for resource, amount in shape.needs[mode]:
@@ -39,7 +40,7 @@ def write(writing: Writing) -> None:
 def _fixed(writing: Writing, at: int, mode: int, resource: int) -> tuple[Span, ...]:
     """Return when an operation that stands fixed needs a resource."""
     shape = writing.shape
-    span = (shape.start[at] or 0, shape.end[at] or 0)
+    span = writing.stands(at) or (0, 0)
     unit = shape.problem.units[shape.unit[mode]]
     if unit.pauses and shape.problem.resources[resource].kind != "fixture":
         return without([span], unit.closed)
@@ -64,11 +65,11 @@ def _profile(spans: list[tuple[int, int, int]], capacity: int) -> list[tuple[int
 def _worked(writing: Writing, at: int, mode: int, literal: Var) -> tuple[list[Interval], list[Interval]]:
     """Return the interval from start to end, and the intervals in which work is going on."""
     shape, draft = writing.shape, writing.draft
-    start, end = shape.start[at], shape.end[at]
+    stands = writing.stands(at)
     unit = shape.problem.units[shape.unit[mode]]
-    if start is not None and end is not None:
-        pieces = without([(start, end)], unit.closed) if unit.pauses else ((start, end),)
-        return [draft.block(start, end)], [draft.block(*span) for span in pieces]
+    if stands is not None:
+        pieces = without([stands], unit.closed) if unit.pauses else (stands,)
+        return [draft.block(*stands)], [draft.block(*span) for span in pieces]
     pauses = writing.pauses.get(mode, [])
     if not pauses:
         whole = draft.span(writing.start[at], shape.duration[mode], writing.end[at], literal)
@@ -87,8 +88,8 @@ def _worked(writing: Writing, at: int, mode: int, literal: Var) -> tuple[list[In
         for one in out:
             draft.model.add_implication(here, one.negated())
         draft.model.add_implication(here, literal)
-        low = left.high if left else shape.earliest(at)
-        high = right.low if right else shape.horizon
+        low = left.high if left else writing.low[at]
+        high = right.low if right else writing.high[at]
         piece_start = draft.number(low, high, max(writing.known_start(at), low))
         piece_end = draft.number(low, high, min(writing.known_end(at), high))
         length = draft.number(0, duration, 0)

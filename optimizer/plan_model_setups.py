@@ -30,7 +30,10 @@ def pairs(writing: Writing) -> int:
     for at, modes in enumerate(shape.modes):
         for mode in modes:
             if shape.state[mode] >= 0 and shape.problem.units[shape.unit[mode]].setup is not None:
-                (free if writing.free[at] else fixed)[shape.unit[mode]] += 1
+                if writing.free[at]:
+                    free[shape.unit[mode]] += 1
+                elif writing.known_mode(at) == mode:
+                    fixed[shape.unit[mode]] += 1
     for unit, count in free.items():
         total += count * (count + 2 * fixed[unit])
     return total
@@ -52,7 +55,13 @@ def write(writing: Writing, unit: int, doings: list[Doing], order: list[Doing]) 
     stateful = [one for one in doings if shape.state[one.mode] >= 0]
     if place.setup is None or not place.setup.any() or not stateful:
         return Setups({}, 0)
-    incoming, follows = _circuit(writing, unit, stateful, [one for one in order if shape.state[one.mode] >= 0])
+    gone = sorted((one for one in stateful if writing.gone(one.operation)), key=lambda one: _when(writing, one))
+    for one in gone:
+        writing.setups[one.operation] = writing.setup_known[one.operation]
+    # Of what lies before a window only the last says how the unit stands.
+    stateful = [one for one in stateful if not writing.gone(one.operation)] + gone[-1:]
+    order = [one for one in order if shape.state[one.mode] >= 0 and (one in gone[-1:] or not writing.gone(one.operation))]
+    incoming, follows = _circuit(writing, unit, stateful, order)
     for one, two, literal, ticks in follows:
         # Beside the intervals: it reaches the relaxation, and it is what the search branches on.
         if not (shape.started[one.operation] and shape.started[two.operation]):
@@ -61,7 +70,8 @@ def write(writing: Writing, unit: int, doings: list[Doing], order: list[Doing]) 
     counted = shape.problem.objective.setup or place.setup_with_part or place.closed or len(stateful) < len(doings)
     if not counted and place.setup_state < 0 and not shape.problem.now:
         return Setups({}, load)
-    return Setups({one.operation: _directly_before(writing, unit, one, incoming[one.operation]) for one in stateful}, load)
+    planned = [one for one in stateful if not writing.gone(one.operation)]
+    return Setups({one.operation: _directly_before(writing, unit, one, incoming[one.operation]) for one in planned}, load)
 
 
 def _circuit(
@@ -89,11 +99,8 @@ def _circuit(
         if place.setup_state >= 0 and ticks[place.setup_state][state]:
             incoming[one.operation].append((ticks[place.setup_state][state], begins))
         for two in stateful:
-            if two.operation == one.operation or shape.never_both(one.operation, two.operation):
-                continue
-            if id(one) in kept and id(two) in kept and behind.get(id(one)) != id(two):
-                continue
-            if shape.started[one.operation] and shape.started[two.operation] and _fixed(writing, one) > _fixed(writing, two):
+            apart = id(one) in kept and id(two) in kept and behind.get(id(one)) != id(two)
+            if apart or not _can_follow(writing, one, two):
                 continue
             literal = draft.either((one.operation, two.operation) in then)
             arcs.append((node[id(one)], node[id(two)], literal))
@@ -117,7 +124,7 @@ def _directly_before(writing: Writing, unit: int, one: Doing, incoming: list[tup
         # Its setup lies behind; it counts, and binds nothing.
         writing.setups[at] = sum(needed * literal for needed, literal in incoming)
         return Setup(writing.start[at], 0)
-    known = _known_setup(writing, unit, one)
+    known = writing.setup_known[at] if writing.known_mode(at) == one.mode else 0
     ticks = draft.number(0, max(needed for needed, _ in incoming), known)
     draft.model.add(ticks == sum(needed * literal for needed, literal in incoming))
     fixed = shape.start[at]
@@ -137,22 +144,17 @@ def _directly_before(writing: Writing, unit: int, one: Doing, incoming: list[tup
     return Setup(begins, ticks)
 
 
+def _can_follow(writing: Writing, one: Doing, two: Doing) -> bool:
+    """Tell whether ``two`` can come after ``one`` on their unit."""
+    shape = writing.shape
+    if two.operation == one.operation or shape.never_both(one.operation, two.operation) or writing.gone(two.operation):
+        return False
+    facts = shape.started[one.operation] and shape.started[two.operation]
+    return not (facts and _fixed(writing, one) > _fixed(writing, two))
+
+
 def _fixed(writing: Writing, one: Doing) -> tuple[int, int]:
     return writing.shape.start[one.operation] or 0, writing.shape.end[one.operation] or 0
-
-
-def _known_setup(writing: Writing, unit: int, one: Doing) -> int:
-    """Return the setup before an operation in the plan that is known."""
-    shape, place = writing.shape, writing.shape.problem.units[unit]
-    if writing.known_mode(one.operation) != one.mode or place.setup is None or writing.known is None:
-        return 0
-    state, latest = place.setup_state, -1
-    mine = writing.known_start(one.operation)
-    for at, mode in writing.known_on(unit):
-        start = writing.known_start(at)
-        if shape.state[mode] >= 0 and latest < start < mine:
-            state, latest = shape.state[mode], start
-    return int(place.setup[state][shape.state[one.mode]]) if state >= 0 else 0
 
 
 def _when(writing: Writing, one: Doing) -> tuple[int, int]:

@@ -41,12 +41,13 @@ def write(writing: Writing) -> None:
 def _unit(writing: Writing, unit: int, doings: list[Doing]) -> None:
     """Write that a unit does one at a time, in open time, with the setups that this needs."""
     shape, draft = writing.shape, writing.draft
-    order = sorted((one for one in doings if not writing.free[one.operation]), key=lambda one: _when(writing, one))
+    kept = [one for one in doings if not writing.free[one.operation] and writing.known_mode(one.operation) == one.mode]
+    order = sorted(kept, key=lambda one: _when(writing, one))
     for one, two in pairwise(order):
-        if not (shape.started[one.operation] and shape.started[two.operation]):
+        if not (shape.started[one.operation] and shape.started[two.operation]) and not writing.gone(two.operation):
             draft.where(writing.start[two.operation] >= writing.end[one.operation])
     needed = plan_model_setups.write(writing, unit, doings, order)
-    if writing.makespan is not None:
+    if writing.makespan is not None and writing.since is None:
         # Redundant, and what makes the bound good: a unit cannot do all its work in less than that.
         load = sum(shape.duration[one.mode] * one.literal for one in doings if not shape.locked[one.operation])
         idle = max(0, shape.problem.now, min((shape.earliest(one.operation) for one in doings), default=0))
@@ -62,7 +63,7 @@ def _one_at_a_time(writing: Writing, unit: int, doings: list[Doing], setups: dic
     settings: list[Interval] = []
     for one in doings:
         at = one.operation
-        if shape.started[at] and shape.start[at] is not None:
+        if (shape.started[at] and shape.start[at] is not None) or writing.gone(at):
             continue
         size = _size(writing, one, closed)
         setup = setups.get(at)
@@ -76,7 +77,9 @@ def _one_at_a_time(writing: Writing, unit: int, doings: list[Doing], setups: dic
         intervals.append(draft.span(setup.begins, whole, writing.end[at], one.literal))
         settings.append(draft.span(setup.begins, setup.ticks, writing.start[at], one.literal))
     blocks = [draft.block(*span) for span in closed]
-    intervals += [draft.block(*span) for span in merged(shape.facts_on(unit))]
+    gone = sorted(span for one in doings if writing.gone(one.operation) and (span := writing.stands(one.operation)))
+    # Of what lies before a window the last is enough: all that can move starts after it did.
+    intervals += [draft.block(*span) for span in merged([*shape.facts_on(unit), *gone[-1:]])]
     if not chained or setups or (blocks and not place.pauses):
         draft.model.add_no_overlap(intervals if place.pauses else [*intervals, *blocks])
     if blocks and settings and place.pauses:
@@ -91,11 +94,11 @@ def _size(writing: Writing, one: Doing, closed: tuple[Span, ...]) -> Linear:
     """Return how long an operation is on its unit; where work pauses, that is what it takes and what it spans."""
     shape, draft = writing.shape, writing.draft
     at, mode = one.operation, one.mode
-    start, end = shape.start[at], shape.end[at]
-    if start is not None and end is not None:
-        return end - start
+    stands = writing.stands(at)
+    if stands is not None:
+        return stands[1] - stands[0]
     duration = shape.duration[mode]
-    spans = [span for span in closed if span[1] > shape.earliest(at)]
+    spans = [span for span in closed if span[1] > writing.low[at] and span[0] < writing.high[at]]
     if not (shape.problem.units[shape.unit[mode]].pauses and spans):
         return duration
     known_start, known_end = writing.known_start(at), writing.known_end(at)
@@ -121,7 +124,7 @@ def _durations(writing: Writing) -> None:
     shape, draft = writing.shape, writing.draft
     for at, done_by in enumerate(writing.done_by):
         units = [shape.problem.units[shape.unit[mode]] for mode in done_by]
-        if shape.start[at] is not None or not done_by:
+        if writing.stands(at) is not None or not done_by:
             continue
         if any(unit.pauses and unit.closed for unit in units):
             draft.where(writing.end[at] >= writing.start[at] + sum(shape.duration[mode] * yes for mode, yes in done_by.items()))

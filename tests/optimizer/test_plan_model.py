@@ -142,6 +142,28 @@ def test_a_window_changes_the_free_operations_only_and_keeps_who_follows_whom() 
     assert (whole.objective or 0) <= (answer.objective or 0) <= objective_of(problem, first)
 
 
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25)
+def test_a_window_of_any_problem_has_no_fault_and_loses_nothing(seed: int) -> None:
+    problem = drawn_problem(seed, vehicles=False)
+    first = first_plan(problem, seed=1, seconds=0.0)
+    random = np.random.default_rng(seed)
+    if isinstance(first, Infeasible):
+        return
+    if random.random() < 0.3:
+        problem = with_locks(problem, first, seed)
+    free = random.random(len(first.mode)) < 0.5
+    if random.random() < 0.5:
+        free &= first.start >= np.median(first.start[first.mode >= 0])
+    if plan_faults(problem, first) or not free.any():
+        return
+    answer = solve(problem, seconds=120, seed=1, workers=1, hint=first, free=free, upper=objective_of(problem, first))
+    assert answer.plan is not None
+    assert not plan_faults(problem, answer.plan)
+    assert answer.objective == objective_of(problem, answer.plan)
+    assert (answer.plan.mode == first.mode)[~free].all()
+
+
 def test_a_hint_is_never_lost() -> None:
     problem = shop(jobs=8, steps=6, units=5, seed=5)
     first = first_plan(problem, seed=1)
