@@ -14,6 +14,8 @@ from plant.equipment import Equipment, EquipmentId
 from plant.plan_problem import Resource, Ticks, Transport
 from plant.settings_plan import PlanSettings, SetupSettings, UnitPlanSettings
 
+ALWAYS_OPEN: Final = "always"
+"""In place of a calendar's name: work goes on day and night."""
 _SECOND_US: Final = 1_000_000
 
 
@@ -46,6 +48,8 @@ class PlanningRules:
     def calendar(self, name: str) -> ShiftCalendar | None:
         """Return the shifts in which a work unit works; None: always."""
         told = self.unit(name)
+        if told.calendar == ALWAYS_OPEN:
+            return None
         if told.calendar is not None:
             return self.calendars.named(told.calendar)
         equipment = self.equipment(name)
@@ -90,8 +94,8 @@ class PlanningRules:
                 one.name,
                 one.capacity,
                 ()
-                if one.calendar is None
-                else tuple((*span, one.capacity) for span in self.closed(self.calendars.named(one.calendar), origin_us, ticks)),
+                if one.calendar in {None, ALWAYS_OPEN}
+                else tuple((*span, one.capacity) for span in self.closed(self.calendars.named(str(one.calendar)), origin_us, ticks)),
                 one.kind,
             )
             for one in self.settings.resources
@@ -148,7 +152,7 @@ def assemble_planning(
     named = [(f"units[{number}]", one.calendar) for number, one in enumerate(settings.units, 1)]
     named += [(f"resources[{number}]", one.calendar) for number, one in enumerate(settings.resources, 1)]
     for where, name in named:
-        if name is not None and calendars.named(name) is None:
+        if name not in {None, ALWAYS_OPEN} and calendars.named(str(name)) is None:
             problems.append(f"{place}.{where}.calendar: there is no calendar '{name}'; name it in 'calendars'")
     return PlanningRules(settings, calendars, root, time_zone)
 

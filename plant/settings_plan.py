@@ -44,7 +44,7 @@ class UnitPlanSettings(Strict):
     equipment: Annotated[
         str | None, Field(description="path below the site: its shifts hold, and its state says when the unit is down; {unit} is put in")
     ] = None
-    calendar: Annotated[str | None, Field(description="name of the calendar, where it is not the equipment's")] = None
+    calendar: Annotated[str | None, Field(description="name of the calendar, where it is not the equipment's; 'always': none")] = None
     pauses: Annotated[bool, Field(description="work pauses at the end of a shift and goes on in the next; else it must end before")] = True
     setup_by: Annotated[Literal["nothing", "family", "program", "product"], Field(description="what the unit is set up for")] = "nothing"
     setup_minutes: Annotated[Minutes, Field(description="of a change that 'setups' does not name")] = 0.0

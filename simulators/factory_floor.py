@@ -17,12 +17,15 @@ import numpy as np
 
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
+from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
 from simulators.factory_runs import Floor
 from simulators.factory_shape import OPERATIONS
 from simulators.factory_truth import truth_of
 
 _MOST_WAITING: Final = 20
+_FIRST_ORDERS: Final = 8
+"""That have come in when the factory begins."""
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = (
@@ -56,8 +59,11 @@ def run_floor(
     if not (kept / "network.json").exists():
         make_set(kept, seed, rows, folder)
     announce({"network": str(kept / "network.json"), "folder": str(folder), "every_seconds": every_seconds})
+    desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock)
+    desk.take(_FIRST_ORDERS)
     count = 0
     while not stop.wait(every_seconds):
+        desk.take_due()
         if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
             continue
         done: list[list[str]] = []

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from plant.signals import DataType
 from simulators.camera_stations import camera_stations
@@ -61,15 +62,44 @@ def write_plant_site(
 ) -> None:
     """Write settings that name each address that is offered, exactly once."""
     stations = camera_stations(_robots(groups), tools) if cameras else ()
-    write_site(path, [*_lines(groups, places, tools), *stations, *(() if routes is None else _optimizer(routes))])
+    write_site(path, [*_lines(groups, places, tools), *stations, *(() if routes is None else _optimizer(routes, groups))])
 
 
-def _optimizer(inbox: str) -> Iterator[str]:
+_PLANNED: Final = {
+    "cutter": "cutting/laser",
+    "robot": "welding/cell",
+    "mill": "machining/mill",
+    "booth": "painting/booth",
+    "stand": "assembly/stand",
+}
+"""By unit of the line: the work unit of the process network that it is."""
+
+
+def _optimizer(inbox: str, groups: Sequence[Group]) -> Iterator[str]:
     yield ""
     yield "# Routes are recommended from what operations really took; a file of them that lies in the folder is imported."
     yield "[optimizer]"
     yield f"inbox = {text(inbox)}"
     yield "least_rows = 1000"
+    yield ""
+    yield "# Orders that lie in the folder are planned. Where a work unit is equipment, its state says when it is down."
+    yield "[optimizer.plan]"
+    yield "frozen_minutes = 10"
+    yield "improve_seconds = 8"
+    yield "improve_every_seconds = 120"
+    yield "least_down_seconds = 5"
+    yield "assumed_down_minutes = 20"
+    yield "units = ["
+    yield '  { unit = "painting/*", calendar = "always", setup_by = "family", setup_minutes = 6 },'
+    yield '  { unit = "machining/*", calendar = "always", setup_by = "family", setup_minutes = 10 },'
+    for group in groups:
+        for number, path in enumerate(group.fleet.paths, 1):
+            if group.unit in _PLANNED:
+                setup = {"machining": ', setup_by = "family", setup_minutes = 10', "painting": ', setup_by = "family", setup_minutes = 6'}
+                unit = f"{_PLANNED[group.unit]}-{number}"
+                words = setup.get(unit.partition("/")[0], "")
+                yield f'  {{ unit = {text(unit)}, equipment = {text(path)}, calendar = "always"{words} }},'
+    yield "]"
 
 
 def _robots(groups: Sequence[Group]) -> list[str]:
