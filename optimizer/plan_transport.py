@@ -179,7 +179,7 @@ def _two_stages(
         if isinstance(found, Solved):
             for plan in _dispatched(problem, shape, found.plan):
                 best.offer(plan, "dispatch of vehicles")
-                if best.proved:
+                if best.over:
                     break
         best.tell()
         if quick_shop(problem) is not None:
@@ -399,13 +399,15 @@ def vehicle_bound(problem: PlanProblem) -> int:
     if not trips or len(trips) > _LARGEST_BOUND:
         return 0
     size, vehicles = len(trips), min(transport.vehicles, len(trips))
-    laden = sum(least for _, _, least, _ in trips)
+    laden = sum(way for _, _, way, _ in trips)
+    sets: dict[tuple[int, ...], int] = {(transport.start,): 0}
+    begins = [sets.setdefault(tuple(origins.tolist()), len(sets)) for origins, _, _, _ in trips]
+    ends = [sets.setdefault(tuple(places.tolist()), len(sets)) for _, places, _, _ in trips]
+    least = np.array([[transport.travel[np.ix_(one, other)].min() for other in sets] for one in sets], np.int64)
     costs = np.zeros((size + vehicles, size + vehicles), np.int64)
-    for column, (origins, _, _, _) in enumerate(trips):
-        for row, (_, places, _, _) in enumerate(trips):
-            costs[row, column] = transport.travel[np.ix_(places, origins)].min()
-        costs[column, column] = 1 << 40
-        costs[size:, column] = transport.travel[transport.start, origins].min()
+    costs[:size, :size] = least[np.ix_(ends, begins)]
+    costs[size:, :size] = least[0, begins]
+    np.fill_diagonal(costs[:size, :size], 1 << 40)
     rows, columns = linear_sum_assignment(costs)
     driven = laden + int(costs[rows, columns].sum())
     rest = min(after for _, _, _, after in trips)
