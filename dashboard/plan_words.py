@@ -8,6 +8,8 @@ from typing import Any
 from dashboard.texts import Texts
 from dashboard.views_plan import PlanJobView, PlanVersionView
 
+_MOST_CAUSES = 3
+
 
 def reason_words(reason: str, t: Texts) -> str:
     """Return why a version was made."""
@@ -28,15 +30,25 @@ def reason_words(reason: str, t: Texts) -> str:
 
 def cause_words(causes: Sequence[Mapping[str, Any]], t: Texts) -> str:
     """Return what brought a version about: the first few, by name."""
-    told = []
-    for cause in causes[:3]:
-        kind, what = str(cause.get("kind", "")), str(cause.get("what", ""))
-        subject = str(cause.get("subject") or cause.get("number") or cause.get("operation") or "")
-        word = disturbance_words(kind, t) if kind else {"order": t("Order"), "edit": t("Edit")}.get(what, what)
-        told.append(f"{word} {subject}".strip())
-    if len(causes) > len(told):
-        told.append(t("and {n} more", n=len(causes) - len(told)))
-    return ", ".join(word for word in told if word)
+    told = [words for cause in causes if (words := _cause(cause, t))]
+    more = [t("and {n} more", n=len(told) - _MOST_CAUSES)] if len(told) > _MOST_CAUSES else []
+    return ", ".join([*told[:_MOST_CAUSES], *more])
+
+
+def _cause(cause: Mapping[str, Any], t: Texts) -> str:
+    what = cause.get("what")
+    if what == "disturbance":
+        return f"{disturbance_words(str(cause.get('kind', '')), t)} {cause.get('subject', '')}".strip()
+    if what == "orders":
+        counts = {name: len(cause.get(name) or ()) for name in ("added", "changed", "gone")}
+        return t("orders: {added} new, {changed} changed, {gone} gone", **counts)
+    if what == "edit":
+        return t("edit of {part}", part=cause.get("job_order", ""))
+    if what == "search":
+        return t("{share} better", share=f"{cause.get('gain_percent', 0)} %")
+    if what == "learned":
+        return t("new measurements")
+    return str(cause.get("words", "")) if what in {"refused", "left_out"} else ""
 
 
 def disturbance_words(kind: str, t: Texts) -> str:
@@ -49,6 +61,7 @@ def disturbance_words(kind: str, t: Texts) -> str:
         "late_material": t("material late"),
         "design_changed": t("design changed"),
         "rush_job": t("rush order"),
+        "absence": t("people away"),
         "cancelled": t("cancelled"),
     }
     return words.get(kind, kind.replace("_", " "))

@@ -27,6 +27,8 @@ ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
     "overview": ("/", "[data-unit] .state"),
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
+    "schedule": ("/schedule", "[data-schedule][data-drawn]"),
+    "orders": ("/orders", "#orders-list td"),
     "losses": ("/losses", ".waterfall .fall"),
     "charts": ("/charts", "[data-control-chart][data-drawn] svg"),
     "alarms": ("/alarms", "#alarms-list td"),

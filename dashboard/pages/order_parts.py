@@ -24,6 +24,12 @@ def is_late(one: OrderView) -> bool:
     return one.late_us is not None and one.late_us > 0
 
 
+def when(time_us: int | None, zone: str) -> Component:
+    """Return a time that breaks between day and hour, where it must."""
+    day, _, hour = moment(time_us, zone, seconds=False).partition(" ")
+    return html.Span([html.Span(day, className="number"), f" {hour}"])
+
+
 def chance(one: OrderView, t: Texts) -> Component:
     """Return the probability of being ready in time, as a bar and a figure."""
     if one.due_probability is None or one.state != "open":

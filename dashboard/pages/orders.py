@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import order_parts as drawn
-from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, table
+from dashboard.pages.parts import NONE_SHOWN, also, notice, problems_of, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_orders import CancelDraft, OrderChangeDraft, OrderDraft, OrderView, SplitDraft
@@ -323,9 +323,9 @@ def _row(one: OrderView, context: PageContext, t: Texts) -> list[Any]:
         html.Span(one.product, className="wrap"),
         f"{one.done}/{one.quantity}" if one.done or one.state == "done" else str(one.quantity),
         str(one.priority),
-        moment(one.due_us, zone, seconds=False),
-        moment(one.ended_us or one.planned_end_us, zone, seconds=False),
-        moment(one.ready_95_us, zone, seconds=False) if one.state == "open" else NONE_SHOWN,
+        drawn.when(one.due_us, zone),
+        drawn.when(one.ended_us or one.planned_end_us, zone),
+        drawn.when(one.ready_95_us, zone) if one.state == "open" else NONE_SHOWN,
         drawn.chance(one, t),
         drawn.standing(one, t),
     ]

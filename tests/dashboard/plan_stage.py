@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -170,7 +171,7 @@ def keep(
     name: str = "",
     parent: int | None = None,
     count: int | None = None,
-    causes: tuple[dict[str, str], ...] = (),
+    causes: tuple[dict[str, Any], ...] = (),
 ) -> int:
     """Keep a plan as the optimizer would, and return its number."""
     ends: Ticks = plan.end[plan.mode >= 0]
@@ -205,7 +206,7 @@ def fill_plan(connection: Connection, now_us: int, *, count: int = 10, vehicles:
     problem, plan = planned(problem_of(orders, begin_us, vehicles=vehicles), now=now)
     reference = keep(connection, problem, moved(problem, plan), now_us - 3600 * 1_000_000, reason="first")
     set_reference(connection, reference, actor="engineer", now_us=now_us)
-    causes = ({"what": "order", "number": orders[-1].number},)
+    causes = ({"what": "orders", "added": [orders[-1].number], "changed": [], "gone": []},)
     number = keep(connection, problem, plan, now_us, parent=reference, count=3, causes=causes)
     write_promises(connection, [promised(order, problem, plan, now_us) for order in orders], plan=number)
     return StagedPlan(number, reference, problem, plan)
