@@ -137,6 +137,8 @@ class PlanPass:
     def _did(self, connection: Connection, known: Knowledge | None, job: Job | None) -> dict[str, Any]:
         world = self._reader.read(connection, known)
         if world is None:
+            if job is None:
+                return {}
             raise Rejected("no process network was imported yet: leadhand import network network.json")
         before, self._world = self._world, world
         if job is not None and job.kind == WHAT_IF_JOB:
