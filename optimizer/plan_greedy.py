@@ -8,7 +8,8 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from optimizer.plan_closed import opens
@@ -93,6 +94,28 @@ def first_list(shape: Shape, *, seed: int, seconds: float = 0.4) -> tuple[Routed
             continue
         best = (cost, routed, plan)
     return (best[1], best[2]) if best is not None else Infeasible(why)
+
+
+def improve_lists(problem: PlanProblem, *, seed: int, stop: Callable[[], bool], on_plan: Callable[[Plan], None]) -> None:
+    """Draw lists by other preferences until ``stop`` says so; plans that are better than those before are told."""
+    shape = shape_of(problem)
+    if isinstance(shape, Infeasible):
+        return
+    random_, greedy = random.Random(seed), Greedy(shape)  # noqa: S311
+    best: tuple[int, _Taste] | None = None
+    while not stop():
+        taste = _taste(random_, 1, frozenset(), jobwise=False)
+        if best is not None and random_.random() < 0.7:
+            near = best[1]
+            taste = replace(near, noise=near.noise * random_.uniform(0.3, 1.5), ahead=near.ahead * random_.uniform(0.8, 1.2))
+        routed = greedy.listed(taste, random_)
+        plan = decode(shape, routed.order, routed.mode)
+        if isinstance(plan, Stuck):
+            continue
+        cost = objective_of(problem, plan)
+        if best is None or cost < best[0]:
+            best = cost, taste
+            on_plan(plan)
 
 
 def _taste(random_: random.Random, turn: int, front: frozenset[int], *, jobwise: bool) -> _Taste:

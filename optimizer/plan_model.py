@@ -26,6 +26,9 @@ from plant.plans import Infeasible, Plan
 _MOST_ARCS: Final = 600_000
 """More pairs of operations that could follow each other with a setup between are not written down: windows are for that."""
 
+_MOST_PAUSES: Final = 20_000
+"""Likewise closed times that an operation could span."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
@@ -124,7 +127,8 @@ def solve(
     if hint is not None:
         writing.starts, writing.ends, writing.modes = hint.start.tolist(), hint.end.tolist(), hint.mode.tolist()
         writing.setup_known = plan_order(problem, hint).setup.tolist()
-    if plan_model_setups.pairs(writing) > _MOST_ARCS:
+    _reach(writing, upper)
+    if plan_model_setups.pairs(writing) > _MOST_ARCS or plan_model_units.pauses(writing) > _MOST_PAUSES:
         return ModelAnswer(None, None, 0, SolveStatus.UNKNOWN)
     _write(writing, upper)
     wanted: list[Linear] = [one for one in (*writing.start, *writing.end) if not isinstance(one, int)]
@@ -160,7 +164,6 @@ def _operations(writing: Writing) -> None:
     """Write when, whether and by which mode each operation is done."""
     shape, draft, model = writing.shape, writing.draft, writing.draft.model
     _choices(writing)
-    _reach(writing)
     for at, modes in enumerate(shape.modes):
         mine = writing.known_mode(at)
         branch = shape.branch[at]
@@ -182,11 +185,20 @@ def _operations(writing: Writing) -> None:
         writing.end.append(end if end is not None else draft.number(low, high, writing.known_end(at)))
 
 
-def _reach(writing: Writing) -> None:
+def _reach(writing: Writing, upper: int | None) -> None:
     """Say how early and how late each operation can be: of a window no more than some way from where it is, and nothing before it moves."""
-    shape = writing.shape
+    shape, counts = writing.shape, writing.shape.problem.objective
     writing.low = [shape.earliest(at) for at in range(len(shape.job))]
-    writing.high = [shape.horizon if end is None else end for end in shape.end]
+    latest = []
+    for job in shape.problem.jobs:
+        # Nothing that counts is below 0, so what ends later than that costs more than ``upper`` by itself.
+        most = [shape.horizon]
+        if upper is not None and counts.makespan:
+            most.append(upper // counts.makespan)
+        if upper is not None and counts.tardiness and job.due is not None and job.weight > 0:
+            most.append(job.due + upper // (counts.tardiness * job.weight))
+        latest.append(max(min(most), 0))
+    writing.high = [latest[shape.job[at]] if end is None else end for at, end in enumerate(shape.end)]
     freed = [at for at, free in enumerate(writing.free) if free and shape.start[at] is None and writing.known_mode(at) >= 0]
     if all(writing.free) or not freed:
         return

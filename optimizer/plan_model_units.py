@@ -38,6 +38,19 @@ def write(writing: Writing) -> None:
     _durations(writing)
 
 
+def pauses(writing: Writing) -> int:
+    """Return how often an operation could lie before, over or after a closed time of its unit."""
+    shape, total = writing.shape, 0
+    for at, modes in enumerate(shape.modes):
+        if shape.start[at] is not None or (writing.since is not None and writing.low[at] < writing.since):
+            continue
+        for mode in modes if writing.free[at] else [writing.known_mode(at)]:
+            unit = shape.problem.units[shape.unit[mode]]
+            if mode >= 0 and unit.pauses:
+                total += sum(high > writing.low[at] and low < writing.high[at] for low, high in unit.closed)
+    return total
+
+
 def _unit(writing: Writing, unit: int, doings: list[Doing]) -> None:
     """Write that a unit does one at a time, in open time, with the setups that this needs."""
     shape, draft = writing.shape, writing.draft

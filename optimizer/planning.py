@@ -243,13 +243,7 @@ class _Search:
                 self._anneal(number)
                 return
             if not walks:
-                from optimizer.plan_routes import speaks_routes
-
-                routes = self.shop is None and self.board.plan is not None and speaks_routes(self.board.problem) and workers > 1
-                if number == 0:
-                    self._prove(self.until, workers - 1 if routes else workers)
-                elif routes and number == 1:
-                    self._choose_routes()
+                self._generally(number, workers)
                 return
             if number == workers - 1:
                 self._prove(self.began + _PROOF_SHARE * (self.until - self.began), 1)
@@ -321,6 +315,35 @@ class _Search:
             known=lambda: board.plan,
             on_plan=heard,
         )
+
+    def _generally(self, number: int, workers: int) -> None:
+        """Search what the columns cannot tell: routes to choose, or anything mixed."""
+        from optimizer.plan_routes import speaks_routes
+
+        there = self.board.plan is not None
+        routes = self.shop is None and there and workers > 1 and speaks_routes(self.board.problem)
+        mixed = self.shop is None and there and not routes
+        if number == 0:
+            until = self.began + _PROOF_SHARE * (self.until - self.began) if mixed else self.until
+            self._prove(until, max(workers - 1, 1) if there else workers)
+        elif routes and number == 1:
+            self._choose_routes()
+        if mixed:
+            self._mixed(number)
+
+    def _mixed(self, number: int) -> None:
+        """Search what no compiled search knows: windows where it is small enough, lists by other preferences where it is not."""
+        from optimizer.plan_greedy import improve_lists
+
+        board = self.board
+        if len(board.problem.operation_job) <= _MOST_WINDOWED:
+            self._windows(number)
+            return
+
+        def heard(found: Plan) -> None:
+            board.offer(found, "lists")
+
+        improve_lists(board.problem, seed=self.seed * 1000 + number, stop=self.over, on_plan=heard)
 
     def _choose_routes(self) -> None:
         from optimizer.plan_routes import improve_routes
