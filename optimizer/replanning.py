@@ -7,8 +7,7 @@
 * ``improved``: the whole search, from the repaired plan on. Its plan is taken only where it is materially better: people do not follow a
   plan that changes all day.
 
-Locks and the frozen zone hold throughout. What a shift had to loose (``Shifted.loosed``) counts before every other aim: a repair that
-finds a way to keep it is better, whatever it costs.
+Locks and the frozen zone hold throughout: what the shift kept a repair keeps, what it had to loose (``Shifted.loosed``) stays told.
 """
 
 from __future__ import annotations
@@ -27,8 +26,9 @@ from plant.plan_compare import moved_count
 from plant.plan_holds import Holds
 from plant.plan_problem import Lock, LockReason, PlanProblem
 from plant.plan_reasons import PlanStory, elsewhere, plan_story, why_here
-from plant.plan_shift import Loosed, Shifted, Unsettled, shifted
+from plant.plan_shift import Loosed, Shifted, shifted
 from plant.plans import Infeasible, Plan, Solved
+from plant.right_shift import settle
 
 SHARE: Final = 0.05
 """Of the operations: so many at most are placed anew by a repair."""
@@ -40,12 +40,12 @@ _TRIES_SHARE: Final = 0.4
 """Of the time for tries of single operations; windows have the rest."""
 _WALKS: Final = 12
 """So many walks without gain end the tries."""
+_WINDOWS: Final = 6
+"""So many windows without gain end the search."""
 _MOVES: Final = 60
 """Moves that are tried from one plan at most."""
 
 Clock = Callable[[], float]
-Score = tuple[int, int]
-"""Locks that cannot be kept, then what the plan costs without what is moved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,19 +99,20 @@ def repaired(
 
     ``problem`` and ``plan`` are those that were shifted: what remains, and the plan that stands in its rows.
     """
-    repair = _Repair(problem, plan, first, seed, share, clock, stop, clock() + seconds)
+    repair = _Repair(plan, first, seed, share, clock, stop, clock() + seconds)
     began, cpu = clock(), time.process_time()
     repair.by_tries(began + seconds * (_TRIES_SHARE if exact else 1.0))
-    if exact and problem.transport is None:
+    if exact and first.problem.transport is None:
         repair.by_windows()
-    best = repair.best
-    anew, only_shifted = moved_count(problem, plan, best.plan)
+    if not _keeps_locks(problem, repair.plan_now, first.loosed):
+        raise AssertionError("a repair broke a lock")
+    anew, only_shifted = moved_count(first.problem, plan, repair.plan_now)
     return Repaired(
-        problem=best.problem,
-        plan=best.plan,
-        loosed=best.loosed,
+        problem=first.problem,
+        plan=repair.plan_now,
+        loosed=first.loosed,
         objective_shifted=_cost(first.problem, first.plan),
-        objective=_cost(best.problem, best.plan),
+        objective=repair.cost,
         placed_anew=anew,
         shifted=only_shifted,
         tries=repair.tries,
@@ -148,6 +149,16 @@ def is_materially_better(problem: PlanProblem, standing: Plan, proposed: Plan, *
     return before - after >= max(material * before, 1)
 
 
+def _keeps_locks(problem: PlanProblem, plan: Plan, loosed: Collection[Loosed]) -> bool:
+    """Return whether each lock is kept but those told."""
+    told = {one.lock.operation for one in loosed}
+    return all(
+        plan.mode[lock.operation] == lock.mode and lock.start in {None, int(plan.start[lock.operation])}
+        for lock in problem.locks
+        if lock.operation not in told
+    )
+
+
 def _cost(problem: PlanProblem, plan: Plan) -> int:
     """Return what a plan costs without what is moved."""
     return objective_of(replace(problem, objective=replace(problem.objective, moved=0)), plan)
@@ -166,7 +177,6 @@ class _Repair:
 
     def __init__(
         self,
-        problem: PlanProblem,
         plan: Plan,
         first: Shifted,
         seed: int,
@@ -175,7 +185,9 @@ class _Repair:
         stop: Callable[[], bool] | None,
         until: float,
     ) -> None:
-        self.problem, self.plan, self.best = problem, plan, first
+        self.problem, self.plan = first.problem, plan
+        self.plan_now, self.cost = first.plan, _cost(first.problem, first.plan)
+        """The best so far."""
         self.random = random.Random(seed)  # noqa: S311
         self.seed, self.clock, self.stop, self.until = seed, clock, stop, until
         self.budget = max(int((plan.mode >= 0).sum() * share), 1)
@@ -183,12 +195,8 @@ class _Repair:
         mode, start = np.where(came, first.plan.mode, plan.mode), np.where(came, first.plan.start, plan.start)
         self.base = Plan(mode, start, np.where(came, first.plan.end, plan.end), first.plan.trips if came.any() else plan.trips)
         """The plan that stood, with what was placed anew so far; each try is shifted from here."""
-        self.score = self._score(first)
         self.tries = self.windows = 0
-        self.fixed = {lock.operation for lock in problem.locks}
-
-    def _score(self, one: Shifted) -> Score:
-        return len(one.loosed) + len(one.lapsed), _cost(one.problem, one.plan)
+        self.fixed = {lock.operation for lock in first.problem.locks}
 
     def _over(self, until: float) -> bool:
         return self.clock() >= until or (self.stop is not None and self.stop())
@@ -207,40 +215,44 @@ class _Repair:
 
     def _walk(self, until: float, *, shake: float) -> bool:
         """Walk from the best, and return whether a better one was found."""
-        base, here, gained = self.base, self.best, False
+        base, here, gained = self.base, self.plan_now, False
         score = self._fine(here)
         while not self._over(until):
-            moves = self._moves(plan_story(here.problem, here.plan), shake)
+            moves = self._moves(plan_story(self.problem, here), shake)
             for move in moves[:_MOVES]:
                 if self._over(until):
                     return gained
-                tried = self._tried(base, *move)
-                if tried is None or self._fine(tried[1]) >= score:
+                tried = self._tried(base, *move, better_than=score)
+                if tried is None:
                     continue
                 base, here = tried
                 score = self._fine(here)
-                if score[:2] < self.score:
-                    self.base, self.best, self.score, gained = base, here, score[:2], True
+                if score[0] < self.cost:
+                    self._keep(base, here, score[0])
+                    gained = True
                 break
             else:
                 return gained
         return gained
 
-    def _fine(self, one: Shifted) -> tuple[int, int, int]:
-        """Return the score, and when jobs end together: what tells of two plans of the same cost which has more room."""
+    def _keep(self, base: Plan, plan: Plan, cost: int) -> None:
+        self.base, self.plan_now, self.cost = base, plan, cost
+
+    def _fine(self, plan: Plan) -> tuple[int, int]:
+        """Return what a plan costs, and when jobs end together: what tells of two plans of the same cost which has more room."""
         ends = np.zeros(len(self.problem.jobs), np.int64)
-        np.maximum.at(ends, one.problem.operation_job, one.plan.end)
-        return *self._score(one), int((ends * ends).sum())
+        np.maximum.at(ends, self.problem.operation_job, plan.end)
+        return _cost(self.problem, plan), int((ends * ends).sum())
 
     def _take_back(self) -> None:
         """Put back what was placed anew and does not help: fewer moves at the same cost."""
         for row in np.flatnonzero((self.base.mode != self.plan.mode) & (self.plan.mode >= 0)).tolist():
             if self.clock() >= self.until:
                 return
-            tried = self._tried(self.base, row, int(self.plan.mode[row]), int(self.plan.start[row]))
-            if tried is not None and self._score(tried[1]) <= self.score:
-                self.base, self.best = tried
-                self.score = self._score(self.best)
+            worst = (self.cost, np.iinfo(np.int64).max)
+            tried = self._tried(self.base, row, int(self.plan.mode[row]), int(self.plan.start[row]), better_than=worst)
+            if tried is not None:
+                self._keep(*tried, _cost(self.problem, tried[1]))
 
     def _moves(self, story: PlanStory, shake: float) -> list[tuple[int, int, int]]:
         """Return operation, mode and start of what is worth a try, the most promising first."""
@@ -279,17 +291,19 @@ class _Repair:
         due = story.problem.jobs[job].due
         return 0 if due is None else max(end - due, 0) * story.problem.jobs[job].weight
 
-    def _tried(self, base: Plan, row: int, mode: int, start: int) -> tuple[Plan, Shifted] | None:
-        """Return the plan with one operation placed anew; None where that cannot be, or too much would be moved."""
+    def _tried(self, base: Plan, row: int, mode: int, start: int, *, better_than: tuple[int, int]) -> tuple[Plan, Plan] | None:
+        """Return the plan that stood with one operation placed anew, and that shifted; None where it is not better or moves too much."""
         self.tries += 1
         columns = base.mode.copy(), base.start.copy(), base.end.copy()
         columns[0][row], columns[1][row] = mode, start
         columns[2][row] = start + int(self.problem.mode_duration[mode])
         changed = Plan(*columns, base.trips)
-        found = shifted(self.problem, changed)
-        if isinstance(found, Unsettled) or moved_count(self.problem, self.plan, found.plan)[0] > self.budget:
+        found = settle(self.problem, changed)
+        if found.stuck >= 0 or found.loosed or found.lapsed or self._fine(found.plan) >= better_than:
             return None
-        return changed, found
+        if not self._few(found.plan) or plan_faults(self.problem, found.plan):
+            return None
+        return changed, found.plan
 
     def by_windows(self) -> None:
         """Solve windows exactly: so few operations are free in each that no more than the share is placed anew."""
@@ -297,37 +311,37 @@ class _Repair:
             return
         from optimizer.plan_model import solve
 
-        aim = replace(self.best.problem, objective=replace(self.best.problem.objective, moved=0))
-        without_gain = 0
-        while without_gain < 6 and not self._over(self.until):
+        aim = replace(self.problem, objective=replace(self.problem.objective, moved=0))
+        without_gain, takes = 0, 0.0
+        while without_gain < _WINDOWS and not self._over(self.until):
             left = self.until - self.clock()
             free = self._window(without_gain)
-            if left < 0.15 or not free.any():
+            if left < max(takes or 2 * _EXACT_FROM_S * len(self.plan.mode) / 240, 0.15) or not free.any():
                 return
+            began = self.clock()
             self.windows += 1
-            answer = solve(
-                aim, seconds=min(left, max(left / 2, 0.6)), seed=self.seed + self.windows, workers=2, hint=self.best.plan, free=free,
-                stop=self.stop,
-            )  # fmt: skip
+            seconds = min(left, max(left / 2, _EXACT_FROM_S))
+            seed = self.seed + self.windows
+            answer = solve(aim, seconds=seconds, seed=seed, workers=2, hint=self.plan_now, free=free, stop=self.stop)
+            takes = self.clock() - began
             without_gain += 1
-            if answer.plan is None or self.clock() > self.until + 1.0:
+            if answer.plan is None:
                 continue
             cost = _cost(aim, answer.plan)
-            if cost < self.score[1] and not plan_faults(aim, answer.plan) and self._few(answer.plan):
-                self.best, self.score = replace(self.best, plan=answer.plan), (self.score[0], cost)
-                without_gain = 0
+            if cost < self.cost and not plan_faults(self.problem, answer.plan) and self._few(answer.plan):
+                self.plan_now, self.cost, without_gain = answer.plan, cost, 0
 
     def _few(self, plan: Plan) -> bool:
         return moved_count(self.problem, self.plan, plan)[0] <= self.budget
 
     def _window(self, again: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Return which operations are free: those placed anew already, then of the chains that hold the ends, then any on their units."""
-        story = plan_story(self.best.problem, self.best.plan)
-        moved = [row for row in np.flatnonzero(self.best.plan.mode != self.plan.mode).tolist() if row not in self.fixed]
+        story = plan_story(self.problem, self.plan_now)
+        moved = [row for row in np.flatnonzero(self.plan_now.mode != self.plan.mode).tolist() if row not in self.fixed]
         chain = [row for row in self._critical(story) if row not in moved]
         if again:
             self.random.shuffle(chain)
-            near = [row for row in range(len(self.plan.mode)) if self.best.plan.mode[row] >= 0 and row not in self.fixed]
+            near = [row for row in range(len(self.plan.mode)) if self.plan_now.mode[row] >= 0 and row not in self.fixed]
             self.random.shuffle(near)
             chain = chain[: max(self.budget // 2, 1)] + [row for row in near if row not in chain]
         free = np.zeros(len(self.plan.mode), np.bool_)
