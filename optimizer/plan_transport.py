@@ -13,15 +13,17 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.plan_carrying import Laid, carry, laid, walk_from
 from optimizer.plan_decoding import Stuck, decode
 from optimizer.plan_greedy import first_plan
 from optimizer.plan_shape import Shape, shape_of
 from optimizer.plan_shop import Shop, shop_of, speaks
+from optimizer.plan_timetables import Vehicles
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_order import PlanOrder, plan_order
-from plant.plan_problem import Ints, PlanProblem, Ticks, Transport
+from plant.plan_problem import Ints, LockReason, PlanProblem, Ticks, Transport
 from plant.plans import Infeasible, Outcome, OutOfTime, Plan, Solved, Trip
 from plant.right_shift import settle
 
@@ -213,22 +215,22 @@ def _dispatched(problem: PlanProblem, shape: Shape, plan: Plan) -> Iterator[Plan
 
 
 def _assigned(problem: PlanProblem, plan: Plan, order: Ints) -> Plan:
-    """Return the plan with trips in the order of a list, each by the vehicle that is there first; a part may come too late."""
+    """Return the plan with trips: to what is locked to its start first, then in the order of a list; a part may come too late."""
     transport, follows = problem.transport, plan_order(problem, plan)
     if transport is None or transport.vehicles is None:
         return plan
-    free, stands = [problem.now] * transport.vehicles, [transport.start] * transport.vehicles
+    facts = {lock.operation for lock in problem.locks if lock.reason is LockReason.STARTED}
+    held = {lock.operation for lock in problem.locks if lock.start is not None}
+    wanted = [row for row in order.tolist() if follows.carried[row] and row not in facts]
+    wanted.sort(key=lambda row: (row not in held, plan.start[row] if row in held else 0))
+    vehicles = Vehicles(transport.travel.tolist(), transport.start, [[] for _ in range(transport.vehicles)])
     trips = []
-    for row in order.tolist():
-        if not follows.carried[row]:
-            continue
+    for row in wanted:
         origin, place, before = int(follows.origin[row]), int(follows.place[row]), int(follows.before_of_part[row])
-        ready = max(int(plan.end[before]) if before >= 0 else problem.jobs[problem.operation_job[row]].release, problem.now)
-        ways = [int(transport.travel[stands[vehicle], origin]) for vehicle in range(transport.vehicles)]
-        leaves, _, vehicle = min((max(free[vehicle] + way, ready), way, vehicle) for vehicle, way in enumerate(ways))
-        arrives = leaves + int(transport.travel[origin, place])
-        free[vehicle], stands[vehicle] = arrives, place
-        trips.append(Trip(vehicle, row, origin, place, leaves, arrives))
+        ready = int(plan.end[before]) if before >= 0 else problem.jobs[problem.operation_job[row]].release
+        vehicle, ride = vehicles.fitting(origin, place, ready if row in held else max(ready, problem.now), row)
+        vehicles.add(vehicle, ride)
+        trips.append(Trip(vehicle, row, origin, place, ride.leaves, ride.arrives))
     return replace(plan, trips=tuple(trips))
 
 
@@ -241,17 +243,20 @@ def _orders(free: PlanProblem, plan: Plan) -> Iterator[Ints]:
         way[order.carried] = free.transport.travel[order.origin[order.carried], order.place[order.carried]]
     release = np.array([job.release for job in free.jobs], np.int64)[free.operation_job]
     ready = np.where(before >= 0, plan.end[before], release)
-    last = _last_starts(plan, done, order, way)
+    held = np.zeros(len(plan.mode), np.bool_)
+    held[[lock.operation for lock in free.locks if lock.start is not None]] = True
+    last = _last_starts(plan, done, order, way, held)
     for key in (plan.start, last, last - way, (plan.start + last) // 2, plan.start - way, ready + way, ready):
         # by its own start where keys are alike; what is done to a part stays in order
         ordered = done[np.lexsort((plan.end[done], plan.start[done], key[done]))]
         yield _kept_in_order(free, plan, ordered)
 
 
-def _last_starts(plan: Plan, done: Ints, order: PlanOrder, way: Ticks) -> Ticks:
+def _last_starts(plan: Plan, done: Ints, order: PlanOrder, way: Ticks, held: NDArray[np.bool_]) -> Ticks:
     """Return when each operation has to start at last, so that the plan as it stands ends no later."""
     ends = np.full(len(plan.mode), plan.end.max(initial=0))
     for row in done[np.lexsort((plan.end[done], plan.start[done]))][::-1]:
+        ends[row] = plan.end[row] if held[row] else ends[row]
         lasts = ends[row] - (plan.end[row] - plan.start[row])
         for before, gap in ((order.before_on_unit[row], order.setup[row]), (order.before_of_part[row], way[row])):
             if before >= 0:

@@ -29,7 +29,7 @@ def arrivals(problem: PlanProblem, plan: Plan, order: PlanOrder) -> Ticks:
     return there
 
 
-def trip_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, started: _Rows, held: _Rows) -> Iterator[str]:
+def trip_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, started: _Rows, locked: _Rows) -> Iterator[str]:
     """Yield ways without a trip, trips without a way, trips that begin too early or end too late, vehicles in two places."""
     transport = problem.transport
     if transport is None:
@@ -46,7 +46,7 @@ def trip_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, started: _Ro
             continue
         sound.append(trip)
         carried[trip.operation] += 1
-        yield from _time_faults(problem, plan, order, trip, started, held)
+        yield from _time_faults(problem, plan, order, trip, started, locked)
     if transport.vehicles is None:
         starts_early = way & ~started & (carried == 0)
         there = arrivals(problem, plan, order)
@@ -83,7 +83,7 @@ def _misfit(problem: PlanProblem, plan: Plan, order: PlanOrder, trip: Trip) -> s
     return None
 
 
-def _time_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, trip: Trip, started: _Rows, held: _Rows) -> Iterator[str]:
+def _time_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, trip: Trip, started: _Rows, locked: _Rows) -> Iterator[str]:
     assert problem.transport is not None  # noqa: S101 - the caller asked
     row, before = trip.operation, order.before_of_part[trip.operation]
     takes = int(problem.transport.travel[trip.origin, trip.destination])
@@ -98,7 +98,7 @@ def _time_faults(problem: PlanProblem, plan: Plan, order: PlanOrder, trip: Trip,
         yield f"{head}, before {operation_words(problem, before)} has ended at {time_words(problem, plan.end[before])}"
     elif before < 0 and trip.leaves < job.release:
         yield f"{head}, before its job is released at {time_words(problem, job.release)}"
-    if trip.leaves < problem.now and not held[row]:
+    if trip.leaves < problem.now and not locked[row]:
         yield f"{head}, before now, {time_words(problem, problem.now)}"
     if plan.start[row] < trip.arrives:
         starts = f"{operation_words(problem, row)} starts at {time_words(problem, plan.start[row])}"

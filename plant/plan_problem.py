@@ -171,7 +171,8 @@ class PlanProblem:
     transport: Transport | None = None
     locks: tuple[Lock, ...] = ()
     now: int = 0
-    """What has no locked start starts no earlier, nor does its setup or trip."""
+    """What has no locked start starts no earlier, nor does its setup. A trip that left before is a fact of a part whose next operation
+    is locked to its unit, with or without its start; others leave no earlier."""
     objective: Objective = Objective()
     reference_mode: Ints | None = None
     """(operations,): where ``objective.moved`` counts: mode of each operation in the plan that stands, -1 where it is not in it ..."""

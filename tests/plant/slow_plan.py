@@ -157,6 +157,7 @@ def _arrive(problem: PlanProblem, plan: Plan, done: list[int]) -> bool:
     transport = problem.transport
     if transport is None:
         return not plan.trips
+    locked = {lock.operation for lock in problem.locks}
     for row in done:
         origin, place = _from_to(problem, plan, row)
         trips = [trip for trip in plan.trips if trip.operation == row]
@@ -169,7 +170,7 @@ def _arrive(problem: PlanProblem, plan: Plan, done: list[int]) -> bool:
         before = _before(problem, plan, row)
         ready = problem.jobs[problem.operation_job[row]].release if before is None else int(plan.end[before])
         for trip in trips:
-            if (trip.origin, trip.destination) != (origin, place) or trip.leaves < max(ready, problem.now):
+            if (trip.origin, trip.destination) != (origin, place) or trip.leaves < max(ready, 0 if row in locked else problem.now):
                 return False
             if trip.arrives - trip.leaves != transport.travel[origin, place]:
                 return False
