@@ -60,7 +60,7 @@ class _Table:
         self.pauses, self.one = shop.pauses.tolist(), shop.one_at_a_time.tolist()
         self.travel = shop.travel.tolist() if len(shop.travel) else None
         self.place, self.first_place = shop.place.tolist(), shop.first_place
-        self.jobs = len(shop.release)
+        self.jobs, self.release = len(shop.release), shop.release.tolist()
         due, weight = shop.due.tolist(), shop.weight.tolist()
         shortest = [min(self.duration[m] for m in modes) for modes in self.modes]
         self.left = shortest[:]
@@ -121,7 +121,7 @@ def _one_round(table: _Table, choice: random.Random, turn: int) -> tuple[Ints, I
             square, gap = table.setup[u], 0
             if square is not None and states[u] >= 0 and table.state[m] >= 0:
                 gap = square[states[u]][table.state[m]]
-            there = at if table.travel is None else max(at, job_free[j] + table.travel[job_place[j]][table.place[u]])
+            there = at if table.travel is None else max(at, max(job_free[j], table.release[j]) + table.travel[job_place[j]][table.place[u]])
             s, e = max(there, free[u] + gap), 0
             s, e = table.fit(u, s, lasts, gap)
             worth = e + busy * load[u] + 0.5 * gap

@@ -45,7 +45,7 @@ def lay(shop: Shop, order: Ints, mode: Ints, start: Ticks, end: Ticks, job_free:
         if shop.one_at_a_time[j]:
             ready = max(ready, job_free[j])
         if ways:
-            ready = max(ready, job_free[j] + shop.travel[job_place[j], shop.place[u]])
+            ready = max(ready, max(job_free[j], shop.release[j]) + shop.travel[job_place[j], shop.place[u]])
         if shop.fixed_start[v] >= 0:
             s, e = shop.fixed_start[v], shop.fixed_end[v]
             # what came before and was fixed too is a fact

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -203,6 +203,7 @@ class _Search:
     def __init__(self, board: Board, shop: Shop | None, seed: int, clock: Callable[[], float], began: float, until: float) -> None:
         self.board, self.shop, self.seed, self.clock, self.began, self.until = board, shop, seed, clock, began, until
         self.threads: list[threading.Thread] = []
+        self.pools: list[Any] = []
 
     def begin(self, workers: int) -> None:
         """Start the workers, if there is something to be done."""
@@ -254,7 +255,7 @@ class _Search:
             log.error("a worker of the planning failed", **said)  # noqa: TRY400 - a traceback would show all columns
 
     def _walk(self, number: int) -> None:
-        from optimizer.plan_search import improve
+        from optimizer.plan_search import Pool, improve
 
         shop, board = self.shop, self.board
         start = board.plan
@@ -275,6 +276,7 @@ class _Search:
             stop=self.over,
             on_plan=heard,
             target=board.bound,
+            pool=self._pool(Pool),
             fresh=fresh,
         )
 
@@ -344,6 +346,13 @@ class _Search:
             board.offer(found, "lists")
 
         improve_lists(board.problem, seed=self.seed * 1000 + number, stop=self.over, on_plan=heard)
+
+    def _pool(self, made: Callable[[], Any]) -> Any:
+        """Return the one pool of all who walk."""
+        with self.board.lock:
+            if not self.pools:
+                self.pools.append(made())
+            return self.pools[0]
 
     def _choose_routes(self) -> None:
         from optimizer.plan_routes import improve_routes
