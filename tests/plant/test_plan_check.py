@@ -221,6 +221,16 @@ def test_each_part_is_carried_by_a_vehicle_that_can_be_there(at: int, trip: Trip
     assert any(named in fault for fault in faults), faults
 
 
+def test_a_trip_that_left_before_now_is_a_fact_only_where_the_unit_is_decided() -> None:
+    shop, plan = _carried()
+    facts = tuple(Lock(row, row, int(plan.start[row]), LockReason.STARTED) for row in (0, 1, 3))
+    later = replace(shop, now=10, locks=facts)
+
+    assert plan_faults(later, plan) == ("the trip to welding of boom-2 leaves at 9, before now, 10",)
+    decided = replace(later, locks=(*facts, Lock(4, 4, None, LockReason.FROZEN)))
+    assert plan_faults(decided, plan) == ()
+
+
 def test_with_vehicles_to_spare_the_way_alone_counts() -> None:
     shop, plan = _carried()
     assert shop.transport is not None
