@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from optimizer import planning
+from optimizer.plan_board import Board
 from optimizer.plan_bounds import lower_bound
 from optimizer.plan_dispatch import dispatched
 from optimizer.plan_laying import lay, plan_of
 from optimizer.plan_shop import shop_of, speaks, unspeakable
-from optimizer.planning import Board, Progress, plan
+from optimizer.planning import Progress, plan
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_problem import Lock, LockReason, PlanProblem
 from plant.plans import Infeasible, Plan, Solved
