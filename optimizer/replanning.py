@@ -42,6 +42,8 @@ _WALKS: Final = 12
 """So many walks without gain end the tries."""
 _WINDOWS: Final = 6
 """So many windows without gain end the search."""
+_CRITICAL: Final = 30
+"""Operations that are looked at from one plan at most."""
 _MOVES: Final = 60
 """Moves that are tried from one plan at most."""
 
@@ -227,7 +229,7 @@ class _Repair:
                     continue
                 base, here = tried
                 score = self._fine(here)
-                if score[0] < self.cost:
+                if score[0] < self.cost and not plan_faults(self.problem, here):
                     self._keep(base, here, score[0])
                     gained = True
                 break
@@ -251,13 +253,16 @@ class _Repair:
                 return
             worst = (self.cost, np.iinfo(np.int64).max)
             tried = self._tried(self.base, row, int(self.plan.mode[row]), int(self.plan.start[row]), better_than=worst)
-            if tried is not None:
+            if tried is not None and not plan_faults(self.problem, tried[1]):
                 self._keep(*tried, _cost(self.problem, tried[1]))
 
     def _moves(self, story: PlanStory, shake: float) -> list[tuple[int, int, int]]:
         """Return operation, mode and start of what is worth a try, the most promising first."""
         found: list[tuple[int, int, int, int]] = []
-        for rank, row in enumerate(self._critical(story)):
+        critical = self._critical(story)
+        if len(critical) > _CRITICAL:
+            critical = self.random.sample(critical, _CRITICAL) if shake else critical[:_CRITICAL]
+        for rank, row in enumerate(critical):
             found += [(other.later + rank, row, other.mode, other.start) for other in elsewhere(story, row)[:3]]
             held = next((one for one in why_here(story, row).bounds if one.holds in {Holds.UNIT, Holds.SETUP}), None)
             if held is not None and held.operation not in self.fixed:
@@ -301,9 +306,7 @@ class _Repair:
         found = settle(self.problem, changed)
         if found.stuck >= 0 or found.loosed or found.lapsed or self._fine(found.plan) >= better_than:
             return None
-        if not self._few(found.plan) or plan_faults(self.problem, found.plan):
-            return None
-        return changed, found.plan
+        return (changed, found.plan) if self._few(found.plan) else None
 
     def by_windows(self) -> None:
         """Solve windows exactly: so few operations are free in each that no more than the share is placed anew."""
