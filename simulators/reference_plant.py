@@ -1,8 +1,8 @@
 """The reference excavator plant as something to be planned: 100 models of 5 t to 30 t, one machine every six minutes.
 
 Plates are cut, bent and bevelled (in any order), welded, machined and painted on parallel units, then the machine passes ten stations of
-a mixed-model line and is commissioned. Upstream units are set up between families; the line is not. Customer orders of one to twelve
-machines of a model come in waves; what a wave needs is released at once. Everything is drawn by the seed.
+a mixed-model line and is commissioned. Upstream units are set up between families; the line is not. Customer orders are for one to twelve
+machines of a model; the material of ten machines is released each hour, and some are there at the beginning. All is drawn by the seed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from plant.model_mix import Mix, Option, Station
 from plant.plan_problem import Job, Objective, PlanProblem, Transport, WorkUnit
 
 TAKT_S: Final = 360
-WAVE: Final = 40
-"""Machines whose material is released at once: four hours of the line."""
+WAVE: Final = 10
+"""Machines whose material is released at once, each hour of the line."""
+POOL: Final = 20
+"""Machines whose material is there at the beginning."""
 MODELS: Final = 100
 _HOUR: Final = 3600
 _MOST_OF_AN_ORDER: Final = 12
 _LIGHT_T, _HEAVY_T, _MIDDLE_T = 5.0, 30.0, 14.0
-_PROMISED_H: Final = (6.0, 12.0)
-_LINE_LOAD: Final = 0.92
+_PROMISED_H: Final = (5.5, 10.0)
+_LINE_LOAD: Final = 0.97
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Shop:
     operation: str
     units: int
     minutes: float
-    """Of a machine of middle weight."""
+    """Of a machine, on the average of the mix."""
     grows: float
     """By how much a machine of double weight takes longer, as a share."""
     families: int = 1
@@ -57,8 +59,10 @@ STATIONS: Final = (
 OPTIONS: Final = (Option("heavy boom", 1, 2), Option("long stick", 1, 3), Option("blade", 1, 2))
 _OPTION_STATION: Final = {"heavy boom": "boom", "long stick": "stick", "blade": "undercarriage"}
 _OPTION_S: Final = 70.0
-_WAITING_AT_A_STATION: Final = 2
-_WAITING_AT_THE_END: Final = 6
+_OPTION_ROOM: Final = 0.6
+"""Of the machines that could have an option so many have it at most."""
+_WAITING_AT_A_STATION: Final = 1
+_WAITING_AT_THE_END: Final = 12
 _DRIFT_S: Final = 90.0
 
 
@@ -83,6 +87,7 @@ def reference_plant(machines: int, seed: int) -> ReferencePlant:
     has = _options(random, tonnage)
     wanted = random.dirichlet(np.full(MODELS, 3.0))
     model, order, wave = _orders(random, machines, wanted)
+    _sell_less(random, has, np.bincount(model, minlength=MODELS) / machines)
     work = _station_work(random, tonnage, has, np.bincount(model, minlength=MODELS) / machines)
     jobs = _jobs(random, model, order, wave)
     problem = _problem(random, jobs, model, tonnage, work, seed)
@@ -110,6 +115,15 @@ def _options(random: np.random.Generator, tonnage: NDArray[np.float64]) -> NDArr
     return random.random((len(tonnage), len(OPTIONS))) < chance
 
 
+def _sell_less(random: np.random.Generator, has: NDArray[np.bool_], share: NDArray[np.float64]) -> None:
+    """Take options from models until the line has room for those that are left, with some to spare."""
+    for at, option in enumerate(OPTIONS):
+        for model in random.permutation(len(has)):
+            if share @ has[:, at] <= _OPTION_ROOM * option.at_most / option.of:
+                break
+            has[model, at] = False
+
+
 def _orders(
     random: np.random.Generator, machines: int, wanted: NDArray[np.float64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
@@ -121,15 +135,15 @@ def _orders(
         number = order[-1] + 1 if order else 0
         model += [int(random.choice(len(wanted), p=wanted))] * count
         order += [number] * count
-    return np.array(model, np.int32), np.array(order, np.int32), (np.arange(machines) // WAVE).astype(np.int32)
+    return np.array(model, np.int32), np.array(order, np.int32), np.maximum(0, (np.arange(machines) - POOL) // WAVE + 1).astype(np.int32)
 
 
 def _station_work(
     random: np.random.Generator, tonnage: NDArray[np.float64], has: NDArray[np.bool_], share: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Return (stations, models): seconds of work; of the mix ordered each station has the same load on the average."""
-    grows = random.uniform(0.05, 0.3, len(STATIONS))
-    work = 1.0 + grows[:, None] * np.log2(tonnage / _MIDDLE_T) + random.normal(0, 0.05, (len(STATIONS), len(tonnage)))
+    grows = random.uniform(0.05, 0.4, len(STATIONS))
+    work = (tonnage / _MIDDLE_T) ** grows[:, None] + random.normal(0, 0.08, (len(STATIONS), len(tonnage)))
     work *= TAKT_S * _LINE_LOAD
     for at, option in enumerate(OPTIONS):
         work[STATIONS.index(_OPTION_STATION[option.name])] += _OPTION_S * has[:, at]
@@ -166,7 +180,11 @@ def _problem(
     shops = (*SHOPS, COMMISSION)
     units, place, first_unit = _units(shops)
     weight = np.log2(tonnage / _MIDDLE_T)
-    minutes = {shop.operation: shop.minutes * (1 + shop.grows * weight + random.normal(0, 0.06, MODELS)) for shop in shops}
+    share = np.bincount(model, minlength=MODELS) / len(model)
+    minutes = {}
+    for shop in shops:
+        drawn = 1 + shop.grows * weight + random.normal(0, 0.06, MODELS)
+        minutes[shop.operation] = shop.minutes * drawn / (drawn @ share)
     family = {shop.operation: random.integers(shop.families, size=MODELS) for shop in shops}
     operation_job: list[int] = []
     names: list[str] = []

@@ -35,11 +35,17 @@ def chance_of(
     hours_between: float = 20.0,
     minutes_down: float = 15.0,
     sound: frozenset[int] = frozenset(),
+    steady: frozenset[int] = frozenset(),
     until: int = 4 * 24 * 3600,
 ) -> Chance:
-    """Return durations and breakdowns by seed; ticks must be seconds. ``sound``: units that vary in time, but do not break down."""
+    """Return durations and breakdowns by seed; ticks must be seconds. ``sound``: units that vary in time, but do not break down.
+
+    ``steady``: units that take as long as planned.
+    """
     random = np.random.default_rng([11, seed])
     factor = np.exp(random.normal(-spread * spread / 2, spread, len(problem.operation_job)))
+    first = problem.mode_unit[np.searchsorted(problem.mode_operation, np.arange(len(factor)))]
+    factor[np.isin(first, list(steady))] = 1.0
     down: list[tuple[tuple[int, int], ...]] = []
     for unit in range(len(problem.units)):
         gaps = random.exponential(hours_between * 3600, _DRAWN)

@@ -8,6 +8,7 @@ way while no more may wait at the next.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,6 +44,8 @@ class Follow:
     plan: Plan
     held: frozenset[int] | None = None
     """Units that start nothing before its planned time; None: all of them."""
+    passing: bool = False
+    """Whether a part that is there may pass one that is late; held units then keep the planned times, whichever part it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +103,8 @@ class _Floor:
             self.todo = [int(row) for row in np.lexsort((self.plan.end, self.plan.start)) if self.plan.mode[row] >= 0]
             for row in reversed(self.todo):
                 self.turn[problem.mode_unit[self.plan.mode[row]]].append(row)
+        self.passing = isinstance(policy, Follow) and policy.passing
+        self.ends = [deque(int(self.plan.end[row]) for row in reversed(rows)) if self.plan is not None else deque() for rows in self.turn]
         self.queue: list[dict[int, int]] = [{} for _ in range(units)]
         self.came: list[simpy.Event] = [env.event() for _ in range(units)]
         self.room: list[simpy.Event] = [env.event() for _ in range(units)]
@@ -193,7 +198,7 @@ class _Floor:
         while True:
             row = self._pick(at)
             if row is None:
-                yield self.came[at]
+                yield from self._waited(at)
                 continue
             mode = self.modes[row][at] if self.plan is None else int(self.plan.mode[row])
             start, end = self._times(at, row, mode, free)
@@ -213,16 +218,37 @@ class _Floor:
             free = int(env.now)
             self.room[at] = _told(env, self.room[at])
 
+    def _waited(self, at: int) -> _Steps:
+        """Wait until a part comes; where one that is there may pass the next by the plan, until that is late."""
+        expected = self.turn[at][-1] if self.turn[at] and self.passing else None
+        if expected is None or self.plan is None or self.plan.start[expected] < self.env.now or not self.queue[at]:
+            yield self.came[at]
+        else:
+            yield self.came[at] | self.env.timeout(int(self.plan.start[expected]) + 1 - self.env.now)
+
     def _pick(self, at: int) -> int | None:
         queue = self.queue[at]
         if self.plan is not None:
-            return self.turn[at].pop() if self.turn[at] and self.turn[at][-1] in queue else None
+            return self._by_plan(at)
         if not queue:
             return None
         if self.rule is Rule.FIFO:
             return min(queue, key=lambda row: (queue[row], row))
         jobs, job = self.problem.jobs, self.problem.operation_job
         return min(queue, key=lambda row: (jobs[job[row]].due is None, jobs[job[row]].due or 0, queue[row], row))
+
+    def _by_plan(self, at: int) -> int | None:
+        """Return the next by the plan where it is there; where it is late and may be passed, the first that is there."""
+        turn, queue = self.turn[at], self.queue[at]
+        if not turn or self.plan is None:
+            return None
+        if turn[-1] in queue:
+            return turn.pop()
+        late = self.passing and self.plan.start[turn[-1]] < self.env.now
+        found = next((row for row in reversed(turn) if row in queue), None) if late else None
+        if found is not None:
+            turn.remove(found)
+        return found
 
     def _times(self, at: int, row: int, mode: int, free: int) -> tuple[int, int]:
         """Return from when to when an operation is done that a unit takes now, where it has been free since ``free``."""
@@ -235,8 +261,10 @@ class _Floor:
         self.setup[row] = setup
         # who follows a plan knows what comes next, and sets up before it is there
         begin = now if self.plan is None or unit.setup_with_part else max(free, problem.now)
-        planned = int(self.plan.start[row]) if self.plan is not None and at in self.held else 0
         duration = round(int(problem.mode_duration[mode]) * self.chance.factor[row])
+        planned = 0
+        if self.plan is not None and at in self.held:
+            planned = self.ends[at].popleft() - int(problem.mode_duration[mode]) if self.passing else int(self.plan.start[row])
         start = max(_worked(self.stops[at], begin, setup), now, planned)
         start = max(_open(self.stops[at], start), _fitting(problem, at, start, setup, duration))
         return start, _worked(self.stops[at], start, duration)
