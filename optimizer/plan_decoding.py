@@ -1,8 +1,7 @@
-"""A list of operations laid out in time, each as early as it can be after those before it, with every rule of a problem kept.
+"""A list of operations laid out in time, each as early as it can be after those before it in the list, with every rule of a problem kept.
 
-It is plain and complete where the compiled layout of the search is fast: branches, people and fixtures, places before units, longest times
-between operations, vehicles, modes that need no setup. What binds an operation to the end of the one before it (a place before its
-unit, a longest time) makes both one *block*: it is moved as a whole until all of it fits, so a list seldom ends in a dead end.
+It is plain and complete where the compiled layout of the search is fast. What binds an operation to the end of the one before it (a place
+before its unit, a longest time) makes both one *block*, moved as a whole until all of it fits: a list seldom ends in a dead end.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ from typing import Final
 
 import numpy as np
 
+from optimizer.plan_blocks import blocks
 from optimizer.plan_closed import clear, opens, paused_end, without
 from optimizer.plan_shape import Shape, words
 from optimizer.plan_timetables import Profile, Ride, Tail, Vehicles
 from plant.plans import Plan, Trip
 
-_MOST_MOVES: Final = 400
+_MOST_MOVES: Final = 150
 """So often the parts of a block are moved one against the other; then it goes behind everything."""
 
 
@@ -68,41 +68,6 @@ def decode(shape: Shape, order: Sequence[int], mode: Sequence[int]) -> Plan | St
         if stuck is not None:
             return stuck
     return layout.finished()
-
-
-def blocks(shape: Shape, order: Sequence[int], mode: Sequence[int]) -> list[list[int]]:
-    """Return the list as blocks, each at the place of its first operation, each with what it has to wait for before it."""
-    rows: dict[int, list[int]] = {}
-    for at in order:
-        if shape.start[at] is None:
-            rows.setdefault(shape.job[at], []).append(at)
-    block_of: dict[int, list[int]] = {}
-    for mine in rows.values():
-        until = _bound(shape, mine, mode)
-        row = 0
-        while row < len(mine):
-            end, at_row = until[row], row
-            while at_row <= end:
-                end = max(end, until[at_row])
-                at_row += 1
-            block = mine[row : end + 1]
-            block_of.update((at, block) for at in block)
-            row = end + 1
-    return [block_of[at] for at in order if at in block_of and block_of[at][0] == at]
-
-
-def _bound(shape: Shape, mine: list[int], mode: Sequence[int]) -> list[int]:
-    """Return of each operation of a job, in the order of the list, the row of the last that is bound to its end."""
-    units = shape.problem.units
-    place = {at: row for row, at in enumerate(mine)}
-    until = list(range(len(mine)))
-    for row, at in enumerate(mine):
-        if row and units[shape.unit[mode[at]]].buffer is not None:
-            until[row - 1] = max(until[row - 1], row)
-        for before, _, most in shape.before[at]:
-            if most >= 0 and before in place:
-                until[place[before]] = max(until[place[before]], row)
-    return until
 
 
 @dataclass(slots=True)
@@ -178,7 +143,8 @@ class Layout:
                 if late.operation not in block:
                     name = words(self.shape.problem, late.operation)
                     return Stuck(f"{name} stands fixed, and what must follow it in time does not fit", late.operation)
-                lower[late.operation] = max(late.start, lower.get(late.operation, late.start) + 1)
+                moved = lower.get(late.operation)
+                lower[late.operation] = late.start if moved is None else max(late.start, moved + 1)
         return Stuck(f"{words(self.shape.problem, block[0])} and what is bound to it fit nowhere together", block[0], tuple(block))
 
     def finished(self) -> Plan | Stuck:
@@ -236,7 +202,7 @@ class Layout:
             first = max(start, there + gap if place.setup_with_part and gap else there, free + gap, shape.problem.now + gap)
             first, end = self._open(unit, first, lasts, gap)
             if passed < len(tail.fixed):
-                _begins, ends, other, _ = tail.fixed[passed]
+                _, ends, other, _ = tail.fixed[passed]
                 if not self._room(unit, end, state if state >= 0 else stands, tail.fixed[passed]):
                     free, passed = max(free, ends), passed + 1
                     stands = shape.state[other] if shape.state[other] >= 0 else stands
