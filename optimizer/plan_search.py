@@ -176,11 +176,13 @@ def improve(  # noqa: C901 - one loop, read from above
     target: int = 0,
     pool: Pool | None = None,
     fresh: Callable[[int], tuple[Ints, Ints] | None] | None = None,
+    known: Callable[[], Plan | None] | None = None,
     walks: int | None = None,
 ) -> None:
     """Search on from a plan until ``stop`` says so, the target is met, or so many walks are done; each better plan is told.
 
-    The same seed gives the same plans where ``walks`` ends it and the pool is its own. ``fresh`` gives lists to begin other walks with.
+    The same seed gives the same plans where ``walks`` ends it and the pool is its own. ``fresh`` gives lists to begin other walks with;
+    ``known`` is the best plan of all who search: where others found a better one, it is crossed too.
     """
     shop = shop_of(problem)
     cells, units, count = cells_of(shop), len(problem.units), len(shop.job)
@@ -188,7 +190,7 @@ def improve(  # noqa: C901 - one loop, read from above
     tenure, patience = max(8, int(0.6 * count / max(units, 1))), max(2_000, 20 * count)
     most_tried = max(3, 60_000 // max(count, 1))
     best = int(plan.end.max(initial=0))
-    mode, order = plan.mode.astype(np.int32), np.lexsort((plan.end, plan.start)).astype(np.int32)
+    mode, order = plan.mode.astype(np.int32), _by_start(plan)
     done = 0
     while walks is None or done < walks:
         walk = walk_from(shop, cells, mode, order, int(random.integers(1, 1 << 62)))
@@ -212,6 +214,10 @@ def improve(  # noqa: C901 - one loop, read from above
         done += 1
         if got >= 0:
             pool.take_in(listed(int(walk.figures[moves.BEST]), walk.cells[moves.BEST_MODE], walk.cells[moves.BEST_ORDER]))
+        other = None if known is None else known()
+        if other is not None and int(other.end.max(initial=0)) < best:
+            best = int(other.end.max(initial=0))
+            pool.take_in(listed(best, other.mode, _by_start(other)))
         pair = pool.two(random) if pool.full() else None
         begun = None if pair is not None or fresh is None else fresh(int(random.integers(1 << 31)))
         if pair is not None:
@@ -220,6 +226,10 @@ def improve(  # noqa: C901 - one loop, read from above
             mode, order = begun
         else:
             return
+
+
+def _by_start(plan: Plan) -> Ints:
+    return np.lexsort((plan.end, plan.start)).astype(np.int32)
 
 
 def searchable(problem: PlanProblem) -> bool:

@@ -231,6 +231,7 @@ class _Search:
             target=board.bound,
             pool=self._pool(Pool),
             fresh=fresh,
+            known=lambda: board.plan,
         )
 
     def _anneal(self, number: int) -> None:
