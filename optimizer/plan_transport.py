@@ -32,7 +32,7 @@ _RELAXED_SHARE = 0.4
 _ROOMS = (0.0, 0.5, 1.0, 2.0)
 """How much longer ways are taken to be, one after the other, where the general decoder has to lay out."""
 _LOOK_S = 0.02
-_PATIENCE_S = 5.0
+_PATIENCE_S = 1.0
 _MOVES = 4_000
 """Between two looks at the clock."""
 _PIECES = 30
