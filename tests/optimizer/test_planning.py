@@ -72,14 +72,15 @@ def test_first_plans_keep_clear_of_closed_time_and_leave_room_for_setups(pauses:
 
 
 def test_what_is_fixed_later_is_a_hole_that_others_go_round() -> None:
-    problem = drawn_shop(3, jobs=4, units=2, steps=2, alternatives=1, setup=3)
-    base = first_of(problem)
-    last = int(np.argmax(base.start))
-    moved = int(base.start[last]) + 40
-    held = replace(problem, locks=(Lock(last, int(base.mode[last]), moved, LockReason.PERSON),))
-    made = first_of(held)
-    assert plan_faults(held, made) == ()
-    assert made.start[last] == moved
+    for seed in range(6):
+        problem = drawn_shop(seed, jobs=7, units=1, steps=1, alternatives=1, setup=6)
+        # in the middle of all work, where a setup before and after it has to be left
+        moved = int(problem.mode_duration.sum() // 2)
+        made = first_of(replace(problem, locks=(Lock(0, 0, moved, LockReason.PERSON),)))
+        assert plan_faults(problem, made) == ()
+        assert made.start[0] == moved
+        assert (made.start < moved).any()
+        assert (made.start > moved).any()
 
 
 def test_the_first_plan_of_five_thousand_operations_keeps_every_rule() -> None:
