@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 
 import numpy as np
 
@@ -88,6 +89,9 @@ class _Applying:
         self.ends: dict[int, int] = {}
         """Of what started and ends otherwise than by its duration."""
         self.starts: dict[int, int] = {}
+        self.ended: set[int] = set()
+        self.expected: set[int] = set()
+        """Of what started: what was reported to have ended, and when others will."""
         self.open: set[int] = set()
         """What has not started, whatever the plan says."""
         self.interrupted: list[int] = []
@@ -172,6 +176,10 @@ class _Applying:
         columns = self.plan.mode.copy(), self.plan.start.copy(), self.plan.end.copy()
         self.starts[row] = one.started
         by_plan = self._end(mode, one.started)
+        if one.ended is not None:
+            self.ended.add(row)
+        elif one.expected is not None:
+            self.expected.add(row)
         self.ends[row] = one.ended if one.ended is not None else max(one.expected if one.expected is not None else by_plan, self.now)
         columns[0][row], columns[1][row], columns[2][row] = mode, one.started, self.ends[row]
         self.plan = Plan(*columns, self.plan.trips)
@@ -217,24 +225,34 @@ class _Applying:
         end = one.end if one.end is not None else max(self.now, one.begin) + max(one.assumed, 1)
         for row in self._running(unit, one.begin):
             self.interrupted.append(row)
-            left = self.ends[row] - one.begin
             if one.interrupted is Interrupted.FREED:
                 self.open.add(row)
                 continue
+            # from its start on, so that a breakdown that is told again, or ends at another time, counts once
+            start, lasts = self.starts[row], int(self.problem.mode_duration[self.plan.mode[row]])
             if one.interrupted is Interrupted.STARTS_AGAIN:
-                left = int(self.problem.mode_duration[self.plan.mode[row]])
+                start = end
             closed = closed_with(self.problem.units[unit].closed, one.begin, end)
             calendar = OpenTimes(tuple(at for at, _ in closed), tuple(at for _, at in closed), pauses=True)
-            self.ends[row] = calendar.end(calendar.first_fit(end, 0, left), left)
+            self._ends_at(row, calendar.end(calendar.first_fit(start, 0, lasts), lasts))
         self._close(unit, one.begin, end)
+
+    def _ends_at(self, row: int, end: int) -> None:
+        """Say when something that has begun will end; that it has ended, or will end later, is known from who reported it."""
+        if row not in self.ended:
+            self.ends[row] = max(end, self.ends[row]) if row in self.expected else end
+            self.expected.add(row)  # of several things that happened to it the worst counts
 
     def _slow(self, one: SlowUnit) -> None:
         unit = unit_of(self.problem, one.unit)
         if one.end is not None and one.end <= self.now:
             return
         for row in self._running(unit, max(one.begin, self.now)):
-            left = self.ends[row] - max(one.begin, self.now)
-            self.ends[row] += round(left * one.factor) - left
+            start, work = self.starts[row], int(self.problem.mode_duration[self.plan.mode[row]])
+            begin = max(one.begin, start)
+            left = work - (begin - start)
+            slowly = float(left) if one.end is None else min(left, (one.end - begin) / one.factor)
+            self._ends_at(row, begin + ceil(slowly * one.factor + left - slowly))
         lasts = self.problem.mode_duration.copy()
         of = self.problem.mode_operation
         here = (self.problem.mode_unit == unit) & ~np.isin(of, sorted(self.starts.keys() - self.open))
@@ -274,6 +292,8 @@ class _Applying:
         self.starts = {int(place[row]): at for row, at in self.starts.items() if place[row] >= 0}
         self.ends = {int(place[row]): at for row, at in self.ends.items() if place[row] >= 0}
         self.open = {int(place[row]) for row in self.open if place[row] >= 0}
+        self.ended = {int(place[row]) for row in self.ended if place[row] >= 0}
+        self.expected = {int(place[row]) for row in self.expected if place[row] >= 0}
         self.interrupted = [int(place[row]) for row in self.interrupted if place[row] >= 0]
 
     def _add(self, job: int, operations: Sequence[NewOperation], arcs: Sequence[NewArc]) -> dict[str, int]:

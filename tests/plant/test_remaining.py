@@ -74,6 +74,27 @@ def test_work_on_a_unit_that_breaks_down_goes_on_starts_again_or_is_freed(become
     assert _planned(disturbed).end[1] == (end or 15)
 
 
+def test_what_is_told_again_at_each_look_counts_once() -> None:
+    problem, plan = _plant()
+    cases: tuple[tuple[tuple[Breakdown | SlowUnit, ...], tuple[int, ...]], ...] = (
+        ((Breakdown("weld", 6, 10), Breakdown("weld", 6, 10), Breakdown("weld", 6, 12), Breakdown("weld", 6, 8)), (13, 13, 15, 11)),
+        ((SlowUnit("weld", 2.0, 6), SlowUnit("weld", 2.0, 6), SlowUnit("weld", 2.0, 6, 8), SlowUnit("weld", 1.0, 6)), (12, 12, 10, 9)),
+    )
+    for told, ends in cases:
+        stands_now = plan
+        for one, end in zip(told, ends, strict=True):
+            stands_now = _planned(applied(problem, stands_now, [one], 7))
+            assert stands_now.end[1] == end
+
+
+def test_what_was_reported_to_have_ended_is_not_made_longer_by_what_happened_meanwhile() -> None:
+    problem, plan = _plant()
+    disturbed = applied(problem, plan, [Breakdown("weld", 6, 10), Progress("A", "weld", 4, 8)], 30)
+    assert (1, 4, "started", 8) in _locks(disturbed)
+    by_plan = applied(problem, plan, [Breakdown("weld", 6, 10)], 30)
+    assert (1, 4, "started", 13) in _locks(by_plan), "it went on after the breakdown, and has ended long since"
+
+
 def test_a_breakdown_of_unknown_end_lasts_as_long_as_is_assumed_from_now() -> None:
     problem, plan = _plant()
     disturbed = applied(problem, plan, [Breakdown("weld", 6, None, assumed=20)], 8)
