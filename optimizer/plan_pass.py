@@ -79,7 +79,8 @@ class PlanPass:
         if not self._rules.settings.enabled or (known is None and learning):
             return False
         self._stand(connection)
-        self._senses.step(connection, self._standing, () if self._world is None else self._world.jobs)
+        if self._world is not None:
+            self._senses.step(connection, self._standing, self._world.jobs)
         if self._improving is not None and self._improving.ended:
             self._take_better(connection, known)
         job = self._asked(connection)
@@ -176,7 +177,9 @@ class PlanPass:
         problem, plan = found.problem, found.plan
         if self._standing is None:
             plan = _better_first(taken, found, rules)
-        causes = [*_causes(before, world), *({"what": "refused", "words": words} for words in taken.refused)]
+        came = _causes(before, world)
+        self._wants_better |= restored is None and any(cause.get("ended") for cause in came)
+        causes = [*came, *({"what": "refused", "words": words} for words in taken.refused)]
         if not tried.edits and not _is_other(self._standing, Standing(None, problem, plan), now_us):
             answer_edits(connection, tried.answers, now_us=now_us)
             note_left_out(connection, world, taken.made.left_out, now_us)

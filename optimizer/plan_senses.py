@@ -17,6 +17,8 @@ from storage.states import read_states_now
 
 _LOOK_SECONDS: Final = 2.0
 _DOWN: Final = frozenset({Loss.BREAKDOWN, Loss.MAINTENANCE, Loss.OFF})
+_HELD: Final = frozenset({EquipmentState.HOLDING, EquipmentState.HELD})
+"""Something inside holds it up; what is starved or blocked is not down."""
 _PAST_US: Final = 86_400_000_000
 """What was found longer ago than this, before the optimizer looked, is not planned for any more."""
 
@@ -55,12 +57,12 @@ class Senses:
             if self._is_down(state):
                 if unit not in down:
                     self._add(connection, "breakdown", unit, "monitor", state.since_us, f"monitor {unit} {state.since_us}", state.reason)
-            elif unit in down and loss_of(state.state, state.mode) not in _DOWN:
+            elif unit in down and not _stands(state):
                 end_disturbance(connection, down[unit].id, now_us=self._clock.now_us())
 
     def _is_down(self, state: StateInterval) -> bool:
         lasts = state.to_us - state.since_us
-        return loss_of(state.state, state.mode) in _DOWN and lasts >= self._rules.settings.least_down_seconds * 1e6
+        return _stands(state) and lasts >= self._rules.settings.least_down_seconds * 1e6
 
     def _inspections(self, connection: Connection, standing: Standing, serials: dict[str, str]) -> None:
         if not serials:
@@ -110,6 +112,10 @@ class Senses:
     ) -> None:
         told = NewDisturbance(kind, subject, source, from_us, None, key, note=note, document=document or {})
         add_disturbance(connection, told, now_us=self._clock.now_us())
+
+
+def _stands(state: StateInterval) -> bool:
+    return loss_of(state.state, state.mode) in _DOWN or state.state in _HELD
 
 
 def _last_begun(stood: dict[tuple[str, str], Place], job: str, time_us: int) -> str | None:

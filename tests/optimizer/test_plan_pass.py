@@ -13,12 +13,14 @@ from optimizer.plan_pass import PlanPass
 from optimizer.plan_standing import Place, places
 from plant.clock import SystemClock
 from plant.customer_orders import CustomerOrder, JobOrderState, OrderState
+from plant.equipment import EquipmentId
 from plant.operation_history import operation_history
 from plant.plan_check import plan_faults
 from plant.plan_file import read_plan, read_problem
 from plant.planning_rules import PlanningRules
 from plant.products import product_table
 from plant.settings_plan import PlanSettings
+from plant.states import EquipmentState, OperationMode, StateInterval
 from storage.audit import verify_audit
 from storage.customer_orders import cancel_order, read_stored_order, read_stored_orders, write_orders
 from storage.database import Connection, connect
@@ -41,6 +43,7 @@ from storage.plans import (
 )
 from storage.process_networks import write_network
 from storage.products import write_products
+from storage.states import add_states
 from tests.optimizer.ordered_works import MINUTES, network, products
 
 CLOCK = SystemClock()
@@ -130,7 +133,7 @@ def test_orders_become_a_plan_with_promises_and_nothing_new_is_said_while_nothin
 
 
 def test_a_unit_that_is_down_moves_the_plan_at_once_and_its_recovery_is_known(database_url: str, connection: Connection) -> None:
-    planner = PlanPass(database_url, rules(alternatives="route", weights={"moved": 0}, first_seconds=20), CLOCK)
+    planner = PlanPass(database_url, rules(alternatives="route", weights={"moved": 0}, first_seconds=60), CLOCK)
     order(connection, "A-1", release_us=CLOCK.now_us() + 10 * MINUTE)
     planner.step(connection, None)
     before = stood(connection)
@@ -258,7 +261,8 @@ def test_a_part_that_vision_finds_bad_is_done_again_and_only_once(database_url: 
     planner = PlanPass(database_url, rules(alternatives="route"), CLOCK)
     order(connection, "A-1")
     planner.step(connection, None)
-    time.sleep(1.1)
+    cut = stood(connection)["A-1", "cut"]
+    until(planner, connection, lambda: CLOCK.now_us() > cut.start_us + 1_000_000)
     hold = NewDisturbance("quality_hold", "A-1", "vision", CLOCK.now_us(), key="i1", document={"operation": "cut", "hold": "repeat"})
     add_disturbance(connection, hold, now_us=CLOCK.now_us())
     planner.step(connection, None)
@@ -271,3 +275,26 @@ def test_a_part_that_vision_finds_bad_is_done_again_and_only_once(database_url: 
     assert live(connection).id != version
     assert stood(connection)["A-1", "cut again"] == again["A-1", "cut again"]
     assert len(read_disturbances(connection)) == 1
+
+
+def test_a_unit_whose_state_says_that_it_stands_is_down_until_it_runs_again(database_url: str, connection: Connection) -> None:
+    told: dict[str, Any] = {"unit": "paint/booth", "equipment": "paint/booth", "calendar": "always"}
+    planner = PlanPass(database_url, rules(units=[told], alternatives="route", least_down_seconds=5, assumed_down_minutes=300), CLOCK)
+    path = EquipmentId("acme/north/paint/booth")
+    connection.execute("INSERT INTO equipment (path, level, name) VALUES (%s, 'work_unit', 'booth')", [path])
+    order(connection, "A-1")
+    planner.step(connection, None)
+    first = live(connection)
+
+    def state(what: EquipmentState, since_us: int, to_us: int) -> None:
+        with connection.transaction():
+            add_states(connection, [StateInterval(path, since_us, to_us, what, OperationMode.PROCESSING, "", since_us=since_us)], [], [])
+
+    now_us = CLOCK.now_us()
+    state(EquipmentState.HELD, now_us - 60_000_000, now_us)
+    until(planner, connection, lambda: live(connection).id != first.id)
+    (down,) = read_disturbances(connection)
+    assert (down.told.kind, down.told.subject, down.told.source, down.ended_us) == ("breakdown", "paint/booth", "monitor", None)
+    assert stood(connection)["A-1", "paint"].start_us >= now_us + 4 * HOUR
+    state(EquipmentState.EXECUTE, now_us, now_us + 60_000_000)
+    until(planner, connection, lambda: read_disturbances(connection)[0].ended_us is not None)
