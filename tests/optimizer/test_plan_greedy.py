@@ -124,7 +124,7 @@ def test_the_same_seed_gives_the_same_first_plan() -> None:
 
 
 def test_a_first_plan_is_found_of_nearly_every_problem_that_has_one() -> None:
-    problems = [drawn_problem(seed) for seed in range(300, 325)]
+    problems = [drawn_problem(seed) for seed in range(300, 315)]
     without = [problem for problem in problems if isinstance(first_plan(problem, seed=1, seconds=60), Infeasible)]
     there = [solve(problem, seconds=120, seed=1, workers=1).plan is not None for problem in without]
     assert sum(there) <= 1
