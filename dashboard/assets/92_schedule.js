@@ -7,6 +7,8 @@
   const LANE = 44, DENSE = 24, MOST_ROWS = 300, SHORTEST = 10 * 60000;
   const LOCKS = { [STARTED]: lh.say("started"), [FROZEN]: lh.say("frozen"), [PERSON]: lh.say("locked by a person") };
 
+  const within = (unit) => (unit.group && unit.name.startsWith(unit.group + "/") ? unit.name.slice(unit.group.length + 1) : unit.name); // its group stands above it
+
   lh.whenPresent("[data-schedule]", (place) => new Schedule(place).stop);
 
   class Schedule {
@@ -52,8 +54,12 @@
     async read() {
       const turn = ++this.turn;
       try {
-        const told = await this.ask("/api/v1/plan/versions/" + (this.version || "live") + "/drawing");
+        const live = this.version ? null : (await this.ask("/api/v1/plan")).live;
         if (turn !== this.turn) return;
+        if (!this.version && !live) { this.readout.textContent = lh.say("There is no plan yet."); this.place.dataset.empty = "1"; return; }
+        const told = await this.ask("/api/v1/plan/versions/" + (this.version || live.id) + "/drawing");
+        if (turn !== this.turn) return;
+        delete this.place.dataset.empty;
         const kept = this.plan && this.chosen >= 0 ? this.nameOf(this.chosen) : null, first = !this.plan, other = !first && this.plan.id !== told.plan;
         this.take(told);
         if (other) this.ghost = null;
@@ -108,7 +114,7 @@
       };
       if (this.by === "unit") {
         const shown = this.units.map((_, n) => n).filter((n) => !this.group || this.units[n].group === this.group);
-        grouped(shown, (n) => this.units[n].group, (n) => ({ kind: "unit", unit: n, name: this.units[n].name, operations: byLane.get(n), closed: this.units[n].closed, stops: this.units[n].stops, words: lh.say("{n} operations", { n: (byLane.get(n) || []).length }) }));
+        grouped(shown, (n) => this.units[n].group, (n) => ({ kind: "unit", unit: n, name: within(this.units[n]), operations: byLane.get(n), closed: this.units[n].closed, stops: this.units[n].stops, words: lh.say("{n} operations", { n: (byLane.get(n) || []).length }) }));
         const vehicles = [...new Set(plan.told.trips.vehicle)].sort((a, b) => a - b);
         if (this.trips && vehicles.length) {
           add({ kind: "group", name: lh.say("Vehicles"), height: GROUP });
