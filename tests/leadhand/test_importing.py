@@ -123,3 +123,17 @@ def test_it_is_told_what_comes_first(stage: Stage) -> None:
     (stage.folder / "wrong.json").write_text(json.dumps({**network_json(network()), "netwrok": 1}))
     with pytest.raises(SettingsError, match=r"wrong\.json: netwrok: unknown key"):
         stage.run("import", "network", stage.file("wrong.json"))
+
+
+def test_changeover_sets_tell_what_they_change_before_they_are_in_force(stage: Stage) -> None:
+    text = Path("docs/examples/changeovers/changeovers.toml").read_text("utf-8")
+    told = Path(stage.file("sets.toml"))
+    told.write_text(text.replace('name = "F-light"\nversion = "A"', 'name = "F-light"\nversion = "D"'), encoding="utf-8")
+
+    dry = stage.run("import", "changeovers", str(told), "--dry-run")
+    done = stage.run("import", "changeovers", str(told), "--by", "li.wei")
+
+    assert "+ part fixture F-light D" in dry.output
+    assert "incomplete: welding/cell-1, ZE75*: fixture F-light in version A is not known" in dry.output
+    assert "nothing was written" in dry.output
+    assert "6 changeover sets are in force as version 1" in done.output
