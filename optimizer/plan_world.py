@@ -18,6 +18,7 @@ from storage.disturbances import StoredDisturbance, read_disturbances
 from storage.job_orders import ReportedStep, StoredJobOrder, read_job_orders, read_reported
 from storage.operation_history import history_mark
 from storage.plan_edits import EditState, StoredEdit, read_edits, read_locks
+from storage.plan_senses import followed_mark
 from storage.process_networks import network_version, read_network
 from storage.products import products_print, read_products
 from storage.recommendations import read_recommendations
@@ -120,5 +121,4 @@ def _urgency(job: StoredJobOrder) -> tuple[bool, int, int, int]:
 
 
 def _routes_print(connection: Connection) -> str:
-    followed = read_recommendations(connection, stages=_FOLLOWED, answer=Answer.RECOMMENDED, most=1000)
-    return f"{len(followed)} {max((one.stage_us for one in followed), default=0)}"
+    return followed_mark(connection, [stage.value for stage in _FOLLOWED])

@@ -50,3 +50,12 @@ def read_new_designs(connection: Connection, products: Sequence[str], since_us: 
             [list(products), since_us / 1e6],
         ).fetchall()
     return [NewDesign(number, product, version, micros(time)) for number, product, version, time in rows]
+
+
+def followed_mark(connection: Connection, stages: Sequence[str]) -> str:
+    """Return text that differs once a recommendation comes to one of some stages, or leaves them."""
+    with translate_errors():
+        row = connection.execute(
+            "SELECT count(*), max(stage_time), max(id) FROM recommendation WHERE stage = ANY (%s)", [list(stages)]
+        ).fetchone()
+    return str(row)
