@@ -6,6 +6,7 @@ import getpass
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -68,6 +69,28 @@ def windows(
     from optimizer.importing import import_windows
 
     _run([file], import_windows, home, by, dry_run=dry_run, skip_bad=False, noun="windows")
+
+
+@import_app.command()
+def changeovers(
+    file: Annotated[Path, typer.Argument(metavar="SETS.toml", help="Changeover sets: TOML or JSON.")],
+    home: HomeOption = None,
+    dry_run: DryOption = False,
+    by: ByOption = None,
+) -> None:
+    """Put changeover sets in force as a new version; what changes, and which sets are not complete, is told first.
+
+    Example: leadhand import changeovers changeovers.toml --dry-run
+    """
+    from optimizer.importing import changeover_news, import_changeovers
+
+    def one(connection: Connection, path: Path, wish: Wish) -> Imported:
+        checked = import_changeovers(connection, path, replace(wish, dry_run=True))
+        for sentence in changeover_news(connection, path)[:_SHOWN]:
+            typer.echo(f"  {sentence}")
+        return checked if wish.dry_run else import_changeovers(connection, path, wish)
+
+    _run([file], one, home, by, dry_run=dry_run, skip_bad=False, noun="changeover sets")
 
 
 @import_app.command()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from optimizer.files import read_history, read_products
+from plant.changeover_file import changed, incomplete, parse_changeovers
 from plant.errors import Rejected, SettingsError
 from plant.network_file import load_network
 from plant.process_network import ProcessNetwork
 from plant.process_windows import parse_windows
 from plant.products import ProductTable
 from plant.table_rows import RowProblem
-from storage import operation_history, process_networks, process_windows, products
+from storage import changeover_sets, operation_history, process_networks, process_windows, products
 from storage.audit import add_audit
 from storage.database import Connection
 
@@ -83,6 +84,26 @@ def import_windows(connection: Connection, path: Path, wish: Wish) -> Imported:
         return Imported(counted)
     version = process_windows.write_windows(connection, text, actor=wish.actor, now_us=wish.now_us, place=str(path))
     return Imported(counted, added=counted if version else 0, same=0 if version else counted, version=version)
+
+
+def import_changeovers(connection: Connection, path: Path, wish: Wish) -> Imported:
+    """Put the changeover sets of a file in force. Raises SettingsError that names each thing wrong."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    counted = len(parse_changeovers(text, str(path)).sets)
+    if wish.dry_run:
+        return Imported(counted)
+    version = changeover_sets.write_changeovers(connection, text, actor=wish.actor, now_us=wish.now_us, place=str(path))
+    return Imported(counted, added=counted if version else 0, same=0 if version else counted, version=version)
+
+
+def changeover_news(connection: Connection, path: Path) -> tuple[str, ...]:
+    """Return what the sets of a file would change of those in force, and what keeps sets from being complete, in words."""
+    book = parse_changeovers(path.read_text("utf-8"), str(path))
+    stored = changeover_sets.read_changeovers(connection)
+    return (*changed(None if stored is None else stored.book, book), *(f"incomplete: {one}" for one in incomplete(book)))
 
 
 def import_products(connection: Connection, path: Path, wish: Wish) -> Imported:
