@@ -186,7 +186,7 @@ def test_no_lock_and_no_frozen_zone_is_broken_in_random_replans(seed: int) -> No
 
 
 @pytest.mark.heavy
-@settings(max_examples=700)
+@settings(max_examples=400)
 @given(st.integers(min_value=0, max_value=2**31))
 def test_no_lock_and_no_frozen_zone_is_broken_in_many_random_replans(seed: int) -> None:
     for one in replans(seed):
