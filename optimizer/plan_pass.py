@@ -17,7 +17,7 @@ from optimizer.plan_background import Improving
 from optimizer.plan_keeping import Faulty, Why, keep, note_left_out
 from optimizer.plan_progress import note_progress
 from optimizer.plan_senses import Senses
-from optimizer.plan_standing import Standing, places
+from optimizer.plan_standing import Standing, is_other, places
 from optimizer.plan_taking import Taken, Wanted, settled, take, up_again
 from optimizer.plan_trying import edits_tried, planned_now
 from optimizer.plan_what_if import what_if
@@ -27,6 +27,7 @@ from plant.clock import Clock
 from plant.errors import Rejected, SettingsError, Unavailable
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_file import read_plan, read_problem
+from plant.plan_problem import PlanProblem
 from plant.plan_shift import Shifted
 from plant.planning_rules import PlanningRules
 from plant.plans import Infeasible, Plan
@@ -36,6 +37,7 @@ from storage.plan_edits import EditState, answer_edits
 from storage.plans import ADOPT_JOB, PLAN_JOB, UNDO_JOB, WHAT_IF_JOB, PlanRole, read_plan_content, read_standing
 
 _PROGRESS_SECONDS: Final = 10.0
+_UNNOTICED_US: Final = 120_000_000
 _MARGIN_SECONDS: Final = 15.0
 """Beside the time of a search: what it takes to begin and to end it."""
 
@@ -180,11 +182,13 @@ class PlanPass:
         came = _causes(before, world)
         self._wants_better |= restored is None and any(cause.get("ended") for cause in came)
         causes = [*came, *({"what": "refused", "words": words} for words in taken.refused)]
-        if not tried.edits and not _is_other(self._standing, Standing(None, problem, plan), now_us):
+        # what is learned anew changes all times a little: nobody is told of that
+        room_us = 0 if {cause["what"] for cause in causes} - {"learned"} or restored is not None else _UNNOTICED_US
+        if not tried.edits and not is_other(self._standing, Standing(None, problem, plan), now_us, room_us):
             answer_edits(connection, tried.answers, now_us=now_us)
             note_left_out(connection, world, taken.made.left_out, now_us)
             return False
-        said = reason or ("first" if self._standing is None else "edit" if tried.edits else _reason(causes))
+        said = reason or ("first" if self._standing is None else "edit" if tried.edits else _reason(causes, self._standing, problem))
         why = Why(said, causes, actor or tried.actor, edits=tried.answers)
         self._standing = keep(connection, world, taken.made, problem, plan, self._standing, rules, why, now_us)
         self._log.info("the plan was made anew", reason=said, version=self._standing.number, jobs=len(problem.jobs))
@@ -328,15 +332,6 @@ def _better_first(taken: Taken, found: Shifted, rules: PlanningRules) -> Plan:
     return plan if objective_of(found.problem, plan) < objective_of(found.problem, found.plan) else found.plan
 
 
-def _is_other(before: Standing | None, after: Standing, now_us: int) -> bool:
-    """Whether a plan says anything else than the one before; what has ended may be missing."""
-    if before is None:
-        return True
-    old, new = places(before.problem, before.plan), places(after.problem, after.plan)
-    gone = any(old[key].end_us > now_us for key in old.keys() - new.keys())
-    return gone or any(old.get(key) != place for key, place in new.items())
-
-
 def _causes(before: World | None, now: World) -> list[Mapping[str, Any]]:
     """What is other than when the plan was last looked at."""
     if before is None:
@@ -367,6 +362,7 @@ def _asks(job: Any) -> tuple[Any, ...]:
     return (job.product, job.alternatives, job.release_us, job.due_us, job.priority)
 
 
-def _reason(causes: Sequence[Mapping[str, Any]]) -> str:
+def _reason(causes: Sequence[Mapping[str, Any]], standing: Standing, problem: PlanProblem) -> str:
     kinds = {cause["what"] for cause in causes}
-    return "shifted" if "disturbance" in kinds or not kinds else "orders" if "orders" in kinds else "replan"
+    came = {job.name for job in problem.jobs} - {job.name for job in standing.problem.jobs}
+    return "shifted" if "disturbance" in kinds else "orders" if "orders" in kinds or came else "replan"

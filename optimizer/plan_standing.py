@@ -79,6 +79,20 @@ def moved_count(before: Mapping[tuple[str, str], Place], after: Mapping[tuple[st
     return sum((place.unit, place.start_us) != (before[key].unit, before[key].start_us) for key, place in after.items() if key in before)
 
 
+def is_other(before: Standing | None, after: Standing, now_us: int, room_us: int = 0) -> bool:
+    """Whether a plan says anything else than the one before, times within ``room_us`` being the same; what has ended may be missing."""
+    if before is None:
+        return True
+    old, new = places(before.problem, before.plan), places(after.problem, after.plan)
+    if any(old[key].end_us > now_us for key in old.keys() - new.keys()) or new.keys() - old.keys():
+        return True
+    return any(
+        (place.unit, place.alternative) != (old[key].unit, old[key].alternative)
+        or max(abs(place.start_us - old[key].start_us), abs(place.end_us - old[key].end_us)) > room_us
+        for key, place in new.items()
+    )
+
+
 def clock_of(problem: PlanProblem) -> tuple[int, int]:
     """Return the origin of a problem and its tick in microseconds."""
     if problem.origin_us is None or problem.tick_s is None:

@@ -87,7 +87,7 @@ def _optimizer(inbox: str, groups: Sequence[Group]) -> Iterator[str]:
     yield "frozen_minutes = 10"
     yield "improve_seconds = 8"
     yield "improve_every_seconds = 120"
-    yield "least_down_seconds = 20"
+    yield "least_down_seconds = 8"
     yield "assumed_down_minutes = 20"
     yield "units = ["
     yield '  { unit = "painting/*", calendar = "always", setup_by = "family", setup_minutes = 6 },'

@@ -298,3 +298,18 @@ def test_a_unit_whose_state_says_that_it_stands_is_down_until_it_runs_again(data
     assert stood(connection)["A-1", "paint"].start_us >= now_us + 4 * HOUR
     state(EquipmentState.EXECUTE, now_us, now_us + 60_000_000)
     until(planner, connection, lambda: read_disturbances(connection)[0].ended_us is not None)
+
+
+def test_times_that_are_learned_a_little_otherwise_make_no_new_version_and_others_do(database_url: str, connection: Connection) -> None:
+    order(connection, "A-1")
+    PlanPass(database_url, rules(alternatives="route"), CLOCK).step(connection, None)
+    first = live(connection)
+    slightly = {name: minutes + 0.2 for name, minutes in MINUTES.items()}
+    PlanPass(database_url, rules(alternatives="route", standard_minutes=slightly), CLOCK).step(connection, None)
+    assert live(connection).id == first.id
+    much = {name: minutes * 1.5 for name, minutes in MINUTES.items()}
+    PlanPass(database_url, rules(alternatives="route", standard_minutes=much), CLOCK).step(connection, None)
+    assert (live(connection).parent, live(connection).reason) == (first.id, "replan")
+    order(connection, "A-2")
+    PlanPass(database_url, rules(alternatives="route", standard_minutes=much), CLOCK).step(connection, None)
+    assert live(connection).reason == "orders", "also where another optimizer takes it up"
