@@ -23,7 +23,7 @@ from plant.plan_order import plan_order
 from plant.plan_problem import ALWAYS, PlanProblem
 from plant.plans import Infeasible, Plan
 
-_MOST_ARCS: Final = 600_000
+_MOST_ARCS: Final = 150_000
 """More pairs of operations that could follow each other with a setup between are not written down: windows are for that."""
 
 _MOST_PAUSES: Final = 20_000
