@@ -5,7 +5,8 @@ Bolt, washer and mark must each be seen; what is hidden, small or torn is not de
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import cv2
@@ -14,6 +15,7 @@ import numpy as np
 from plant.bolts import BoltState
 from plant.inspections import Decision, Reason
 from vision.bolt_maps import STEP_PX, BoltMaps, Seen
+from vision.mark_net import MarkLook
 from vision.nut_shape import Floats, NutShape, NutSizes, fit_nut
 from vision.witness_mark import MarkAngle, Strokes, mark_angle, strokes
 
@@ -24,6 +26,15 @@ SMALLEST_RADIUS_PX: Final = 18.0
 _RING_TELLS: Final = 10.0
 _RING_EVEN: Final = 0.6
 """By renders that no figure was taken from: where a ring's share speaks neither for nor against a washer, and how strongly it speaks."""
+
+
+_THERE: Final = (0.05, 0.5)
+"""How likely a mark must be there by the net: below the first it may be called absent, below the second a person looks."""
+_SMEARED: Final = 0.5
+_BOTH_FLOOR_DEG: Final = 0.75
+_BY_NET: Final = 1.0
+_BY_APART: Final = 1.2
+"""Of what the spread of an angle is made that stroke and net tell together, by renders that no figure is taken from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +73,19 @@ class BoltReading:
     """Shares and areas that were judged by."""
 
 
-def read_bolt(maps: BoltMaps, sizes: NutSizes, limits: BoltLimits, *, mirrored: bool, picture_scale: float = 1.0) -> BoltReading:
-    """Return the reading of the bolt in the middle of a window; ``picture_scale``: pixels of the picture for one of the window."""
+def read_bolt(
+    maps: BoltMaps,
+    sizes: NutSizes,
+    limits: BoltLimits,
+    *,
+    mirrored: bool,
+    picture_scale: float = 1.0,
+    look: Callable[[NutShape], MarkLook | None] | None = None,
+) -> BoltReading:
+    """Return the reading of the bolt in the middle of a window; ``picture_scale``: pixels of the picture for one of the window.
+
+    ``look`` is asked for the mark by the net of marks, given the nut's shape; None where it cannot tell.
+    """
     near = _near(maps.paint)
     parts = maps.parts * near
     whole = _in_the_middle(parts, maps.parts[Seen.COVER])
@@ -85,12 +107,14 @@ def read_bolt(maps: BoltMaps, sizes: NutSizes, limits: BoltLimits, *, mirrored: 
         return _undecided("bolt_covered", {"percent": round(100 * values["covered"])}, shape, values)
     if shape.error > limits.most_misfit or shape.tilt < 0.6:
         return _undecided("bolt_unclear", {}, shape, values)
+    told = look(shape) if look is not None else None
+    shape = shape if told is None else told.shape
     if maps.looks is not None:
         values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"]), "smeared": maps.looks.mark_smeared}
     no_washer = _judged_washer(values, sizes, limits, shape)
     if no_washer is not None:
         return no_washer
-    return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, mirrored=mirrored)
+    return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored)
 
 
 def _no_washer(look: float, share: float) -> float:
@@ -118,6 +142,7 @@ def _judged_mark(
     sizes: NutSizes,
     limits: BoltLimits,
     values: dict[str, float],
+    look: MarkLook | None,
     *,
     mirrored: bool,
 ) -> BoltReading:
@@ -125,13 +150,16 @@ def _judged_mark(
     least = min(painted.nut_area_mm2, painted.flange_area_mm2)
     values |= {"nut_mm2": painted.nut_area_mm2, "flange_mm2": painted.flange_area_mm2}
     mark = mark_angle(painted, mirrored=mirrored, centre_sigma_mm=shape.centre_sigma_px / shape.radius_px)
-    if mark is None or least < limits.mark_mm2[1]:
-        clear = least < limits.mark_mm2[0] and values["covered"] < 0.05
+    there = None if look is None else min(look.nut_there, look.flange_there)
+    if mark is None or (least < limits.mark_mm2[1] if there is None else there < _THERE[1]):
+        clear = least < limits.mark_mm2[0] and values["covered"] < 0.05 and (there is None or there < _THERE[0])
         decision = Decision.NOK if clear else Decision.REVIEW
         return BoltReading(BoltState.MARK_ABSENT, decision, (Reason("mark_absent" if clear else "mark_faint"),), shape, mark, values=values)
     values["beside"] = beside_share(painted, mark, mirrored=mirrored)
     half = limits.sigmas * float(np.hypot(mark.sigma_deg, limits.angle_floor_deg))
-    if values["beside"] > limits.most_beside:
+    if look is not None:
+        mark, half = _agreed(mark, look, limits)
+    if values["beside"] > limits.most_beside or (look is not None and look.smeared > _SMEARED):
         return BoltReading(BoltState.MARK_SMEARED, Decision.REVIEW, (Reason("mark_smeared"),), shape, mark, half, values)
     told = {"angle": round(mark.angle_deg, 1), "half": round(half, 1), "limit": limits.loosened_deg}
     if abs(mark.angle_deg) - half > limits.loosened_deg:
@@ -140,6 +168,14 @@ def _judged_mark(
         return BoltReading(BoltState.PRESENT, Decision.OK, (), shape, mark, half, values)
     state = BoltState.LOOSENED if abs(mark.angle_deg) > limits.loosened_deg else BoltState.PRESENT
     return BoltReading(state, Decision.REVIEW, (Reason("bolt_turn_unsure", told),), shape, mark, half, values)
+
+
+def _agreed(mark: MarkAngle, look: MarkLook, limits: BoltLimits) -> tuple[MarkAngle, float]:
+    """Return the angle that stroke and net tell together, and half its interval: wide where they differ or the net is unsure."""
+    apart = float((look.angle_deg - mark.angle_deg + 180) % 360 - 180)
+    angle = float((mark.angle_deg + apart / 2 + 180) % 360 - 180)
+    sigma = float(np.linalg.norm([_BOTH_FLOOR_DEG, _BY_NET * look.sigma_deg, _BY_APART * apart]))
+    return replace(mark, angle_deg=angle, sigma_deg=sigma), limits.sigmas * sigma
 
 
 def beside_share(painted: Strokes, mark: MarkAngle, *, mirrored: bool) -> float:
