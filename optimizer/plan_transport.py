@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,10 @@ from optimizer.plan_greedy import first_plan
 from optimizer.plan_shape import Shape, shape_of
 from optimizer.plan_shop import Shop, shop_of, speaks
 from optimizer.plan_timetables import Vehicles
+from optimizer.plan_transport_bounds import vehicle_bound, way_bound
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_order import PlanOrder, plan_order
-from plant.plan_problem import Ints, LockReason, PlanProblem, Ticks, Transport
+from plant.plan_problem import Ints, LockReason, PlanProblem, Ticks
 from plant.plans import Infeasible, Outcome, OutOfTime, Plan, Solved, Trip
 from plant.right_shift import settle
 
@@ -37,8 +38,6 @@ _MOVES = 4_000
 """Between two looks at the clock."""
 _PIECES = 30
 """Of one cooling down."""
-_LARGEST_BOUND = 1_200
-"""Trips: the bound by assignment takes seconds for more."""
 
 
 class Relaxed(Protocol):
@@ -53,6 +52,7 @@ class Relaxed(Protocol):
         workers: int,
         clock: Callable[[], float],
         begin_with: Plan | None,
+        on_progress: Callable[[Any], None] | None,
         stop: Callable[[], bool] | None,
     ) -> Outcome:
         """Return the best plan found in time."""
@@ -71,6 +71,9 @@ class _Best:
     objective: int = 0
     bound: int = 0
     by: str = ""
+    ahead: Plan | None = None
+    """The best plan without vehicles, and what it costs."""
+    without: int = -1
     told: tuple[int, int] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -143,8 +146,11 @@ def plan_with_vehicles(
     if isinstance(first, Plan):
         best.offer(first, "greedy")
     best.tell()
-    best.bound = vehicle_bound(problem)
+    best.bound = max(way_bound(problem), vehicle_bound(problem))
     impossible = None if best.over else _two_stages(problem, shape, best, seed, workers, relaxed, _RELAXED_SHARE * seconds)
+    if impossible is None and not best.over and best.plan is not None and best.objective <= best.without:
+        # vehicles cost nothing: only the first stage can find better, or prove that nothing is
+        impossible = _two_stages(problem, shape, best, seed, workers, relaxed, best.left)
     if impossible is not None:
         return impossible
     if best.plan is not None and not best.over:
@@ -159,34 +165,60 @@ def _two_stages(
     problem: PlanProblem, shape: Shape, best: _Best, seed: int, workers: int, relaxed: Relaxed, share: float
 ) -> Infeasible | None:
     """Plan as if vehicles were always there, then dispatch them; return why there is no plan, where that is proved."""
-    start = None if best.plan is None else replace(best.plan, trips=())
-    free = without_vehicles(problem)
-    for turn, room in enumerate(_ROOMS):
+    free, quick = without_vehicles(problem), quick_shop(problem) is not None
+    for turn, room in enumerate(_ROOMS[:1] if quick else _ROOMS):
         if turn and best.over:
             break
-        roomy = free if room == 0.0 else _with_room(free, room)
-        found = relaxed(
-            roomy,
-            seconds=min(share / (1 + turn), best.left),
-            seed=seed,
-            workers=workers,
-            clock=best.clock,
-            begin_with=None if turn else start,
-            stop=best.stop,
-        )
-        if not turn and isinstance(found, Infeasible):
-            return found
-        if not turn and not isinstance(found, Infeasible):
+        asked = _Asked(min(share / (1 + turn), best.left), seed, workers, relaxed)
+        found = _ahead(free, best, asked) if room == 0.0 else _ahead(_with_room(free, room), best, asked, roomy=True)
+        if isinstance(found, Infeasible):
+            if turn == 0:
+                return found
+            continue
+        if turn == 0:
             best.bound = max(best.bound, found.bound)
         if isinstance(found, Solved):
             for plan in _dispatched(problem, shape, found.plan):
                 best.offer(plan, "dispatch of vehicles")
-                if best.over:
+                if best.proved:
                     break
         best.tell()
-        if quick_shop(problem) is not None:
-            break
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    seconds: float
+    seed: int
+    workers: int
+    relaxed: Relaxed
+
+
+def _ahead(free: PlanProblem, best: _Best, asked: _Asked, *, roomy: bool = False) -> Outcome:
+    """Plan as if vehicles were always there; it is enough where a plan reaches what is proved already."""
+    reached = threading.Event()
+
+    def heard(progress: Any) -> None:
+        if progress.objective <= best.bound:
+            reached.set()
+
+    def enough() -> bool:
+        return (not roomy and reached.is_set()) or (best.stop is not None and best.stop())
+
+    start = best.ahead if best.ahead is not None or best.plan is None else replace(best.plan, trips=())
+    found = asked.relaxed(
+        free,
+        seconds=asked.seconds,
+        seed=asked.seed,
+        workers=asked.workers,
+        clock=best.clock,
+        begin_with=None if roomy else start,
+        on_progress=heard,
+        stop=enough,
+    )
+    if isinstance(found, Solved) and not roomy:
+        best.ahead, best.without = found.plan, found.objective
+    return found
 
 
 def _with_room(free: PlanProblem, room: float) -> PlanProblem:
@@ -386,57 +418,3 @@ def _wander(problem: PlanProblem, shape: Shape, best: _Best, seed: int, done: th
             order, mode, cost = tried, ways, worth
             if worth < best.objective:
                 best.offer(found, "search with vehicles")
-
-
-def vehicle_bound(problem: PlanProblem) -> int:
-    """Return what no plan is below because of what vehicles have to drive, laden and empty; 0 where that says nothing.
-
-    It is told of the makespan, of parts that are carried in a known order: each trip follows another of its vehicle, over at least the
-    least way between where that one can end and this one can begin, and after the last trip something is still done.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    transport, objective = problem.transport, problem.objective
-    plain = not len(problem.branch_choice) and not problem.locks and objective.makespan > 0
-    if transport is None or transport.vehicles is None or not plain:
-        return 0
-    trips = [] if not _chains(problem) else list(_sure_trips(problem, transport))
-    if not trips or len(trips) > _LARGEST_BOUND:
-        return 0
-    size, vehicles = len(trips), min(transport.vehicles, len(trips))
-    laden = sum(way for _, _, way, _ in trips)
-    sets: dict[tuple[int, ...], int] = {(transport.start,): 0}
-    begins = [sets.setdefault(tuple(origins.tolist()), len(sets)) for origins, _, _, _ in trips]
-    ends = [sets.setdefault(tuple(places.tolist()), len(sets)) for _, places, _, _ in trips]
-    least = np.array([[transport.travel[np.ix_(one, other)].min() for other in sets] for one in sets], np.int64)
-    costs = np.zeros((size + vehicles, size + vehicles), np.int64)
-    costs[:size, :size] = least[np.ix_(ends, begins)]
-    costs[size:, :size] = least[0, begins]
-    np.fill_diagonal(costs[:size, :size], 1 << 40)
-    rows, columns = linear_sum_assignment(costs)
-    driven = laden + int(costs[rows, columns].sum())
-    rest = min(after for _, _, _, after in trips)
-    return objective.makespan * (-(-driven // transport.vehicles) + rest)
-
-
-def _chains(problem: PlanProblem) -> bool:
-    """Return whether the operations of each job follow each other, as arcs tell."""
-    follows = set(zip(problem.arc_before.tolist(), problem.arc_after.tolist(), strict=True))
-    job = problem.operation_job
-    return all((row, row + 1) in follows for row in range(len(job) - 1) if job[row] == job[row + 1]) and bool((np.diff(job) >= 0).all())
-
-
-def _sure_trips(problem: PlanProblem, transport: Transport) -> Iterator[tuple[Ints, Ints, int, int]]:
-    """Yield the trips that each plan has: where they can begin and end, how long they are at least, what is done after them at least."""
-    modes, job = problem.modes_of, problem.operation_job
-    shortest = np.minimum.reduceat(problem.mode_duration, modes[:-1])
-    for row in range(len(job)):
-        places = np.unique(transport.place[problem.mode_unit[modes[row] : modes[row + 1]]])
-        first = row == 0 or job[row - 1] != job[row]
-        origins = np.array([transport.start], np.int32)
-        if not first:
-            origins = np.unique(transport.place[problem.mode_unit[modes[row - 1] : modes[row]]])
-        if np.intersect1d(places, origins).size:
-            continue
-        rest = int(shortest[row:][job[row:] == job[row]].sum())
-        yield origins, places, int(transport.travel[np.ix_(origins, places)].min()), rest

@@ -13,7 +13,8 @@ import pytest
 from benchmarks.plan_transport import variant
 from optimizer.plan_carrying import carry, laid
 from optimizer.plan_formats import load_instance, read_instance
-from optimizer.plan_transport import carried, needs_vehicles, plan_with_vehicles, quick_shop, vehicle_bound, without_vehicles
+from optimizer.plan_transport import carried, needs_vehicles, plan_with_vehicles, quick_shop, without_vehicles
+from optimizer.plan_transport_bounds import vehicle_bound, way_bound
 from optimizer.planning import plan
 from plant.plan_check import objective_of, plan_faults
 from plant.plan_problem import Lock, LockReason, Objective, PlanProblem, Transport
@@ -61,6 +62,7 @@ def test_drawn_shops_with_vehicles_keep_every_rule(part: int) -> None:
             assert plan_faults(problem, made.plan) == (), seed
             assert made.bound <= made.objective
             assert vehicle_bound(problem) <= made.objective, seed
+            assert way_bound(problem) <= made.objective, seed
     assert found > 10
 
 
@@ -106,6 +108,15 @@ def test_what_a_vehicle_has_to_drive_is_a_bound_of_its_own() -> None:
     assert isinstance(found, Solved)
     assert (found.objective, found.proved) == (27, True)
     assert sorted(trip.leaves for trip in found.plan.trips) == [0, 10, 20]
+
+
+def test_the_way_and_the_work_of_each_part_are_a_bound() -> None:
+    problem = read_instance(SMALL, "small.json", "transport")
+    assert way_bound(problem) == 5 + 2
+    due = replace(
+        problem, objective=Objective(makespan=1, tardiness=10, flow=1), jobs=tuple(replace(job, due=4, weight=2) for job in problem.jobs)
+    )
+    assert way_bound(due) == 7 + 10 * 3 * 3 * 2 + 3 * 7
 
 
 def test_with_more_vehicles_nothing_becomes_worse() -> None:
