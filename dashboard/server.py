@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
+from dashboard.api_changeovers import changeover_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
 from dashboard.api_design_changes import design_change_routes
@@ -47,6 +48,7 @@ from dashboard.plan_book import PlanBook
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
 from dashboard.services_design_changes import DesignChangeService
@@ -131,6 +133,7 @@ def build_server(
         OrderService(pool, clock),
         ScheduleService(pool, hub, clock, book),
         PlanningService(pool, clock, book),
+        ChangeoverService(pool, clock, book),
         hub,
     )
     registry = CollectorRegistry()
@@ -190,6 +193,7 @@ def build_server(
         plan_routes(services),
         plan_news_routes(services),
         planning_routes(services),
+        changeover_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dashboard.hub import Hub
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
 from dashboard.services_design_changes import DesignChangeService
@@ -77,5 +78,7 @@ class Services:
     """The plan, its versions, why operations are where they are."""
     planning: PlanningService
     """What people and programs ask of the plan."""
+    changeovers: ChangeoverService
+    """Changeover sets, and what each work unit is switched to next."""
     hub: Hub
     """The shared read each second."""

@@ -18,6 +18,7 @@ from dashboard.page_app import PageApp
 from dashboard.pages import (
     account,
     alarms,
+    changeovers,
     condition,
     control_charts,
     design_changes,
@@ -49,6 +50,7 @@ _ENTRIES = (
     ("/alarms", "alert-triangle", "Alarms"),
     ("/schedule", "schedule", "Schedule"),
     ("/orders", "sheet", "Customer orders"),
+    ("/changeovers", "tool", "Changeovers"),
     ("/losses", "activity", "OEE and losses"),
     ("/condition", "gauge", "Equipment condition"),
     ("/tightening", "tool", "Tightening"),
@@ -68,6 +70,7 @@ _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = 
     "/alarms": ("Alarms", alarms.layout),
     "/schedule": ("Schedule", schedule.layout),
     "/orders": ("Customer orders", orders.layout),
+    "/changeovers": ("Changeovers", changeovers.layout),
     "/losses": ("OEE and losses", losses.layout),
     "/condition": ("Equipment condition", condition.layout),
     "/tightening": ("Tightening", tightening.layout),
@@ -138,6 +141,7 @@ def build_shell(app: PageApp, services: Services) -> None:
         tuning,
         schedule,
         orders,
+        changeovers,
     ):
         page.register(app, services)
 

@@ -13,6 +13,8 @@ from babel.messages.pofile import read_po
 from dashboard.texts import BROWSER_CONTEXT, LANGUAGES, Texts, catalogue_file, preferred_language, texts_of
 from dashboard.views import SignalState
 from plant.bolt_words import BOLT_REASONS
+from plant.changeover_sets import FAULT_WORDS as CHANGEOVER_FAULTS
+from plant.changeover_sets import KIND_WORDS as CHANGEOVER_KINDS
 from plant.design_changes import EFFECT_WORDS
 from plant.inspection_words import FRAME_REASONS, REFUSED_REASONS, WELD_REASONS
 from plant.joint_words import CURVE_REASONS, FAULT_WORDS, JOINT_REASONS
@@ -35,6 +37,7 @@ def said_in_python() -> set[str]:
     found |= {*FRAME_REASONS.values(), *REFUSED_REASONS.values(), *WELD_REASONS.values(), *BOLT_REASONS.values()}
     found |= {*PLAN_REASONS.values()}
     found |= {*CURVE_REASONS.values(), *JOINT_REASONS.values(), *FAULT_WORDS.values(), *EFFECT_WORDS.values()}
+    found |= {*CHANGEOVER_FAULTS.values(), *CHANGEOVER_KINDS.values()}
     for file in DASHBOARD.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t" and node.args:
