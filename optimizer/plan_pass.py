@@ -80,11 +80,20 @@ class PlanPass:
         """Do a piece of what is due; return whether more waits. While nothing is known and something is learned, all stays as it is."""
         if not self._rules.settings.enabled or (known is None and learning):
             return False
+        try:
+            return self._step(connection, known)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - what cannot be planned must not keep the optimizer from all else
+            self._log.exception("a step of planning failed")
+            return False
+
+    def _step(self, connection: Connection, known: Knowledge | None) -> bool:
         self._stand(connection)
         if self._world is not None:
             self._senses.step(connection, self._standing, self._world.jobs)
         if self._improving is not None and self._improving.ended:
-            self._take_better(connection, known)
+            self._take_search(connection, known)
         job = self._asked(connection)
         mark = self._reader.mark(connection, known)
         due = self._look_us is not None and self._clock.now_us() >= self._look_us
@@ -260,10 +269,19 @@ class PlanPass:
             workers=settings.workers,
         )
 
-    def _take_better(self, connection: Connection, known: Knowledge | None) -> None:
-        """Take what the search found, if it still fits and is enough better."""
+    def _take_search(self, connection: Connection, known: Knowledge | None) -> None:
         improving, self._improving = self._improving, None
         assert improving is not None  # noqa: S101 - it has ended
+        try:
+            self._take_better(connection, known, improving)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - its job must not seem to go on
+            self._log.exception("what a search found could not be taken")
+            end_job(connection, improving.job.id, self._clock.now_us(), problem=repr(error))
+
+    def _take_better(self, connection: Connection, known: Knowledge | None, improving: Improving) -> None:
+        """Take what the search found, if it still fits and is enough better."""
         self._improved_at = self._clock.monotonic()
         found, now_us = improving.found(), self._clock.now_us()
         world = self._reader.read(connection, known)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from optimizer.plan_standing import Place, Standing, places
 from plant.clock import Clock
+from plant.errors import Rejected
 from plant.planning_rules import PlanningRules
 from plant.states import EquipmentState, Loss, StateInterval, loss_of
 from storage.database import Connection
@@ -19,6 +21,8 @@ _LOOK_SECONDS: Final = 2.0
 _DOWN: Final = frozenset({Loss.BREAKDOWN, Loss.MAINTENANCE, Loss.OFF})
 _HELD: Final = frozenset({EquipmentState.HOLDING, EquipmentState.HELD})
 """Something inside holds it up; what is starved or blocked is not down."""
+_PLANNED_STOPS: Final = frozenset({"setup", "waiting", "break"})
+"""First words of reasons that say that nothing is broken."""
 _PAST_US: Final = 86_400_000_000
 """What was found longer ago than this, before the optimizer looked, is not planned for any more."""
 
@@ -42,7 +46,7 @@ class Senses:
         self._designs(connection, sorted({one.job.product for one in jobs}))
         gone = [one for one in open_now if one.told.kind == "quality_hold" and one.told.subject not in serials.values()]
         for one in gone:
-            end_disturbance(connection, one.id, now_us=self._clock.now_us())
+            self._end(connection, one.id)
 
     def _states(self, connection: Connection, standing: Standing, open_now: Sequence[StoredDisturbance]) -> None:
         equipment = {unit.name: path for unit in standing.problem.units if (path := self._rules.equipment(unit.name)) is not None}
@@ -58,7 +62,7 @@ class Senses:
                 if unit not in down:
                     self._add(connection, "breakdown", unit, "monitor", state.since_us, f"monitor {unit} {state.since_us}", state.reason)
             elif unit in down and not _stands(state):
-                end_disturbance(connection, down[unit].id, now_us=self._clock.now_us())
+                self._end(connection, down[unit].id)
 
     def _is_down(self, state: StateInterval) -> bool:
         lasts = state.to_us - state.since_us
@@ -97,7 +101,12 @@ class Senses:
             )
             if not any(one.told.key == key for one in read_disturbances(connection, kind="design_changed")):
                 number = add_disturbance(connection, told, now_us=now_us)
-                end_disturbance(connection, number, now_us=now_us)
+                self._end(connection, number)
+
+    def _end(self, connection: Connection, number: int) -> None:
+        # a person may have ended it meanwhile
+        with suppress(Rejected):
+            end_disturbance(connection, number, now_us=self._clock.now_us())
 
     def _add(
         self,
@@ -115,7 +124,9 @@ class Senses:
 
 
 def _stands(state: StateInterval) -> bool:
-    return loss_of(state.state, state.mode) in _DOWN or state.state in _HELD
+    if loss_of(state.state, state.mode) in _DOWN:
+        return True
+    return state.state in _HELD and state.reason.partition("/")[0] not in _PLANNED_STOPS
 
 
 def _last_begun(stood: dict[tuple[str, str], Place], job: str, time_us: int) -> str | None:

@@ -286,11 +286,15 @@ def test_a_unit_whose_state_says_that_it_stands_is_down_until_it_runs_again(data
     planner.step(connection, None)
     first = live(connection)
 
-    def state(what: EquipmentState, since_us: int, to_us: int) -> None:
+    def state(what: EquipmentState, since_us: int, to_us: int, reason: str = "") -> None:
+        interval = StateInterval(path, since_us, to_us, what, OperationMode.PROCESSING, reason, since_us=since_us)
         with connection.transaction():
-            add_states(connection, [StateInterval(path, since_us, to_us, what, OperationMode.PROCESSING, "", since_us=since_us)], [], [])
+            add_states(connection, [interval], [], [])
 
     now_us = CLOCK.now_us()
+    state(EquipmentState.HELD, now_us - 120_000_000, now_us - 60_000_000, "setup/changeover")
+    planner.step(connection, None)
+    assert read_disturbances(connection) == [], "a changeover is no breakdown"
     state(EquipmentState.HELD, now_us - 60_000_000, now_us)
     until(planner, connection, lambda: live(connection).id != first.id)
     (down,) = read_disturbances(connection)
