@@ -110,12 +110,13 @@ def solve(
     upper: int | None = None,
     on_plan: Callable[[Plan, int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    from_below: bool = False,
 ) -> ModelAnswer:
     """Return the best plan found in time and the bound that was proved.
 
     ``free``: only these operations may change; the others keep how they are done and after whom (needs ``hint``), and the bound is one of
-    such plans only. ``upper``: nothing worse is looked for. ``on_plan`` hears each better plan, its objective and the bound. Vehicles are
-    taken to be there whenever they are needed.
+    such plans only. ``upper``: nothing worse is looked for. ``on_plan`` hears each better plan, its objective and the
+    bound. ``from_below``: one worker looks for a bound before plans. Vehicles are taken to be there whenever they are needed.
     """
     began = time.monotonic()
     shape = shape_of(problem)
@@ -141,7 +142,7 @@ def solve(
 
     found = run(
         writing.draft, [*wanted, *literals], seconds=seconds - (time.monotonic() - began), seed=seed, workers=workers,
-        on_found=told if on_plan is not None else None, stop=stop,
+        on_found=told if on_plan is not None else None, stop=stop, from_below=from_below,
     )  # fmt: skip
     status = found.status
     if free is not None and status is SolveStatus.INFEASIBLE:

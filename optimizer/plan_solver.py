@@ -125,8 +125,9 @@ def run(
     workers: int,
     on_found: Callable[[list[int], int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    from_below: bool = False,
 ) -> Found:
-    """Return the best found in time, and what was proved.
+    """Return the best found in time, and what was proved; ``from_below``: what it looks for first is a bound.
 
     ``on_found`` is called in the caller's thread with the values of ``wanted``, the objective and the bound of each solution. It ends
     within some hundredths of a second after ``stop`` says so, and an interrupt (Ctrl-C) comes through at once.
@@ -138,6 +139,7 @@ def run(
     # The library's own handler would swallow Ctrl-C: here it reaches the caller, who has the best plan so far.
     solver.parameters.catch_sigint_signal = False
     solver.parameters.symmetry_level = 1
+    solver.parameters.use_objective_lb_search = from_below and workers == 1
     heard: queue.SimpleQueue[tuple[list[int], int, int]] = queue.SimpleQueue()
     status: list[cp_model.CpSolverStatus] = []
     done = threading.Event()

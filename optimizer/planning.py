@@ -333,7 +333,7 @@ class _Search:
         from optimizer.plan_model import solve
         from optimizer.plan_solver import SolveStatus
 
-        board, turn = self.board, _FIRST_PROOF_S
+        board, turn, below = self.board, _FIRST_PROOF_S, self.shop is not None
 
         def heard(found: Plan, _objective: int, bound: int) -> None:
             board.offer(found, "exact search")
@@ -351,6 +351,8 @@ class _Search:
                 upper=None if hint is None else board.objective,
                 on_plan=heard,
                 stop=self.over,
+                # others look for plans: what is missing is mostly the bound
+                from_below=below,
             )
             if answer.plan is not None:
                 board.offer(answer.plan, "exact search")
@@ -360,3 +362,4 @@ class _Search:
                 return
             board.raise_bound(answer.bound)
             turn *= 2
+            below = not below
