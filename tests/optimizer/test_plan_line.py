@@ -21,7 +21,7 @@ from simulators.reference_plant_run import Follow, run_plant
 def test_machines_leave_by_the_takt_and_the_simulation_agrees() -> None:
     plant = reference_plant(40, 7)
 
-    found = plan_line(plant.problem, Line(plant.line, TAKT_S, 300), plant.mix, seconds=8, seed=1)
+    found = plan_line(plant.problem, Line(plant.line, TAKT_S, 300), plant.mix, seconds=8, seed=1, clock=lambda: 0.0)
 
     assert isinstance(found.outcome, Solved)
     plan = found.outcome.plan
@@ -41,7 +41,7 @@ def test_closed_time_of_shops_is_kept() -> None:
     units = tuple(replace(unit, closed=((3600, 5400), (12_000, 12_600))) if unit.group == "cut" else unit for unit in plant.problem.units)
     problem = replace(plant.problem, units=units)
 
-    found = plan_line(problem, Line(plant.line, TAKT_S), plant.mix, seconds=4, seed=1)
+    found = plan_line(problem, Line(plant.line, TAKT_S), plant.mix, seconds=4, seed=1, clock=lambda: 0.0)
 
     assert isinstance(found.outcome, Solved)
     assert plan_faults(problem, found.outcome.plan) == ()
