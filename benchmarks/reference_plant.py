@@ -61,9 +61,8 @@ def _judged(plant: ReferencePlant, found: LinePlan, seed: int) -> list[str]:
         return list(found.outcome.why[:3])
     plan, measures = found.outcome.plan, found.sequence.measures
     _tell(f"planned in {found.outcome.wall_s:.1f} s wall, {found.outcome.cpu_s:.1f} CPU-s; objective {found.outcome.objective:,}")
-    _tell(
-        f"ratios broken {sum(measures.too_many.values())}; variation of models {measures.model_variation:,.0f}, least {found.sequence.bound:,.0f}"
-    )
+    varies = f"variation of models {measures.model_variation:,.0f}, least {found.sequence.bound:,.0f}"
+    _tell(f"ratios broken {sum(measures.too_many.values())}; {varies}")
     missed = list(plan_faults(problem, plan)[:3])
     if found.outcome.wall_s > _MOST_S:
         missed.append(f"planned in {found.outcome.wall_s:.0f} s, {_MOST_S:.0f} s are allowed")

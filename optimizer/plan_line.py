@@ -192,7 +192,8 @@ def _pass_line(
             row, mode, _ = shops.station(int(job), station)
             standing.put(row, mode, int(starts[station, at]), int(ends[station, at]))
         standing.left(int(job), line.units[-1], int(ends[-1, at]))
-    return ends[-1]
+    left: NDArray[np.int64] = ends[-1]
+    return left
 
 
 def _hung(soonest: NDArray[np.int64], line: Line) -> NDArray[np.int64]:
