@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from optimizer.plan_closed import merged
-from optimizer.plan_solver import Interval, Linear, Var
+from optimizer.plan_solver import Either, Interval, Linear, Var
 
 if TYPE_CHECKING:
     from optimizer.plan_model import Writing
@@ -122,7 +122,7 @@ def _follows(writing: Writing, row: int, rows: list[int], total: bool) -> list[F
     known = sorted((at for at in rows if writing.known_mode(at) >= 0), key=lambda at: (writing.known_start(at), writing.known_end(at)))
     then = set(pairwise([-1, *known, -1]))
     node = {at: place + 1 for place, at in enumerate(rows)}
-    arcs: list[tuple[int, int, Var]] = []
+    arcs: list[tuple[int, int, Either]] = []
     out: list[Follows] = []
     for one in rows:
         first, last = draft.either((-1, one) in then), draft.either((one, -1) in then)

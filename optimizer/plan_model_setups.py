@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from optimizer.plan_solver import Linear, Var
+from optimizer.plan_solver import Either, Linear, Var
 
 if TYPE_CHECKING:
     from optimizer.plan_model import Writing
@@ -86,7 +86,7 @@ def _circuit(
     node = {id(one): at + 1 for at, one in enumerate(stateful)}
     behind = {id(one): id(two) for one, two in pairwise(order)}
     kept = {id(one) for one in order}
-    arcs: list[tuple[int, int, Var]] = []
+    arcs: list[tuple[int, int, Either]] = []
     incoming: dict[int, list[tuple[int, Var]]] = {one.operation: [] for one in stateful}
     follows: list[tuple[Doing, Doing, Var, int]] = []
     for one in stateful:

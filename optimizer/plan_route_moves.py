@@ -91,8 +91,8 @@ def lay_routes(shop: RouteShop, lists: Lists, most: int) -> int:
         if e > length:
             length = e
             if length > most:
-                return length
-    return length
+                return int(length)
+    return int(length)
 
 
 @compiled
@@ -182,7 +182,7 @@ def anneal(  # noqa: C901, PLR0912, PLR0915 - one loop that is compiled
                 continue
             shift(lists, v, new_place)
         most = now_is + np.int64(-heat * np.log(1.0 - np.random.random()))  # noqa: NPY002
-        length = lay_routes(shop, lists, most)
+        length = lay_routes(shop, lists, int(most))
         if length <= most:
             now_is = length
             fresh = False

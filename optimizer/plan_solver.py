@@ -14,6 +14,8 @@ from typing import Final, TypeAlias
 from ortools.sat.python import cp_model
 
 Var: TypeAlias = cp_model.IntVar
+Either: TypeAlias = cp_model.BoolVarT
+"""A variable that is 0 or 1, or its opposite."""
 Linear: TypeAlias = cp_model.LinearExpr | cp_model.IntVar | int
 Interval: TypeAlias = cp_model.IntervalVar
 
@@ -72,7 +74,7 @@ class Draft:
         """Return an interval that stands fixed."""
         return self.model.new_fixed_size_interval_var(start, end - start, "")
 
-    def where(self, rule: cp_model.BoundedLinearExpression | bool, *literals: Var) -> None:
+    def where(self, rule: cp_model.BoundedLinearExpression | bool, *literals: Either) -> None:
         """Demand a rule where all literals are true."""
         literals = tuple(one for one in literals if one is not self.yes)
         if isinstance(rule, bool):

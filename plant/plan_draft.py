@@ -27,7 +27,7 @@ class Added:
 def row_of(problem: PlanProblem, job: str, operation: str) -> int:
     """Return the row of an operation."""
     number = job_of(problem, job)
-    for row in np.flatnonzero(problem.operation_job == number):
+    for row in np.flatnonzero(problem.operation_job == number).tolist():
         if problem.operation_name[row] == operation:
             return int(row)
     raise Rejected(f"job {job} has no operation {operation}")

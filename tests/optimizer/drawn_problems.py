@@ -90,7 +90,7 @@ def drawn_problem(seed: int, *, jobs: int = 3, most: int = 3, tiny: bool = False
         need_amount=np.array([need[2] for need in needs], np.int32),
         transport=_transport(random, len(units), vehicles=1 if vehicles and yes() else None) if with_way else None,
         now=int(random.integers(0, 4)) if yes() else 0,
-        objective=Objective(*(int(random.integers(1, 3)) if yes(share) else 0 for share in (0.8, 0.5, 0.4)), 0, int(yes())),
+        objective=_objective(random),
     )
 
 
@@ -148,6 +148,11 @@ def shop(*, jobs: int, steps: int, units: int, seed: int) -> PlanProblem:
 
 def _setup(random: np.random.Generator, states: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     return np.asarray(random.integers(0, 4, (states, states)), np.int64)
+
+
+def _objective(random: np.random.Generator) -> Objective:
+    makespan, tardiness, setup = (int(random.integers(1, 3)) if random.random() < share else 0 for share in (0.8, 0.5, 0.4))
+    return Objective(makespan, tardiness, setup, moved=0, flow=int(random.random() < 0.35))
 
 
 def _transport(random: np.random.Generator, units: int, vehicles: int | None) -> Transport:
