@@ -1,4 +1,4 @@
-# ruff: noqa: C901, PLR0912, PLR0915, PLR1730, FURB136, SIM110 - compiled: plain loops and comparisons are made fast, and made soon
+# ruff: noqa: C901, PLR0912, PLR0915, PLR1730, FURB136, SIM110, I001 - compiled: plain loops and comparisons are made fast, and made soon
 # mypy: disable-error-code="return-value, no-any-return, assignment"
 """Moves of critical operations, compiled: each is taken out and put in anywhere it may go, on any of its units, and the best is done.
 
@@ -7,110 +7,21 @@ longest way through each place it could go to is exact too, also with setups. Ta
 and two operations of a unit do not change places again, for some moves.
 
 The functions are many and take few, equal arrays: compiling takes longer than in proportion to length and to the number of types.
+Compiled code is kept until this file changes: when a row of ``plan_walk`` gets another number, change this file too.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
+# fmt: off
 from optimizer.plan_compiling import compiled, compiled_within
+from optimizer.plan_walk import (
+    AFTER, ANY, BEFORE, BEST, BEST_MODE, BEST_ORDER, CHANGED, CHOSEN, CHOSEN_MODE, CHOSEN_SPOT, DURATION, ENDS, FILLED, FIRM,
+    FIRST_STATE, FOLLOWING, FOUND_AT, GAP, HEAD, LAG, LENGTH, LUCK, MODE, MODE_AT, MODE_TO, MOVES, NEEDS, ON, ONLY, OPENS, ORDER, OTHER,
+    OTHER_MODE, OTHER_SPOT, PATH, PREVIOUS, QN, RANK, RN, SETUP_AT, SPOT, STATE, STATES, STILL, TIES, UNIT, VALUE, WAITS, WAY, P, Q, R,
+    Table, Walk,
+)
 from plant.plan_problem import Ticks
-
-# rows of ``Walk.cells``, columns over operations: what the shop says ...
-PREVIOUS: Final = 0
-"""The one before in its job, or -1."""
-FOLLOWING: Final = 1
-LAG: Final = 2
-"""Least time after the one before."""
-HEAD: Final = 3
-"""No earlier start."""
-STILL: Final = 4
-"""1 where its time is fixed."""
-ONLY: Final = 5
-"""The one mode it may have, or -1."""
-MODE_AT: Final = 6
-MODE_TO: Final = 7
-# ... and where the walk stands: heads and tails, and as they are while one operation is taken out
-R: Final = 8
-Q: Final = 9
-P: Final = 10
-RN: Final = 11
-QN: Final = 12
-GAP: Final = 13
-"""Setup before it."""
-BEFORE: Final = 14
-"""On its unit."""
-AFTER: Final = 15
-ON: Final = 16
-SPOT: Final = 17
-"""On its unit."""
-STATE: Final = 18
-MODE: Final = 19
-RANK: Final = 20
-"""In the order of heads."""
-WAITS: Final = 21
-# rows that are lists
-ORDER: Final = 22
-PATH: Final = 23
-ENDS: Final = 24
-"""The last operations of jobs, then -1."""
-CHANGED: Final = 25
-BEST_MODE: Final = 26
-BEST_ORDER: Final = 27
-ROWS: Final = 28
-# rows of ``Walk.modes``
-UNIT: Final = 0
-DURATION: Final = 1
-NEEDS: Final = 2
-"""The setup state."""
-# rows of ``Walk.units``
-SETUP_AT: Final = 0
-STATES: Final = 1
-FIRST_STATE: Final = 2
-OPENS: Final = 3
-"""No setup before."""
-FILLED: Final = 4
-FIRM: Final = 5
-"""How many stand fixed at its beginning."""
-# ``Walk.figures``
-MOVES: Final = 0
-BEST: Final = 1
-LENGTH: Final = 2
-FOUND_AT: Final = 3
-LUCK: Final = 4
-"""Drawn from, never 0."""
-VALUE: Final = 5
-WAY: Final = 6
-TIES: Final = 7
-CHOSEN: Final = 8
-CHOSEN_MODE: Final = 9
-CHOSEN_SPOT: Final = 10
-ANY: Final = 11
-OTHER: Final = 12
-OTHER_MODE: Final = 13
-OTHER_SPOT: Final = 14
-FIGURES: Final = 15
-
-Table = NDArray[np.int64]
-
-
-class Walk(NamedTuple):
-    """A shop whose jobs are lines of operations, and where a walk through its plans stands; it changes as the walk goes on."""
-
-    cells: Table
-    modes: Table
-    units: Table
-    setup: Ticks
-    sequence: Table
-    """(units, operations): the order on each unit, as many of a row as FILLED says."""
-    tabu_unit: Table
-    """(operations, units): until which move it does not go there."""
-    tabu_pair: Table
-    """(operations, operations): until which move the first does not come before the second; (0, 0) where there are too many."""
-    figures: Ticks
+# fmt: on
 
 
 @compiled_within

@@ -14,10 +14,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer import plan_moves as moves
+from optimizer import plan_walk as moves
 from optimizer.plan_laying import plan_of
-from optimizer.plan_moves import Walk, walk_on
+from optimizer.plan_moves import walk_on
 from optimizer.plan_shop import Shop, shop_of, speaks
+from optimizer.plan_walk import Walk
 from plant.plan_problem import Ints, PlanProblem
 from plant.plans import Plan
 
