@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from optimizer.plan_compiling import compiled
 
 _EXCHANGES: Final = 0.5
 _NEARBY: Final = 20
@@ -72,7 +73,7 @@ def better_order(
     return best.astype(np.int32), float(cost)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _passed(
     order: NDArray[Any],
     first: int,
@@ -99,7 +100,7 @@ def _passed(
             ends[station, at] = start
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _excess(order: NDArray[Any], has: NDArray[Any], ratios: NDArray[Any]) -> int:
     excess = 0
     for option in range(len(ratios)):
@@ -113,7 +114,7 @@ def _excess(order: NDArray[Any], has: NDArray[Any], ratios: NDArray[Any]) -> int
     return excess
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cost(
     order: NDArray[Any],
     soonest: NDArray[Any],
@@ -140,7 +141,7 @@ def _cost(
     return cost
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _search(
     best: NDArray[Any],
     ready: NDArray[Any],

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from optimizer.plan_compiling import compiled
 from plant.model_mix import Ints, Mix
 
 _FAR: Final = 0.4
@@ -43,7 +43,7 @@ def exchange(mix: Mix, order: Ints, exchanges: int, heat: tuple[float, float], s
     return now, best, float(gain)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _variation_change(counts: NDArray[Any], rate: float, first: int, last: int, step: int) -> float:
     """Return how the squared deviation changes where the running count of places first..last-1 changes by ``step``."""
     change = 0.0
@@ -52,7 +52,7 @@ def _variation_change(counts: NDArray[Any], rate: float, first: int, last: int, 
     return change
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _ratio_change(has: NDArray[Any], at: int, other: int, step: int, most: int, length: int, fixed: int) -> int:
     """Return how the excess of the stretches that hold place ``at`` but not ``other`` changes where the count changes by ``step``."""
     n = len(has)
@@ -71,7 +71,7 @@ def _ratio_change(has: NDArray[Any], at: int, other: int, step: int, most: int, 
     return change
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _utility_change(
     work: NDArray[Any], late: NDArray[Any], models: NDArray[Any], i: int, j: int, takt: float, drift: float, fresh: NDArray[Any]
 ) -> tuple[float, int]:
@@ -104,7 +104,7 @@ def _utility_change(
     return change, last
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _setup_change(setup: NDArray[Any], models: NDArray[Any], i: int, j: int) -> Any:
     n, a, b = len(models), models[i], models[j]
     change = 0.0
@@ -120,13 +120,13 @@ def _setup_change(setup: NDArray[Any], models: NDArray[Any], i: int, j: int) -> 
     return change
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _outside(window: NDArray[Any], machine: int, place: int) -> int:
     outside: int = max(0, window[0, machine] - place) + max(0, place - window[1, machine])
     return outside
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(models: NDArray[Any], fixed: int, has_model: NDArray[Any], counts: NDArray[Any], had: NDArray[Any], has: NDArray[Any]) -> None:
     """Fill in the running counts of models and of options, and which place has which option."""
     for place in range(fixed, len(models)):
@@ -140,14 +140,14 @@ def _fill(models: NDArray[Any], fixed: int, has_model: NDArray[Any], counts: NDA
             has[option, place] = has_model[models[place], option]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_drifts(models: NDArray[Any], work: NDArray[Any], drift: NDArray[Any], takt: float, late: NDArray[Any]) -> None:
     for station in range(len(drift)):
         for place in range(len(models)):
             late[station, place + 1] = min(max(0.0, late[station, place] + work[station, models[place]] - takt), drift[station])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _options_change(
     i: int, j: int, fixed: int, a: int, b: int, has_model: NDArray[Any], had: NDArray[Any], has: NDArray[Any], ratios: NDArray[Any]
 ) -> tuple[float, int]:
@@ -164,7 +164,7 @@ def _options_change(
     return varies, more
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _carry_out(
     i: int,
     j: int,
@@ -196,7 +196,7 @@ def _carry_out(
             late[station, place] = fresh[station, place]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _exchange(
     now: NDArray[Any],
     best: NDArray[Any],
