@@ -30,9 +30,17 @@ _ORDER_SHARE: Final = 0.3
 """Of the time: how long the level order is searched at most ..."""
 _SEARCH_SHARE: Final = 0.8
 """... and until when the line and the shops are tried in turns."""
-_TURNS: Final = 5
-_TRIES_A_MACHINE: Final = 300
-_HEAT: Final = 8.0
+_TURNS: Final = 8
+_TRIES_A_MACHINE: Final = 700
+_HEAT: Final = 60.0
+"""Of the first turn, in takts of all machines' cost; ..."""
+_COOLER: Final = 0.45
+"""... and of each turn after it, as a share of the turn before."""
+_SOON: Final = 0.5
+"""Share of the machines that are there for the line sooner after their release than is hoped for of all."""
+_COLD: Final = 4.0
+_TRIES_TO_POLISH: Final = 300
+"""How the order on the line is made better once more when the shops stay as they are."""
 _HUNG_ANEW: Final = 25
 """How often the takt is hung anew for machines that are held up; then it is missed where they are."""
 _RATIO_TAKTS: Final = 1000.0
@@ -107,8 +115,10 @@ def plan_line(
     for turn in range(_TURNS):
         if clock() >= begun + _SEARCH_SHARE * seconds or stop():
             break
-        order = _better(problem, shops, line, mix, now, turn, seed)
+        how = (_hoped(problem, now, turn), _HEAT * _COOLER**turn, _TRIES_A_MACHINE)
+        order = _better(problem, shops, line, mix, now, how, seed + turn)
         now = min((_tried(problem, shops, line, order, counts) for counts in _SETUP_COUNTS), key=worth)
+        now = min(now, _polished(problem, shops, line, mix, now, seed + turn), key=worth)
         best = min(best, now, key=worth)
     faults = plan_faults(problem, best.plan)
     if faults:
@@ -121,30 +131,46 @@ def plan_line(
 class _Try:
     plan: Plan
     cost: int
+    shops_order: NDArray[np.int32]
+    """The order that the shops take machines in."""
+    setup_counts: float
     order: NDArray[np.int32]
-    ready: list[int]
-    """When the machine at each place is there for the line."""
+    """The order on the line."""
+    ready: NDArray[np.int64]
+    """When each machine is there for the line."""
     leaves: NDArray[np.int64]
 
 
-def _tried(problem: PlanProblem, shops: Shops, line: Line, order: NDArray[np.int32], setup_counts: float) -> _Try:
+def _tried(
+    problem: PlanProblem, shops: Shops, line: Line, order: NDArray[np.int32], setup_counts: float, on_line: NDArray[np.int32] | None = None
+) -> _Try:
     standing = shops.standing()
-    ready = shops.before_line(order.tolist(), standing, setup_counts)
-    leaves = _pass_line(problem, shops, line, order, ready, standing)
-    for job in order:
+    ready = np.zeros(len(problem.jobs), np.int64)
+    ready[order] = shops.before_line(order.tolist(), standing, setup_counts)
+    passing = order if on_line is None else on_line
+    leaves = _pass_line(problem, shops, line, passing, ready[passing].tolist(), standing)
+    for job in passing:
         shops.after_line(int(job), standing, setup_counts)
     plan = standing.plan()
-    return _Try(plan, objective_of(problem, plan), order, ready, leaves)
+    return _Try(plan, objective_of(problem, plan), order, setup_counts, passing, ready, leaves)
 
 
-def _better(problem: PlanProblem, shops: Shops, line: Line, mix: Mix, now: _Try, turn: int, seed: int) -> NDArray[np.int32]:
-    """Return a better order for the line, where parts are ready as in a plan, or soonest where they would be earlier in the order."""
+def _polished(problem: PlanProblem, shops: Shops, line: Line, mix: Mix, now: _Try, seed: int) -> _Try:
+    """Return the same with an order on the line that is better where the shops stay as they are."""
+    order = _better(problem, shops, line, mix, now, (now.ready, _COLD, _TRIES_TO_POLISH), seed)
+    return _tried(problem, shops, line, now.shops_order, now.setup_counts, order)
+
+
+def _better(
+    problem: PlanProblem, shops: Shops, line: Line, mix: Mix, now: _Try, how: tuple[NDArray[np.int64], float, int], seed: int
+) -> NDArray[np.int32]:
+    """Return a better order for the line; ``how``: when machines are there, the heat in takts of all, and the tries for each machine."""
     # compiled when first used: nobody else pays for it
     from optimizer.plan_line_exchanges import Passing, better_order
 
     jobs, stations = len(problem.jobs), len(line.units)
-    ready, ends = np.zeros(jobs, np.int64), np.zeros(jobs, np.int64)
-    ready[now.order] = now.ready
+    ready, heat, tries = how
+    ends = np.zeros(jobs, np.int64)
     np.maximum.at(ends, problem.operation_job, now.plan.end)
     behind = np.zeros(jobs, np.int64)
     behind[now.order] = ends[now.order] - now.leaves
@@ -165,8 +191,16 @@ def _better(problem: PlanProblem, shops: Shops, line: Line, mix: Mix, now: _Try,
         ratios=np.array([(option.at_most, option.of) for option in mix.options], np.int64).reshape(len(mix.options), 2),
         ratio_cost=_RATIO_TAKTS * line.takt,
     )
-    hot = line.takt * _HEAT * 0.5**turn
-    return better_order(passing, now.order, _TRIES_A_MACHINE * jobs, (hot, hot / 50), seed + turn)[0]
+    hot = line.takt * heat
+    return better_order(passing, now.order, tries * jobs, (hot, hot / 50), seed)[0]
+
+
+def _hoped(problem: PlanProblem, now: _Try, turn: int) -> NDArray[np.int64]:
+    """Return when machines could be there for the line: in the first turn most would be there sooner than they are, if they came early."""
+    if turn:
+        return now.ready
+    release = np.array([job.release for job in problem.jobs], np.int64)
+    return np.minimum(now.ready, release + int(np.quantile(now.ready - release, _SOON)))
 
 
 def _told(mix: Mix, level: Sequence, order: NDArray[np.int32]) -> Sequence:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from optimizer.plan_compiling import compiled
 
 _EXCHANGES: Final = 0.5
-_NEARBY: Final = 20
+_FAR: Final = 0.25
+"""How far machines are moved at most, as a share of all places; every order of magnitude is as likely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,8 +171,9 @@ def _search(
     least = cost
     for turn in range(tries):
         i = int(random.random() * n)
-        j = i + int(random.random() * (2 * _NEARBY + 1)) - _NEARBY
-        if j < 0 or j >= n or i == j:
+        reach = int(np.exp(random.random() * np.log(_FAR * n))) + 1
+        j = i + reach if random.random() < _EXCHANGES else i - reach
+        if j < 0 or j >= n:
             continue
         low, high = min(i, j), max(i, j)
         if random.random() < _EXCHANGES:

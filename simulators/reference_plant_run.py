@@ -49,6 +49,18 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Prefer:
+    """A plan that says what comes first: of the parts that wait a unit takes the one that the plan begins first, a setup counted as time.
+
+    Which of several units does it is left open, and nothing comes in before its planned time.
+    """
+
+    plan: Plan
+    held: frozenset[int] = frozenset()
+    """Units that keep the planned times, whichever part it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PlantRun:
     """What happened."""
 
@@ -60,7 +72,7 @@ class PlantRun:
     """(operations,): ticks that the part then stood in its unit's way, because no more could wait at the next."""
 
 
-def run_plant(problem: PlanProblem, policy: Rule | Follow, chance: Chance | None = None, vehicles: int | None = None) -> PlantRun:
+def run_plant(problem: PlanProblem, policy: Rule | Follow | Prefer, chance: Chance | None = None, vehicles: int | None = None) -> PlantRun:
     """Return what happens; ``vehicles``: how many carry parts where the problem says there is always one.
 
     Raises Rejected for what is not simulated, and where nothing goes on any more.
@@ -80,7 +92,7 @@ def run_plant(problem: PlanProblem, policy: Rule | Follow, chance: Chance | None
 class _Floor:
     """All that stands and moves while the simulation runs."""
 
-    def __init__(self, problem: PlanProblem, policy: Rule | Follow, chance: Chance, vehicles: int | None) -> None:
+    def __init__(self, problem: PlanProblem, policy: Rule | Follow | Prefer, chance: Chance, vehicles: int | None) -> None:
         if len(problem.need_mode):
             raise Rejected(f"{problem.name}: people and fixtures are not simulated")
         if any(not job.one_at_a_time for job in problem.jobs):
@@ -88,10 +100,11 @@ class _Floor:
         self.problem, self.chance = problem, chance
         self.rule = policy if isinstance(policy, Rule) else None
         self.plan = policy.plan if isinstance(policy, Follow) else None
+        self.wish = policy.plan if isinstance(policy, Prefer) else None
         if self.plan is None and len(problem.branch_choice):
             raise Rejected(f"{problem.name}: which branch of a choice is taken only a plan can say")
         count, units = len(problem.operation_job), len(problem.units)
-        held = policy.held if isinstance(policy, Follow) else frozenset()
+        held = frozenset() if isinstance(policy, Rule) else policy.held
         self.held = frozenset(range(units)) if held is None else held
         self.env = env = simpy.Environment()
         self.mode, self.start, self.end = [-1] * count, [-1] * count, [-1] * count
@@ -105,6 +118,9 @@ class _Floor:
                 self.turn[problem.mode_unit[self.plan.mode[row]]].append(row)
         self.passing = isinstance(policy, Follow) and policy.passing
         self.ends = [deque(int(self.plan.end[row]) for row in reversed(rows)) if self.plan is not None else deque() for rows in self.turn]
+        if self.wish is not None:
+            place = self.wish.unit(problem)
+            self.ends = [deque(np.sort(self.wish.end[place == unit]).tolist()) for unit in range(units)]
         self.queue: list[dict[int, int]] = [{} for _ in range(units)]
         self.came: list[simpy.Event] = [env.event() for _ in range(units)]
         self.room: list[simpy.Event] = [env.event() for _ in range(units)]
@@ -130,7 +146,7 @@ class _Floor:
         for arc in np.flatnonzero(np.isin(problem.arc_after, rows)):
             if int(problem.arc_before[arc]) in chosen:
                 needs[int(problem.arc_after[arc])].append((int(problem.arc_before[arc]), int(problem.arc_least[arc])))
-        yield env.timeout(problem.jobs[job].release)
+        yield env.timeout(max(problem.jobs[job].release, 0 if self.wish is None else int(self.wish.start[rows].min())))
         place = None if problem.transport is None else problem.transport.start
         last, left = -1, list(rows)
         while left:
@@ -156,6 +172,9 @@ class _Floor:
         if self.plan is not None:
             return left[0]
         can = [row for row in left if all(self.end[before] >= 0 for before, _ in needs[row])]
+        if self.wish is not None:
+            wish = self.wish
+            return min(can, key=lambda row: (wish.start[row], row))
         return min(can, key=lambda row: (sum(len(self.queue[unit]) for unit in self.modes[row]) / len(self.modes[row]), row))
 
     def _units(self, row: int) -> list[int]:
@@ -232,6 +251,9 @@ class _Floor:
             return self._by_plan(at)
         if not queue:
             return None
+        if self.wish is not None:
+            wish = self.wish
+            return min(queue, key=lambda row: (int(wish.start[row]) + self._setup(at, self.modes[row][at]), row))
         if self.rule is Rule.FIFO:
             return min(queue, key=lambda row: (queue[row], row))
         jobs, job = self.problem.jobs, self.problem.operation_job
@@ -250,13 +272,16 @@ class _Floor:
             turn.remove(found)
         return found
 
+    def _setup(self, at: int, mode: int) -> int:
+        """Return the ticks of setup that a unit needs for a mode as it stands."""
+        state, setup = int(self.problem.mode_setup[mode]), self.problem.units[at].setup
+        return int(setup[self.state[at], state]) if state >= 0 and setup is not None and self.state[at] >= 0 else 0
+
     def _times(self, at: int, row: int, mode: int, free: int) -> tuple[int, int]:
         """Return from when to when an operation is done that a unit takes now, where it has been free since ``free``."""
         problem, unit, now = self.problem, self.problem.units[at], int(self.env.now)
-        state, setup = int(problem.mode_setup[mode]), 0
+        state, setup = int(problem.mode_setup[mode]), self._setup(at, mode)
         if state >= 0:
-            if unit.setup is not None and self.state[at] >= 0:
-                setup = int(unit.setup[self.state[at], state])
             self.state[at] = state
         self.setup[row] = setup
         # who follows a plan knows what comes next, and sets up before it is there
@@ -265,6 +290,8 @@ class _Floor:
         planned = 0
         if self.plan is not None and at in self.held:
             planned = self.ends[at].popleft() - int(problem.mode_duration[mode]) if self.passing else int(self.plan.start[row])
+        elif self.wish is not None and at in self.held:
+            planned = self.ends[at].popleft() - int(problem.mode_duration[mode])
         start = max(_worked(self.stops[at], begin, setup), now, planned)
         start = max(_open(self.stops[at], start), _fitting(problem, at, start, setup, duration))
         return start, _worked(self.stops[at], start, duration)

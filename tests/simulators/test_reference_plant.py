@@ -14,7 +14,7 @@ from plant.plans import Plan, Trip
 from simulators.reference_plant import TAKT_S, reference_plant
 from simulators.reference_plant_chance import Chance, chance_of
 from simulators.reference_plant_figures import plant_figures, station_loads
-from simulators.reference_plant_run import Follow, Rule, run_plant
+from simulators.reference_plant_run import Follow, Prefer, Rule, run_plant
 
 
 def shop(*, buffer: int | None = None, travel: int = 0, vehicles: int | None = None) -> PlanProblem:
@@ -96,6 +96,16 @@ def test_a_plan_that_is_followed_ends_exactly_when_it_says() -> None:
 
     assert run.done.start.tolist() == plan.start.tolist()
     assert run.done.end.tolist() == plan.end.tolist()
+
+
+def test_a_plan_that_says_what_comes_first_lets_nothing_in_before_its_time_and_keeps_the_pace_where_it_is_held() -> None:
+    # planned on the saw: C 0-3, B 4-6, A 7-11, set up before each; who waits for the part sets up when it is there: B 5-7, A 8-12
+    plan = Plan(np.arange(6, dtype=np.int32), np.array([7, 12, 4, 7, 0, 3], np.int64), np.array([11, 14, 6, 12, 3, 7], np.int64))
+    later = replace(plan, start=plan.start + np.array([0, 5] * 3), end=plan.end + np.array([0, 5] * 3))
+
+    assert run_plant(shop(), Prefer(plan)).done.start.tolist() == [8, 12, 5, 7, 0, 3]
+    assert run_plant(shop(), Prefer(later)).done.start.tolist() == [8, 12, 5, 7, 0, 3]
+    assert run_plant(shop(), Prefer(later, frozenset({1}))).done.start.tolist() == [8, 17, 5, 12, 0, 8]
 
 
 def test_closed_time_is_kept_as_the_check_of_plans_wants_it() -> None:
