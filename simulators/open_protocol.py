@@ -152,9 +152,12 @@ class Controller:
         if server is not None:
             await stop_accepting(server)
         self.hang_up()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = set(self._tasks)
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # a cancellation that meets what was waited for at the same moment is lost in Python 3.11: it is told again
+            _, tasks = await asyncio.wait(tasks, timeout=1)
 
     @property
     def connected(self) -> bool:

@@ -64,6 +64,7 @@ def test_a_first_part_is_let_in_only_when_all_was_read_back_alike(client: httpx.
     assert client.post("/api/v1/changeovers/check", json=draft | {"model": "XR900"}).status_code == 409
 
 
+@pytest.mark.heavy
 def test_the_page_shows_what_keeps_a_set_from_being_complete(switched: RunningDashboard) -> None:
     with chromium() as browser, visitor(browser, switched.url, switched.session(Role.VIEWER)) as (page, _):
         page.goto(f"{switched.url}/changeovers")

@@ -222,6 +222,7 @@ def test_the_schedule_is_drawn_says_why_takes_a_drag_and_refuses_another_in_word
         assert (newest["job"], newest["actor"], newest["start_us"] > last["start_us"]) == (last["job"], "engineer", True)
 
 
+@pytest.mark.heavy
 def test_the_keys_and_the_form_do_what_the_mouse_does_and_a_new_plan_is_drawn_by_itself(
     dashboard: RunningDashboard, staged: StagedPlan
 ) -> None:
@@ -276,6 +277,7 @@ def test_the_keys_and_the_form_do_what_the_mouse_does_and_a_new_plan_is_drawn_by
             expect(page.locator("#what-if-said")).to_contain_text("It is tried")
 
 
+@pytest.mark.heavy
 def test_the_page_of_orders_adds_imports_with_a_preview_and_leads_to_why(dashboard: RunningDashboard, staged: StagedPlan) -> None:
     assert staged.number
     table = "order;product;quantity;due\nIM-1;EX-05;2;2027-01-15\nIM-2;EX-30;1;2027-01-16 12:00\n"

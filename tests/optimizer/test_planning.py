@@ -171,10 +171,13 @@ def test_stop_ends_it_and_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatc
             search.board.over.wait(0.01)
 
     monkeypatch.setattr(planning._Search, "work", busy)
+    before = set(threading.enumerate())
     answer = plan(drawn_shop(8, jobs=8), seconds=600, seed=1, stop=begun.is_set)
     assert isinstance(answer, Solved)
     assert answer.wall_s < 300
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("plan-")]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+        assert not thread.is_alive(), thread.name
 
 
 def test_an_interrupt_gives_the_best_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
