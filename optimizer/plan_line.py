@@ -43,7 +43,7 @@ _TRIES_TO_POLISH: Final = 300
 """How the order on the line is made better once more when the shops stay as they are."""
 _HUNG_ANEW: Final = 25
 """How often the takt is hung anew for machines that are held up; then it is missed where they are."""
-_RATIO_TAKTS: Final = 1000.0
+_RATIO_TAKTS: Final = 20_000.0
 """What a broken ratio costs, in takts of lead time."""
 _SPREAD: Final = 8
 """Places that a machine may come behind its turn by due date in the level order."""
