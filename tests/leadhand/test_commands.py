@@ -241,6 +241,6 @@ def test_the_ledger_of_a_span_by_minute_fails_when_one_minute_does_not_add_up(tm
     assert wrong.returncode == 1
     assert "300" in wrong.stdout
     assert leadhand("ledger", "--since", "yesterday", "--home", tmp_path).returncode == 2
-    misspelt = leadhand("ledger", "--source", "pres", "--home", tmp_path)
+    misspelt = leadhand("ledger", "--since", "2026-11-22T06:00", "--source", "pres", "--home", tmp_path)
     assert misspelt.returncode == 2
     assert "there is no source 'pres'; there is: press" in misspelt.stderr
