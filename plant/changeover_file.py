@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from plant.changeover_sets import ChangeoverBook, ChangeoverFile, ChangeoverSet, Part, changeover_faults
 from plant.errors import SettingsError
+from plant.strict_json import parsed
 
 _Key = TypeVar("_Key", bound=tuple[str, ...])
 
@@ -18,8 +19,8 @@ _Key = TypeVar("_Key", bound=tuple[str, ...])
 def parse_changeovers(text: str, place: str = "changeovers.toml") -> ChangeoverBook:
     """Return the changeover sets that a text says. Raises SettingsError with a sentence for each wrong key."""
     try:
-        told = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except ValueError as error:
+        told = parsed(text, place) if text.lstrip().startswith("{") else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{place}: neither TOML nor JSON: {error}") from error
     try:
         file = ChangeoverFile.model_validate_json(json.dumps(told, default=str))

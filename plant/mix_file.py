@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from plant.errors import SettingsError
 from plant.model_mix import Mix, Option, Station, Weights
 from plant.strict import Strict
+from plant.strict_json import read_pieces
 
 FORMAT: Final = "mix/1"
 _MOST: Final = 5_000
@@ -94,27 +94,11 @@ class _File(Strict):
 
 def read_mix(text: str, place: str) -> Mix:
     """Return the mix that a text says. Raises SettingsError with a sentence for each wrong key."""
-    try:
-        told = json.loads(text, object_pairs_hook=_once)
-    except ValueError as error:
-        raise SettingsError(f"{place}: no JSON: {error}") from error
-    try:
-        file = _File.model_validate(told)
-    except ValidationError as error:
-        raise SettingsError([_sentence(place, one["loc"], one["msg"]) for one in error.errors()]) from error
+    file = read_pieces(text, place, FORMAT, _File, "docs/changeover.md")
     problems = [f"{place}: {one}" for one in _unknown(file)]
     if problems:
         raise SettingsError(problems)
     return _mix(file)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"key '{key}' is there twice")
-        found[key] = value
-    return found
 
 
 def _unknown(file: _File) -> list[str]:
@@ -179,10 +163,3 @@ def _mix(file: _File) -> Mix:
         before=np.array([row[one] for one in file.before], np.int32),
         weights=Weights(**file.weights.model_dump()),
     )
-
-
-def _sentence(place: str, where: tuple[int | str, ...], message: str) -> str:
-    key = ""
-    for one in where:
-        key += f"[{one + 1}]" if isinstance(one, int) else f".{one}" if key else one
-    return f"{place}: {key or 'file'}: {message.removeprefix('Value error, ')}"

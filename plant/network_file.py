@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-
-from pydantic import ValidationError
 
 from plant.errors import SettingsError
 from plant.network_faults import file_faults, network_faults
@@ -31,11 +28,11 @@ from plant.process_network import (
 )
 from plant.products import FeatureDefinition
 from plant.route_costs import CostWeights
+from plant.strict_json import most, parsed, pieces_of
 
 FORMAT: Final = "network/1"
 LARGEST_BYTES: Final = 200_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SHOWN: Final = 50
 
 
 def network_schema() -> dict[str, Any]:
@@ -58,36 +55,19 @@ def load_network(path: Path) -> ProcessNetwork:
 
 def parse_network(content: bytes | str, place: str = "network.json") -> ProcessNetwork:
     """Return what a file's content says; ``place`` names the file in errors."""
-    try:
-        text = content if isinstance(content, str) else content.decode("utf-8-sig")
-        read = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{place}: is no UTF-8 text: {error.reason} at byte {error.start}") from error
-    except RecursionError as error:
-        raise SettingsError(f"{place}: is nested too deeply") from error
-    except ValueError as error:
-        raise SettingsError(f"{place}: is no JSON: {error}") from error
-    return network_of(read, place)
+    return network_of(parsed(content, place), place)
 
 
 def network_of(read: object, place: str = "network.json") -> ProcessNetwork:
     """Return what a parsed file says."""
-    if isinstance(read, dict) and read.get("leadhand") != FORMAT:
-        raise SettingsError(f'{place}: leadhand: write "leadhand": "{FORMAT}", not {json.dumps(read.get("leadhand"), default=str)[:60]}')
-    try:
-        file = NetworkFile.model_validate(read)
-    except ValidationError as error:
-        told = error.errors(include_url=False, include_context=False)
-        raise SettingsError(_most([f"{place}: {_key_path(e['loc'])}: {_what(e)}" for e in told], place)) from error
-    except RecursionError as error:
-        raise SettingsError(f"{place}: is nested too deeply") from error
+    file = pieces_of(read, place, FORMAT, NetworkFile, "docs/routes.md")
     problems = list(file_faults(file))
     if not problems:
         made = _assembled(file)
         problems = list(network_faults(made))
         if not problems:
             return made
-    raise SettingsError(_most([f"{place}: {problem}" for problem in problems], place))
+    raise SettingsError(most([f"{place}: {problem}" for problem in problems], place))
 
 
 def network_json(network: ProcessNetwork) -> dict[str, Any]:
@@ -103,44 +83,6 @@ def network_json(network: ProcessNetwork) -> dict[str, Any]:
         "routes": [{"id": r.id, "product": r.product, "alternatives": list(r.alternatives)} for r in network.routes],
         "current": dict(network.current),
     }
-
-
-def _most(problems: list[str], place: str) -> list[str]:
-    more = len(problems) - _SHOWN
-    return problems if more <= 0 else [*problems[:_SHOWN], f"{place}: {more:,} further problems"]
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {json.dumps(next(key for key in keys if keys.count(key) > 1))} is there twice in one object")
-    return made
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no number of JSON; leave out what is not known")
-
-
-def _key_path(location: tuple[int | str, ...]) -> str:
-    words = ""
-    for step in location:
-        if isinstance(step, int):
-            words += f"[{step + 1}]"
-        elif not step.startswith("<") and step not in {"datetime", "date", "str", "float"}:
-            words += f".{step}" if words else step
-    return words or "the file"
-
-
-def _what(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "unknown key; docs/routes.md lists the known ones"
-    if error["type"] == "missing":
-        return "is missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    given = error.get("input")
-    plain = isinstance(given, str | int | float | bool) or given is None
-    return f"{message}, not {json.dumps(given, default=str)[:80]}" if plain and error["type"] != "value_error" else message
 
 
 def _assembled(file: NetworkFile) -> ProcessNetwork:

@@ -6,28 +6,16 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from plant.products import FeatureKind
+from plant.strict_json import Piece
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Amount = Annotated[float, Field(ge=0, le=1e12)]
 
 
-class _Piece(BaseModel):
-    """A frozen piece of the file: unknown keys are refused, and so are NaN and what no database keeps."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    @field_validator("*")
-    @classmethod
-    def _keepable(cls, value: object) -> object:
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("holds the character NUL, which no database keeps")
-        return value
-
-
-class FeaturePiece(_Piece):
+class FeaturePiece(Piece):
     """Something known of each product: a column of products.csv."""
 
     name: Name
@@ -35,7 +23,7 @@ class FeaturePiece(_Piece):
     kind: FeatureKind = FeatureKind.NUMBER
 
 
-class AlternativePiece(_Piece):
+class AlternativePiece(Piece):
     """One way to do an operation."""
 
     id: Annotated[Name, Field(description="there is one of this id in the whole factory")]
@@ -49,7 +37,7 @@ class AlternativePiece(_Piece):
     )
 
 
-class OperationPiece(_Piece):
+class OperationPiece(Piece):
     """One step of the work."""
 
     id: Name
@@ -83,25 +71,25 @@ NodePiece: TypeAlias = Annotated[
 Nodes = Annotated[tuple[NodePiece, ...], Field(min_length=1)]
 
 
-class SequencePiece(_Piece):
+class SequencePiece(Piece):
     """All, in this order."""
 
     sequence: Nodes
 
 
-class AnyOrderPiece(_Piece):
+class AnyOrderPiece(Piece):
     """All, in any order, one at a time."""
 
     any_order: Nodes
 
 
-class OneOfPiece(_Piece):
+class OneOfPiece(Piece):
     """One of them."""
 
     one_of: Nodes
 
 
-class ConditionPiece(_Piece):
+class ConditionPiece(Piece):
     """What a product must be: ``above`` and ``below`` for numbers, ``is`` or ``in`` for categories (and numbers)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True)
@@ -122,7 +110,7 @@ class ConditionPiece(_Piece):
         return self
 
 
-class RemovalTarget(_Piece):
+class RemovalTarget(Piece):
     """Which alternatives a rule takes out: all that is given must fit."""
 
     operation: Name | None = None
@@ -142,7 +130,7 @@ def _as_list(value: object) -> object:
     return (value,) if isinstance(value, Mapping) else value
 
 
-class RemovalPiece(_Piece):
+class RemovalPiece(Piece):
     """A rule that prunes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True)
@@ -157,7 +145,7 @@ class RemovalPiece(_Piece):
     remove: RemovalTarget
 
 
-class TiePiece(_Piece):
+class TiePiece(Piece):
     """A rule that ties operations to each other."""
 
     id: Name
@@ -184,7 +172,7 @@ RulePiece: TypeAlias = Annotated[
 ]
 
 
-class CostPiece(_Piece):
+class CostPiece(Piece):
     """What things cost, in the factory's own unit; minutes where only ``per_minute`` = 1 is given."""
 
     per_minute: Amount = 1.0
@@ -196,7 +184,7 @@ class CostPiece(_Piece):
     risk_aversion: Annotated[Amount, Field(description="times (cost at the upper 90 % bound - expected cost)")] = 0.0
 
 
-class RoutePiece(_Piece):
+class RoutePiece(Piece):
     """A route in use."""
 
     id: Name
@@ -204,7 +192,7 @@ class RoutePiece(_Piece):
     alternatives: Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
-class NetworkFile(_Piece):
+class NetworkFile(Piece):
     """The whole of network.json."""
 
     leadhand: Annotated[Literal["network/1"], Field(description="says what file this is")]

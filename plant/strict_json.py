@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+import re
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from plant.errors import SettingsError
 
+_NO_KEY: Final = re.compile(r"^<|\[|Piece$|^(datetime|date|str|int|float)$")
+"""What pydantic puts into a place for the kind of a value, which nobody wrote."""
 SHOWN = 50
 """As many problems are told at most."""
 
@@ -26,28 +29,40 @@ class Piece(BaseModel):
         return value
 
 
-PieceT = TypeVar("PieceT", bound=Piece)
+PieceT = TypeVar("PieceT", bound=BaseModel)
 
 
-def read_pieces(text: str | bytes, place: str, form: str, piece: type[PieceT], page: str) -> PieceT:
-    """Return what a text says; ``form`` is what its key ``leadhand`` must hold, ``page`` the documentation. Raises SettingsError."""
+def parsed(text: str | bytes, place: str) -> object:
+    """Return what a text holds as JSON; ``place`` names it in errors. Raises SettingsError."""
     try:
         told = text if isinstance(text, str) else text.decode("utf-8-sig")
-        read = json.loads(told, object_pairs_hook=_once, parse_constant=_no_number)
+        return json.loads(told, object_pairs_hook=_once, parse_constant=_no_number)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{place}: is no UTF-8 text: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
         raise SettingsError(f"{place}: is nested too deeply") from error
     except ValueError as error:
         raise SettingsError(f"{place}: is no JSON: {error}") from error
-    if not isinstance(read, dict) or read.get("leadhand") != form:
-        found = json.dumps(read.get("leadhand"), default=str)[:60] if isinstance(read, dict) else "no object"
-        raise SettingsError(f'{place}: leadhand: write "leadhand": "{form}", not {found}')
+
+
+def pieces_of(read: object, place: str, form: str, piece: type[PieceT], page: str) -> PieceT:
+    """Return what parsed JSON says; ``form`` is what its key ``leadhand`` must hold, ``page`` the documentation. Raises SettingsError."""
+    if not isinstance(read, dict):
+        raise SettingsError(f"{place}: the file: must be an object, not {json.dumps(read, default=str)[:60]}")
+    if read.get("leadhand") != form:
+        raise SettingsError(f'{place}: leadhand: write "leadhand": "{form}", not {json.dumps(read.get("leadhand"), default=str)[:60]}')
     try:
         return piece.model_validate(read)
     except ValidationError as error:
         problems = [f"{place}: {_key_path(e['loc'])}: {_what(e, page)}" for e in error.errors(include_url=False, include_context=False)]
         raise SettingsError(most(problems, place)) from error
+    except RecursionError as error:
+        raise SettingsError(f"{place}: is nested too deeply") from error
+
+
+def read_pieces(text: str | bytes, place: str, form: str, piece: type[PieceT], page: str) -> PieceT:
+    """Return what a text says: ``pieces_of`` what is ``parsed``."""
+    return pieces_of(parsed(text, place), place, form, piece, page)
 
 
 def most(problems: list[str], place: str) -> list[str]:
@@ -73,7 +88,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             words += f"[{step + 1}]"
-        elif step[:1].islower() and "[" not in step and step not in {"datetime", "str", "int", "float"}:
+        elif not _NO_KEY.search(step):
             words += f".{step}" if words else step
     return words or "the file"
 

@@ -180,7 +180,7 @@ def test_a_ratio_that_no_order_can_keep_is_told_by_counting() -> None:
     ("change", "words"),
     [
         ({"takt_s": 0}, "mix.json: takt_s: Input should be greater than 0"),
-        ({"tackt": 1}, "mix.json: tackt: Extra inputs are not permitted"),
+        ({"tackt": 1}, "mix.json: tackt: unknown key"),
         ({"before": ["ZE1"]}, "mix.json: before[1]: there is no model 'ZE1'"),
         ({"options": []}, "mix.json: models[1] ZE75G: there is no option 'long_stick'"),
         (
