@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from plant.settings import EquipmentSettings, OpcUaAddress, OpcUaSecurity, SignalSettings, SourceSettings
+from plant.settings import EquipmentSettings, SignalSettings, SourceSettings
+from plant.settings_opcua import OpcUaAddress, OpcUaSecurity
 from storage.people import Role, Scope
 
 

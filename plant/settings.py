@@ -11,9 +11,11 @@ from plant.settings_alarms import AlarmSettings
 from plant.settings_calendars import CalendarSettings
 from plant.settings_charts import ChartSettings
 from plant.settings_condition import ConditionWatchSettings
+from plant.settings_delivery import DeliverySettings
 from plant.settings_events import EventSettings
 from plant.settings_joints import JointGroupSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
+from plant.settings_opcua import OpcUaAddress, OpcUaSecurity
 from plant.settings_optimizer import OptimizerSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.settings_vision import CameraSettings, StationSettings, VisionSettings
@@ -103,31 +105,6 @@ class SignalSettings(_Strict):
         if any(given) and self.data_type.is_text:
             raise ValueError('a text has no deadband: use store = "on_change"')
         return self
-
-
-class OpcUaSecurity(_Strict):
-    """How an OPC UA connection is protected. The default signs and encrypts; nothing weaker is taken in silence."""
-
-    policy: Literal["Aes256_Sha256_RsaPss", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "None"] = "Basic256Sha256"
-    mode: Literal["SignAndEncrypt", "Sign", "None"] = "SignAndEncrypt"
-    server_certificate: Annotated[str | None, Field(description="file of the one certificate trusted; else the trust folder is used")] = (
-        None
-    )
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> OpcUaSecurity:
-        if (self.policy == "None") != (self.mode == "None"):
-            raise ValueError("policy and mode must both be 'None', or neither")
-        return self
-
-
-def _opc_ua_address(url: str) -> str:
-    if not re.match(r"opc\.tcp://[^/:\s]+:\d+(/|$)|opc\.tcp://\[[0-9a-fA-F:.]+\]:\d+(/|$)", url):
-        raise ValueError("write opc.tcp://host:port")
-    return url
-
-
-OpcUaAddress = Annotated[str, AfterValidator(_opc_ua_address), Field(description="opc.tcp://host:port")]
 
 
 class SourceBase(_Strict):
@@ -431,6 +408,7 @@ class SiteFile(_Strict):
     receivers: tuple[ReceiverSettings, ...] = ()
     notices: tuple[NoticeSettings, ...] = ()
     optimizer: OptimizerSettings | None = None
+    delivery: DeliverySettings | None = None
     vision: VisionSettings | None = None
     cameras: tuple[CameraSettings, ...] = ()
     stations: tuple[StationSettings, ...] = ()

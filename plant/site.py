@@ -22,6 +22,7 @@ from plant.chart_rules import assemble_charts
 from plant.charts import Characteristic
 from plant.condition import ConditionPlan
 from plant.condition_rules import assemble_condition
+from plant.delivery_rules import DeliveryPlan, assemble_delivery
 from plant.divided import divide_sources
 from plant.equipment import SEGMENT, SEGMENT_RULE, Equipment, EquipmentId, ancestors
 from plant.errors import SettingsError
@@ -85,6 +86,7 @@ class Site:
     vision: VisionPlan = field(default_factory=VisionPlan)
     """Which pictures are looked at, and how."""
     optimizer: OptimizerPlan = field(default_factory=OptimizerPlan)
+    delivery: DeliveryPlan = field(default_factory=DeliveryPlan)
     """How routes are recommended."""
 
     def source(self, source: SourceId) -> SourceSettings:
@@ -244,6 +246,8 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     vision = assemble_vision(root, path.parent, equipment, heads, cameras, stations, problems)
     wishes = [(f"{f.place}: optimizer", f.value.optimizer) for f in files if f.value.optimizer is not None]
     optimizer = assemble_optimizer(root, path.parent, equipment, wishes, problems, calendars, head.time_zone)
+    givers = [(f"{f.place}: delivery", f.value.delivery) for f in files if f.value.delivery is not None]
+    delivery = assemble_delivery(path.parent, givers, problems)
     alarms_by_rules = with_found(root, alarms_by_rules, alarm_rules, charts, condition, problems)
     alarms = with_found(root, alarms, alarm_rules, charts, condition, [])
     if problems:
@@ -261,6 +265,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         joint_groups=joint_groups,
         vision=vision,
         optimizer=optimizer,
+        delivery=delivery,
     )
 
 

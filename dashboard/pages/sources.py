@@ -21,7 +21,8 @@ from dashboard.texts import Texts, texts_of
 from dashboard.views import CheckView, FoundVariableView, SourceView
 from plant.equipment import SEGMENT
 from plant.errors import Rejected, SettingsError, Unavailable
-from plant.settings import EquipmentSettings, OpcUaSecurity, OpcUaSourceSettings, RangeSettings, SignalSettings
+from plant.settings import EquipmentSettings, OpcUaSourceSettings, RangeSettings, SignalSettings
+from plant.settings_opcua import OpcUaSecurity
 from plant.signals import DataType
 from storage.people import Role
 

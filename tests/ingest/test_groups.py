@@ -16,7 +16,8 @@ import pytest
 from ingest.groups import Wanted, assign
 from plant.equipment import EquipmentId
 from plant.ledger import GapReason
-from plant.settings import MqttSourceSettings, MqttTopicSettings, OpcUaSecurity, OpcUaSourceSettings
+from plant.settings import MqttSourceSettings, MqttTopicSettings, OpcUaSourceSettings
+from plant.settings_opcua import OpcUaSecurity
 from plant.signals import DataType, Signal, SignalPath, SourceId
 from storage.database import Connection, connect
 from storage.health import read_sources
