@@ -8,18 +8,17 @@ runs on the one event loop of the process; a library with threads of its own han
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from plant.clock import Clock
-from plant.deliveries import Answer, Quantity, SignedMessage
+from plant.deliveries import Answer, Quantity, SetPart, SignedMessage
 from plant.delivery_modes import Mode
-
-if TYPE_CHECKING:
-    from plant.settings_delivery import ControllerSettings
+from plant.settings_delivery import Controller
+from plant.site import Site
 
 
 class InDoubt(Exception):
@@ -73,8 +72,16 @@ class Pulse:
     mode: Mode
 
 
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """What is in force at a controller, read from it and not said by it."""
+
+    parameters: tuple[Quantity, ...] = ()
+    parts: tuple[SetPart, ...] = ()
+
+
 class Ears(Protocol):
-    """Where a way tells what it hears. Call it on the event loop; neither call ever waits."""
+    """Where a way tells what it hears; each way has its own. Call it on the event loop; neither call ever waits."""
 
     def told(self, answer: Answer) -> Future[Taken]:
         """Take an answer. The future is done when it is committed: acknowledge to the controller (PUBACK, method result) only then.
@@ -89,16 +96,11 @@ class Ears(Protocol):
 
 
 class Way(Protocol):
-    """A connection to one controller, or to several that share it."""
+    """How one controller of the settings is reached; several may share a connection or a server behind it."""
 
     @property
-    def name(self) -> str:
-        """What logs and pages call it: the name of the controller in the settings."""
-        ...
-
-    @property
-    def work_units(self) -> Sequence[str]:
-        """Whom it reaches."""
+    def controller(self) -> str:
+        """The id of the controller in the settings."""
         ...
 
     async def open(self, ears: Ears) -> None:
@@ -129,8 +131,8 @@ class Way(Protocol):
         """
         ...
 
-    async def read_back(self, work_unit: str, names: Sequence[str]) -> Mapping[str, Quantity] | None:
-        """Return parameters as the controller has them in force; None where this way cannot read back. Raises Unavailable."""
+    async def read_back(self, signed: SignedMessage) -> ReadBack | None:
+        """Return what is in force of what a message asked for; None where this way cannot read back. Raises Unavailable."""
         ...
 
     async def pulse(self, pulses: Sequence[Pulse]) -> None:
@@ -146,18 +148,18 @@ class Way(Protocol):
 class Setup:
     """What ``make_ways`` of a way's module gets."""
 
-    controllers: tuple[tuple[ControllerSettings, tuple[str, ...]], ...]
-    """Those of the settings that use this way, each with the work units that its patterns mean."""
+    site: Site
+    """With ``site.delivery`` in it; ``site.path`` begins topics."""
+    controllers: tuple[Controller, ...]
+    """Those of the settings that use this way."""
     folder: Path
     """For certificates and whatever the way must remember: its own, in the state folder of this process, 0700."""
     clock: Clock
-    keys: Callable[[str], bytes]
-    """The signing key of a controller by its name."""
 
 
 class MakeWays(Protocol):
-    """The one function that a way's module offers to the process."""
+    """The one function that a way's module offers to the process, by the name ``make_ways``."""
 
     def __call__(self, setup: Setup) -> Sequence[Way]:
-        """Return ways for all controllers; several may share one. Nothing connects yet. Raises SettingsError."""
+        """Return one way for each controller. Nothing connects yet. Raises SettingsError."""
         ...
