@@ -1,4 +1,4 @@
-"""Write the JSON schemas of the files of a route set and of plans into ``docs/schemas/``. A test compares them."""
+"""Write the JSON schemas of route sets, plans and messages to controllers into ``docs/schemas/``. A test compares them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from plant.answer_messages import answer_schema, heartbeat_schema, question_schema
+from plant.delivery_messages import message_schema
 from plant.design_changes import design_change_schema
 from plant.network_file import network_schema
 from plant.plan_file import plan_schema, problem_schema
@@ -26,6 +28,10 @@ def schemas() -> dict[str, dict[str, Any]]:
         "design-change.schema.json": design_change_schema(),
         "plan-problem.schema.json": problem_schema(),
         "plan.schema.json": plan_schema(),
+        "delivery.schema.json": message_schema(),
+        "delivery-answer.schema.json": answer_schema(),
+        "delivery-heartbeat.schema.json": heartbeat_schema(),
+        "delivery-question.schema.json": question_schema(),
     }
 
 
