@@ -40,7 +40,7 @@ class Stage(StrEnum):
     ACCEPTED = "accepted"
     """By the line controller."""
     REFUSED = "refused"
-    """By the line controller."""
+    """By the line controller, or by the check before anything is sent."""
     EXPIRED = "expired"
     IN_DOUBT = "in_doubt"
     """Sent, and no answer came: nobody knows whether it is in use."""
@@ -51,10 +51,10 @@ class Stage(StrEnum):
 
 _NEXT: Final[Mapping[Stage, frozenset[Stage]]] = {
     Stage.PROPOSED: frozenset({Stage.APPROVED, Stage.DECLINED, Stage.EXPIRED}),
-    Stage.APPROVED: frozenset({Stage.SENT, Stage.EXECUTED, Stage.DECLINED, Stage.EXPIRED}),
+    Stage.APPROVED: frozenset({Stage.SENT, Stage.REFUSED, Stage.EXECUTED, Stage.DECLINED, Stage.EXPIRED}),
     Stage.SENT: frozenset({Stage.ACCEPTED, Stage.REFUSED, Stage.IN_DOUBT, Stage.EXPIRED}),
     Stage.IN_DOUBT: frozenset({Stage.ACCEPTED, Stage.REFUSED, Stage.EXECUTED, Stage.ROLLED_BACK, Stage.EXPIRED}),
-    Stage.ACCEPTED: frozenset({Stage.EXECUTED, Stage.IN_DOUBT, Stage.ROLLED_BACK, Stage.EXPIRED}),
+    Stage.ACCEPTED: frozenset({Stage.EXECUTED, Stage.REFUSED, Stage.IN_DOUBT, Stage.ROLLED_BACK, Stage.EXPIRED}),
     Stage.EXECUTED: frozenset({Stage.MEASURED, Stage.ROLLED_BACK}),
     Stage.MEASURED: frozenset({Stage.ROLLED_BACK}),
     Stage.DECLINED: frozenset(),
