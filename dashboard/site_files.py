@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from dashboard.drafts import SourceDraft
 from plant.errors import SettingsError
 from plant.settings import OpenProtocolSourceSettings, SiteFile
+from plant.toml_text import toml_key, toml_value
 
 INCLUDE_LINE = 'include = ["sources.d/*.toml"]\n\n'
 NOTE = """# Each source made on the dashboard stands here in a file of its own, named by its id.
@@ -32,7 +32,7 @@ def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
     lines = ["# Made on the dashboard."]
     for name, entries in tables.items():
         for entry in entries:
-            lines += ["", f"[[{name}]]", *(f"{_key(key)} = {_value(value)}" for key, value in entry.items())]
+            lines += ["", f"[[{name}]]", *(f"{toml_key(key)} = {toml_value(value)}" for key, value in entry.items())]
     content = "\n".join(lines) + "\n"
     said = SiteFile.model_validate(tomllib.loads(content))
     if said != SiteFile(equipment=draft.equipment, sources=(source,), signals=draft.signals):
@@ -59,21 +59,3 @@ def draft_without_secrets(draft: SourceDraft) -> dict[str, Any]:
 
 def _plain(model: BaseModel) -> dict[str, Any]:
     return model.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + " }"
-    raise SettingsError(f"a value of type {type(value).__name__} cannot be written")

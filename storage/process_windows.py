@@ -21,7 +21,7 @@ def write_windows(connection: Connection, text: str, *, actor: str, now_us: int,
     windows = parse_windows(text, place)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     with translate_errors(), connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        lock_windows(connection)
         before = connection.execute("SELECT version, sha256 FROM process_window_set WHERE in_force").fetchone()
         if before is not None and before[1] == sha256:
             return None
@@ -37,6 +37,11 @@ def write_windows(connection: Connection, text: str, *, actor: str, now_us: int,
         next_ = {"version": row[0], "sha256": sha256, "windows": len(windows.windows)}
         add_audit(connection, time_us=now_us, actor=actor, act="import", subject="process windows", previous=previous, next_=next_)
     return int(row[0])
+
+
+def lock_windows(connection: Connection) -> None:
+    """Keep all others from putting windows in force until the transaction ends: who changes one window reads the set first."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def read_windows(connection: Connection) -> WindowSet | None:
