@@ -216,8 +216,13 @@ def notify(connection: Connection, channel: str, payload: str = "") -> None:
         connection.execute("SELECT pg_notify(%s, %s)", [channel, payload])
 
 
-def heard(connection: Connection, seconds: float) -> set[str]:
-    """Return the channels on which something was said that the connection listens to; waits for the first at most ``seconds``."""
+def heard(connection: Connection, seconds: float, *, own: bool = True) -> set[str]:
+    """Return the channels on which something was said that the connection listens to; waits for the first at most ``seconds``.
+
+    ``own``: whether what this very connection said counts too.
+    """
     with translate_errors():
-        found = {said.channel for said in connection.notifies(timeout=seconds, stop_after=1)}
-        return found | {said.channel for said in connection.notifies(timeout=0)} if found else found
+        me = None if own else connection.info.backend_pid
+        found = list(connection.notifies(timeout=seconds, stop_after=1))
+        found += list(connection.notifies(timeout=0)) if found else []
+        return {said.channel for said in found if said.pid != me}
