@@ -254,7 +254,7 @@ class MqttConnection:
         if endpoint.username is not None:
             client.username_pw_set(endpoint.username, endpoint.password)
         if endpoint.tls:
-            client.tls_set_context(_tls_context(endpoint.ca_file))
+            client.tls_set_context(tls_context(endpoint.ca_file))
         client.max_inflight_messages_set(_WINDOW)
         client.reconnect_delay_set(1, _LONGEST_PAUSE_SECONDS)
         client.connect_timeout = 5.0
@@ -429,7 +429,8 @@ def topic_matches(wanted: str, topic: str) -> bool:
     return paho.topic_matches_sub(wanted, topic)
 
 
-def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return what checks a broker's certificate by an authority, the system's where None. Raises Rejected for a file of no use."""
     try:
         return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError) as error:
