@@ -82,10 +82,7 @@ def run_taking(url: str, site: Site, clock: Clock, stop: threading.Event) -> Non
         taking = Taking(site)
         try:
             with connect(url, application="leadhand delivery taking", statement_seconds=_STATEMENT_SECONDS) as connection:
-                if not hold_follower(connection, _FOLLOWER):
-                    raise Unavailable("another delivery process is at work; this one stands by")
-                for channel in CHANNELS:
-                    listen(connection, channel)
+                _begin(connection)
                 while not stop.is_set():
                     brought = taking.take(connection, clock.now_us())
                     away = ""
@@ -99,8 +96,15 @@ def run_taking(url: str, site: Site, clock: Clock, stop: threading.Event) -> Non
             stop.wait(LOOK_SECONDS)
 
 
+def _begin(connection: Connection) -> None:
+    if not hold_follower(connection, _FOLLOWER):
+        raise Unavailable("another delivery process is at work; this one stands by")
+    for channel in CHANNELS:
+        listen(connection, channel)
+
+
 def _pause(connection: Connection, stop: threading.Event) -> None:
     """Wait until something is said, some seconds have gone by, or it is time to stop."""
     for _ in range(8):
-        if stop.is_set() or heard(connection, LOOK_SECONDS / 8):
+        if stop.is_set() or heard(connection, LOOK_SECONDS / 8, own=False):
             return

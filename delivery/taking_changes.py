@@ -12,9 +12,10 @@ from plant.design_changes import EFFECT_WORDS, ChangeStage
 from plant.errors import Rejected
 from plant.recommendations import Stage
 from storage.database import Connection
-from storage.deliveries import Delivery, propose, read_deliveries, read_steps
+from storage.deliveries import Delivery, read_deliveries, read_steps
 from storage.deliveries import Step as DeliveryStep
 from storage.deliveries import step as take_steps
+from storage.delivery_origins import propose_new
 from storage.design_changes import StoredDesignChange, answer_design_change, mark_sent, read_design_changes
 
 ACTOR: Final = "delivery"
@@ -40,7 +41,7 @@ def take_changes(connection: Connection, places: Places, now_us: int) -> int:
             controller = places.takes(unit, Kind.DESIGN_CHANGE)
             if answer.accepted is None and controller is not None:
                 drafts.append(_draft(one, answer.station, unit, controller.valid_seconds))
-    return sum(number is not None for number in propose(connection, drafts, now_us))
+    return propose_new(connection, drafts, now_us)
 
 
 def _draft(one: StoredDesignChange, station: str, unit: str, valid_seconds: float) -> Draft:
@@ -111,8 +112,8 @@ def _withdraw(connection: Connection, one: StoredDesignChange, now_us: int) -> N
     """Take back what waits of a change that was withdrawn, or refused by another station."""
     waiting = read_deliveries(connection, source=source_of(one.id), stages=_OPEN, most=_MOST)
     reason, note = "withdrawn", f"the design change is {one.stage.value}"
-    steps = [DeliveryStep(each.number, _ends(each.stage), now_us, ACTOR, reason, note) for each in waiting]
-    take_steps(connection, steps)
+    if waiting:
+        take_steps(connection, [DeliveryStep(each.number, _ends(each.stage), now_us, ACTOR, reason, note) for each in waiting])
 
 
 def _ends(stage: Stage) -> Stage:

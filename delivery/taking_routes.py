@@ -9,7 +9,8 @@ from delivery.places import Places
 from plant.deliveries import Draft, Kind
 from plant.recommendations import Answer, Stage, may_become
 from storage.database import Connection
-from storage.deliveries import Delivery, Step, propose, read_deliveries, read_steps, step
+from storage.deliveries import Delivery, Step, read_deliveries, read_steps, step
+from storage.delivery_origins import propose_new
 from storage.recommendations import RealisedGain, StoredRecommendation, change_stage, read_models, read_recommendations
 
 ACTOR: Final = "delivery"
@@ -39,7 +40,7 @@ def take_routes(connection: Connection, places: Places, now_us: int) -> int:
         for one in reversed(found)
         if 0 < len(one.recommendation.route) <= _MOST_STEPS
     ]
-    return sum(number is not None for number in propose(connection, drafts, now_us))
+    return propose_new(connection, drafts, now_us)
 
 
 def _draft(one: StoredRecommendation, work_unit: str, valid_seconds: float, from_us: int | None, to_us: int | None) -> Draft:

@@ -14,7 +14,8 @@ from plant.program_deltas import BaseProgram, ReadBack, delta_of
 from plant.recommendations import Stage
 from plant.tuning import TuningTarget
 from storage.database import Connection
-from storage.deliveries import Delivery, Step, propose, read_deliveries, step
+from storage.deliveries import Delivery, Step, read_deliveries, step
+from storage.delivery_origins import propose_new
 from storage.process_windows import read_windows
 from storage.trials import (
     StoredProposal,
@@ -52,7 +53,7 @@ def take_tuning(connection: Connection, places: Places, now_us: int) -> int:
         return 0
     windows = read_windows(connection) or WindowSet(())
     drafts = [draft for target in targets for draft in _of_target(connection, places, windows, target)]
-    return sum(number is not None for number in propose(connection, drafts, now_us))
+    return propose_new(connection, drafts, now_us)
 
 
 def _of_target(connection: Connection, places: Places, windows: WindowSet, target: TuningTarget) -> list[Draft]:
