@@ -8,7 +8,7 @@ runs on the one event loop of the process; a library with threads of its own han
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -155,6 +155,8 @@ class Setup:
     folder: Path
     """For certificates and whatever the way must remember: its own, in the state folder of this process, 0700."""
     clock: Clock
+    keys: Callable[[str], bytes]
+    """The key of a controller by its id: answers and signs of life are signed with it too."""
 
 
 class MakeWays(Protocol):
