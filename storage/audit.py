@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,23 @@ from storage.database import Connection, translate_errors
 
 _CHAIN_LOCK = 0x6C656164_61756469
 """Advisory lock that makes writers add to the chain one after the other."""
+
+
+_EXACT = 1e16
+"""A whole number from here on is kept by the database with all its digits, and read back as such."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is to be added to the trail. Values must be JSON without secrets."""
+
+    time_us: int
+    actor: str
+    act: str
+    subject: str
+    previous: Any = None
+    next: Any = None
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +60,41 @@ def add_audit(
     address: str = "",
 ) -> int:
     """Return the number of the entry added. Values must be JSON without secrets."""
+    return add_audits(connection, [Told(time_us, actor, act, subject, previous, next_, address)])
+
+
+def add_audits(connection: Connection, told: Sequence[Told]) -> int:
+    """Add entries in their order under one lock, and return the number of the last; 0 where there are none."""
+    if not told:
+        return 0
     with translate_errors(), connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_CHAIN_LOCK,))
         row = connection.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
-        number, before = (1, b"") if row is None else (int(row[0]) + 1, bytes(row[1]))
-        entry = AuditEntry(number, time_us, actor, act, subject, previous, next_, address)
-        connection.execute(
-            "INSERT INTO audit (id, time_us, actor, act, subject, previous, next, address, hash) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (number, time_us, actor, act, subject, _json(previous), _json(next_), address, _hash(before, entry)),
-        )
+        number, before = (0, b"") if row is None else (int(row[0]), bytes(row[1]))
+        rows = []
+        for one in told:
+            number += 1
+            entry = AuditEntry(number, one.time_us, one.actor, one.act, one.subject, _kept(one.previous), _kept(one.next), one.address)
+            before = _hash(before, entry)
+            rows.append(
+                (
+                    number,
+                    entry.time_us,
+                    entry.actor,
+                    entry.act,
+                    entry.subject,
+                    _json(entry.previous),
+                    _json(entry.next),
+                    entry.address,
+                    before,
+                )
+            )
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO audit (id, time_us, actor, act, subject, previous, next, address, hash) "
+                "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                rows,
+            )
     return number
 
 
@@ -77,6 +120,15 @@ def verify_audit(connection: Connection) -> int | None:
                 return entry.id
             before, expected = bytes(found), expected + 1
     return None
+
+
+def _kept(value: Any) -> Any:
+    """Return a value as it is read back later: the hash is of what the table holds."""
+    if isinstance(value, float) and abs(value) >= _EXACT:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _kept(one) for key, one in value.items()}
+    return [_kept(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _json(value: Any) -> Jsonb | None:
