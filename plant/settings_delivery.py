@@ -53,9 +53,17 @@ class OpcUaJobsController(ControllerBase):
     allow_insecure: Annotated[bool, Field(description="must be true for security policy None; shown on the dashboard")] = False
     username: str | None = None
     password_file: str | None = None
-    parameters: Annotated[dict[str, str], Field(description="node id from which a parameter is read back, by its name")] = Field(
-        default_factory=dict
-    )
+    parameters: Annotated[
+        dict[str, str],
+        Field(description="node id from which a parameter is read back, by its name (* any); {work_unit} and {name} are replaced"),
+    ] = Field(default_factory=dict)
+    parts: Annotated[
+        dict[str, str],
+        Field(description="node id of a String array (name, version) from which what is switched on is read back, by its kind (* any)"),
+    ] = Field(default_factory=dict)
+    counter: Annotated[str, Field(description="node id where the highest counter taken is read; {work_unit} is replaced")] = ""
+    state: Annotated[str, Field(description="node id where its state is read; {work_unit} is replaced")] = ""
+    pulse: Annotated[str, Field(description="node id of a UInt32 that our heartbeat is written to; {work_unit} is replaced")] = ""
 
     @model_validator(mode="after")
     def _secure_by_default(self) -> OpcUaJobsController:
@@ -145,6 +153,10 @@ class DeliverySettings(Strict):
     stale_seconds: Annotated[
         float, Field(gt=0, le=604_800, description="nothing is sent that rests on measurements whose newest is older")
     ] = 86_400.0
+    offsets_sigma_mm: Annotated[
+        float, Field(gt=0, le=100, description="spindles are moved only where each bolt's place is known so well, as a standard deviation")
+    ] = 0.5
+    offsets_most_mm: Annotated[float, Field(gt=0, le=1000, description="and by so much at most")] = 5.0
     closed_loop_hours: Annotated[float, Field(gt=0, le=8, description="a closed loop lasts so long at most")] = 8.0
 
     @model_validator(mode="after")
