@@ -12,6 +12,7 @@ from plant.delivery_rules import DeliveryPlan
 from plant.joints import JointGroupPlan
 from plant.planning_rules import PlanningRules
 from plant.settings_delivery import Controller
+from plant.settings_vision import ViewSettings
 from plant.site import Site
 
 _UNIT: Final = "{unit}"
@@ -29,6 +30,8 @@ class Places:
     cameras: Mapping[str, str] = field(default_factory=dict)
     """By camera station, the equipment where it stands."""
     joint_groups: tuple[JointGroupPlan, ...] = ()
+    locating: tuple[str, ...] = ()
+    """Camera stations whose cameras are calibrated to locate bolts in mm."""
 
     def takes(self, work_unit: str, kind: Kind) -> Controller | None:
         """Return the controller that takes messages of a kind for a work unit; None where nobody does."""
@@ -74,4 +77,10 @@ class Places:
 def places_of(site: Site) -> Places:
     """Return what of a site matters here."""
     cameras = {name: str(equipment) for name, equipment in site.vision.equipment.items()}
-    return Places(site.delivery, str(site.path), site.optimizer.planning, cameras, site.joint_groups)
+    locating = tuple(one.id for one in site.vision.stations if any(_locates(view) for view in one.views))
+    return Places(site.delivery, str(site.path), site.optimizer.planning, cameras, site.joint_groups, locating)
+
+
+def _locates(view: ViewSettings) -> bool:
+    circle = view.bolts
+    return circle is not None and None not in (circle.diameter_mm, circle.count, circle.focal_px)

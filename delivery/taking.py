@@ -14,8 +14,10 @@ import structlog
 
 from delivery.places import places_of
 from delivery.taking_changes import follow_changes, take_changes
+from delivery.taking_offsets import take_offsets
 from delivery.taking_routes import follow_routes, take_routes
 from delivery.taking_tuning import follow_tuning, take_tuning
+from delivery.taking_verdicts import take_holds, take_releases
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
 from plant.site import Site
@@ -45,6 +47,9 @@ class Taking:
         self._log = structlog.get_logger(process="delivery")
         self._problems: dict[str, str] = {}
         self._takes: dict[str, _Take] = {
+            "holds": lambda connection, now_us: take_holds(connection, places, now_us),
+            "releases": lambda connection, now_us: take_releases(connection, places, now_us),
+            "offsets": lambda connection, now_us: take_offsets(connection, places, now_us),
             "routes": lambda connection, now_us: take_routes(connection, places, now_us),
             "tuning": lambda connection, now_us: take_tuning(connection, places, now_us),
             "design changes": lambda connection, now_us: take_changes(connection, places, now_us),
