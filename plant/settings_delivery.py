@@ -110,6 +110,7 @@ class MqttController(BrokerController):
 
     way: Literal["mqtt"]
     prefix: Annotated[str, Field(max_length=400, description="topics begin with it; enterprise/site where not given")] = ""
+    questions: Annotated[bool, Field(description="whether it answers what became of a message, and what is in force")] = True
 
 
 class SparkplugController(BrokerController):
