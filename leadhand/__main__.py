@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from leadhand.alarming import alarms_app
+from leadhand.auditing import audit_app
 from leadhand.condition_commands import condition_app
 from leadhand.console import Console
 from leadhand.factory_commands import evaluate, simulate_app
@@ -60,6 +61,7 @@ export_app.command("network")(export_network)
 export_app.command("products")(export_products)
 export_app.command("history")(export_history)
 app.add_typer(people_app, name="people")
+app.add_typer(audit_app, name="audit")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
@@ -430,11 +432,9 @@ def people_list(home: HomeOption = None, as_json: JsonOption = False) -> None:
 
 @contextmanager
 def _people(home: Path | None) -> Iterator[Connection]:
-    from leadhand.databases import connected, open_database
-    from leadhand.settings import load_settings
+    from leadhand.databases import opened
 
-    place = used_home(home)
-    with open_database(place, load_settings(place.settings), SystemClock(), make=True) as url, connected(url) as connection:
+    with opened(used_home(home), make=True) as connection:
         yield connection
 
 

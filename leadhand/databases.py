@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from leadhand.home import Home
-from leadhand.settings import HomeSettings
-from plant.clock import Clock
+from leadhand.settings import HomeSettings, load_settings
+from plant.clock import Clock, SystemClock
 from plant.errors import Rejected
 from storage.database import Connection, connect
 from storage.migrations import migrate
@@ -38,6 +38,13 @@ def open_database(home: Home, settings: HomeSettings, clock: Clock, *, make: boo
             yield url
         finally:
             server.stop()
+
+
+@contextmanager
+def opened(home: Home, *, make: bool = False) -> Iterator[Connection]:
+    """Give a connection to the database of a home, up to date, closed at the end; ``make`` as in ``open_database``."""
+    with open_database(home, load_settings(home.settings), SystemClock(), make=make) as url, connected(url) as connection:
+        yield connection
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         with reported(supervisor, url, clock):
             before = _look(url) if options.headless else None
             dashboard = programs.dashboard(home, home.site, url, settings.dashboard, port)
-            supervisor.launch([programs.upkeep(url, settings.storage.budget_gb), *([dashboard] if early else [])])
+            supervisor.launch([programs.upkeep(home, url, settings.storage.budget_gb), *([dashboard] if early else [])])
             supervisor.wait(["simulator"])
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])

@@ -46,6 +46,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def anchors(self) -> Path:
+        """How the audit trail stood, hour by hour."""
+        return self.path / "audit-anchors.jsonl"
+
+    @property
     def run(self) -> Path:
         """What is true only while leadhand runs: lock, status, ready lines."""
         return self.path / "run"

@@ -75,9 +75,10 @@ def broker_password(home: Home) -> str:
     return file.read_text().strip()
 
 
-def upkeep(database_url: str, budget_gb: float) -> Program:
-    """Return what keeps the database in shape."""
-    return Program("upkeep", ("-m", "storage", "--budget-gb", f"{budget_gb:g}"), _database(database_url), stop_seconds=15.0)
+def upkeep(home: Home, database_url: str, budget_gb: float) -> Program:
+    """Return what keeps the database in shape, and anchors the audit trail in a file beside it."""
+    arguments = ("-m", "storage", "--budget-gb", f"{budget_gb:g}", "--anchors", str(home.anchors))
+    return Program("upkeep", arguments, _database(database_url), stop_seconds=15.0)
 
 
 def ingest(home: Home, site: Path, database_url: str) -> Program:

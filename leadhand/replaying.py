@@ -64,7 +64,7 @@ def play_and_store(options: ReplayOptions, home: Home, console: Console, clock: 
             broker = programs.broker_at(options.mqtt_url) if options.mqtt_url else broker_for(settings, home)
         url = start_database(supervisor, home, settings, () if broker is None else broker.programs)
         with reported(supervisor, url, clock):
-            supervisor.start([programs.upkeep(url, settings.storage.budget_gb)])
+            supervisor.start([programs.upkeep(home, url, settings.storage.budget_gb)])
             before = _stored(url)
             player = programs.replay_simulator(
                 home.site,

@@ -67,7 +67,7 @@ def _broker(plan: _Plan, factory: Site) -> tuple[Program, ...]:
 
 def _others(plan: _Plan, url: str, factory: Site, supervisor: Supervisor) -> list[Program]:
     wanted = [
-        programs.upkeep(url, plan.settings.storage.budget_gb),
+        programs.upkeep(plan.home, url, plan.settings.storage.budget_gb),
         programs.ingest(plan.home, plan.site, url),
         programs.monitor(plan.site, url),
         *([programs.vision(plan.home, plan.site, url)] if factory.vision or factory.joint_groups else []),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
+from pathlib import Path
 
 import structlog
 
 from plant.clock import Clock, SystemClock
 from plant.errors import Unavailable
+from storage.audit import audit_anchor
+from storage.audit_anchors import add_anchor
 from storage.database import Connection, connect
 from storage.migrations import migrate
 from storage.process import run_process, say_ready
@@ -17,6 +20,7 @@ from storage.upkeep import Upkeep
 
 _ROLL_UP_SECONDS = 5.0
 _WHOLE_SECONDS = 30.0
+_ANCHOR_SECONDS = 3600.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -31,6 +35,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--budget-gb", type=float, default=None, help="most that the database may take; without it nothing is dropped for room"
     )
+    parser.add_argument("--anchors", type=Path, default=None, help="file that each hour gets a line of how the audit trail stands")
     parser.add_argument("--every", type=float, default=_ROLL_UP_SECONDS, help="seconds between two looks at the rollups")
     options = parser.parse_args(arguments)
     if options.budget_gb is not None and options.budget_gb <= 0:
@@ -58,7 +63,8 @@ def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: C
                 if not said_ready:
                     say_ready(budget_bytes=budget)
                     said_ready = True
-                _rounds(connection, Upkeep(connection, budget_bytes=budget, clock=clock), options.every, stop, clock, log)
+                upkeep = Upkeep(connection, budget_bytes=budget, clock=clock)
+                _rounds(connection, upkeep, options.every, options.anchors, stop, clock, log)
         except Unavailable as error:
             if not away:
                 log.warning("database away", reason=str(error))
@@ -69,10 +75,19 @@ def _keep(url: str, options: argparse.Namespace, stop: threading.Event, clock: C
 
 
 def _rounds(
-    connection: Connection, upkeep: Upkeep, every: float, stop: threading.Event, clock: Clock, log: structlog.stdlib.BoundLogger
+    connection: Connection,
+    upkeep: Upkeep,
+    every: float,
+    anchors: Path | None,
+    stop: threading.Event,
+    clock: Clock,
+    log: structlog.stdlib.BoundLogger,
 ) -> None:
-    next_whole = clock.monotonic()
+    next_whole = next_anchor = clock.monotonic()
     while not stop.is_set() and not connection.closed:
+        if anchors is not None and clock.monotonic() >= next_anchor:
+            _anchor(connection, anchors, clock, log)
+            next_anchor = clock.monotonic() + _ANCHOR_SECONDS
         if clock.monotonic() >= next_whole:
             report = upkeep.run_once()
             next_whole = clock.monotonic() + _WHOLE_SECONDS
@@ -81,6 +96,18 @@ def _rounds(
         else:
             upkeep.roll_up()
         stop.wait(every)
+
+
+def _anchor(connection: Connection, path: Path, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
+    anchor = audit_anchor(connection, clock.now_us())
+    if anchor is None:
+        return
+    # in the log too: who changes the file must find each copy of the log
+    log.info("audit trail anchored", entry=anchor.id, hash=anchor.hash)
+    try:
+        add_anchor(path, anchor)
+    except OSError as error:
+        log.warning("the anchor of the audit trail cannot be written", path=str(path), reason=str(error))
 
 
 if __name__ == "__main__":

@@ -109,17 +109,66 @@ def read_audit(connection: Connection, *, most: int = 200, before: int | None = 
     return [AuditEntry(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """How the trail stood at a moment, to be kept outside of the database: who rewrites the whole trail cannot rewrite it too."""
+
+    time_us: int
+    id: int
+    """Number of the newest entry."""
+    hash: str
+    """Its hash, hexadecimal: it covers all entries before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditState:
+    """What a look at the whole trail found."""
+
+    entries: int
+    head: str
+    """Hash of the newest entry, hexadecimal; empty where there is none."""
+    broken_at: int | None
+    """Number of the first entry that was changed or follows a missing one; None where the chain holds."""
+    other: Anchor | None
+    """The first anchor that the trail does not agree with; None where it agrees with all."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was changed."""
+        return self.broken_at is None and self.other is None
+
+
 def verify_audit(connection: Connection) -> int | None:
     """Return the number of the first entry that was changed or that follows a missing one; None when the chain holds."""
-    before, expected = b"", 1
-    with translate_errors():
-        cursor = connection.execute("SELECT id, time_us, actor, act, subject, previous, next, address, hash FROM audit ORDER BY id")
+    return audit_state(connection).broken_at
+
+
+def audit_state(connection: Connection, anchors: Sequence[Anchor] = ()) -> AuditState:
+    """Return what a look at every entry finds, hash by hash, and whether it agrees with anchors taken before."""
+    waiting = sorted(anchors, key=lambda one: one.id)
+    at, before, expected, broken, other = 0, b"", 1, None, None
+    with translate_errors(), connection.transaction(), connection.cursor("audit_state") as cursor:
+        cursor.itersize = 5000
+        cursor.execute("SELECT id, time_us, actor, act, subject, previous, next, address, hash FROM audit ORDER BY id")
         for *fields, found in cursor:
             entry = AuditEntry(*fields)
-            if entry.id != expected or _hash(before, entry) != bytes(found):
-                return entry.id
-            before, expected = bytes(found), expected + 1
-    return None
+            if broken is None and (entry.id != expected or _hash(before, entry) != bytes(found)):
+                broken = entry.id
+            before, expected = bytes(found), entry.id + 1
+            while at < len(waiting) and waiting[at].id <= entry.id:
+                if other is None and (waiting[at].id != entry.id or waiting[at].hash != before.hex()):
+                    other = waiting[at]
+                at += 1
+    if at < len(waiting) and other is None:
+        other = waiting[at]
+    return AuditState(expected - 1, before.hex(), broken, other)
+
+
+def audit_anchor(connection: Connection, now_us: int) -> Anchor | None:
+    """Return how the trail stands now; None where it has no entry."""
+    with translate_errors():
+        row = connection.execute("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    return None if row is None else Anchor(now_us, int(row[0]), bytes(row[1]).hex())
 
 
 def _kept(value: Any) -> Any:
