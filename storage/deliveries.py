@@ -199,12 +199,12 @@ def send(
     *,
     actor: str,
     sign: Callable[[Message, str], str],
-    check: Callable[[SignedMessage], tuple[Stage, str] | None],
+    check: Callable[[SignedMessage], tuple[Stage, str] | tuple[Stage, str, str] | None],
 ) -> list[SignedMessage]:
     """Make approved deliveries SENT and return what may leave the house now that this is committed.
 
-    ``sign`` gives the signature of a message's text. ``check`` looks at what would leave, and gives None, or the stage (REFUSED, EXPIRED)
-    and reason that a message gets instead. Those whose slot is occupied, and those not approved (any more), stay as they are.
+    ``sign`` gives the signature of a message's text. ``check`` looks at what would leave, and gives None, or the stage (REFUSED, EXPIRED),
+    reason and words that a message gets instead. Those whose slot is occupied, and those not approved (any more), stay as they are.
     """
     with translate_errors(), connection.transaction():
         found = _locked(connection, numbers)
@@ -218,7 +218,7 @@ def send(
             if held is None:
                 going.append((one, signed))
             else:
-                refused.append(Step(one.number, held[0], now_us, actor, held[1], detail={"text": text}))
+                refused.append(Step(one.number, held[0], now_us, actor, held[1], held[2] if len(held) > 2 else "", {"text": text}))
         messages = [signed for _, signed in going]
         connection.execute(
             _SEND,
