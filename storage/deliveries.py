@@ -15,7 +15,7 @@ from typing import Any, Final
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from plant.deliveries import UNDER_WAY, Draft, Kind, Message, Quantity, SetPart, SignedMessage, may_become
+from plant.deliveries import GATE, UNDER_WAY, Draft, Kind, Message, Quantity, SetPart, SignedMessage, may_become
 from plant.delivery_messages import message_text
 from plant.errors import Rejected
 from plant.recommendations import Stage
@@ -218,7 +218,7 @@ def send(
             if held is None:
                 going.append((one, signed))
             else:
-                refused.append(Step(one.number, held[0], now_us, actor, held[1], held[2] if len(held) > 2 else "", {"text": text}))
+                refused.append(Step(one.number, held[0], now_us, GATE if held[0] is Stage.REFUSED else actor, *_why(held), {"text": text}))
         messages = [signed for _, signed in going]
         connection.execute(
             _SEND,
@@ -332,6 +332,10 @@ def _one(connection: Connection, which: str, value: object) -> Delivery | None:
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(f"SELECT {_COLUMNS} FROM delivery WHERE {which}", [value]).fetchone()
     return None if row is None else _stored(row)
+
+
+def _why(held: tuple[Stage, str] | tuple[Stage, str, str]) -> tuple[str, str]:
+    return held[1], held[2] if len(held) > 2 else ""
 
 
 def _locked(connection: Connection, numbers: Iterable[int]) -> list[Delivery]:
