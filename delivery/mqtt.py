@@ -33,7 +33,7 @@ from plant.clock import Clock
 from plant.deliveries import Answer, SignedMessage
 from plant.delivery_messages import sign, signature_holds
 from plant.delivery_topics import THEIRS, DeliveryTopics, prefix_of
-from plant.errors import Rejected, SettingsError, Unavailable
+from plant.errors import SettingsError, Unavailable
 from plant.settings_delivery import BrokerController, MqttController
 from protocols.mqtt_client import MqttEndpoint, MqttState
 from protocols.mqtt_requests import Letter, MqttRequests
@@ -164,14 +164,16 @@ class MqttWay:
     # -- what comes in -----------------------------------------------------------------------------------------------
 
     def _take(self, letter: Letter) -> None:
-        what = letter.topic.rpartition("/")[2]
+        future = None
         try:
             text = self._signed_text(letter)
-            future = None if text is None else self._beat(letter, text) if what == "beat" else self._answer(letter, text)
+            if text is not None and letter.topic.endswith("/beat"):
+                self._beat(letter, text)
+            elif text is not None:
+                future = self._answer(letter, text)
         except SettingsError as error:
             self.refused.unreadable += 1
             self._warn("what a controller said cannot be read", str(error)[:400])
-            future = None
         if future is None:
             self._line.acknowledge(letter)
             return
@@ -227,7 +229,8 @@ class MqttWay:
     async def _question(self, work_unit: str, what: str, text: str) -> Said:
         """Return what is answered. Raises TimeoutError where nothing is, Unavailable where it cannot be asked now."""
         correlation = secrets.token_bytes(16)
-        waiting = self._waiting[correlation] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Said] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation] = waiting
         try:
             async with asyncio.timeout(_QUESTION_SECONDS):
                 await self._line.publish(self._letter(work_unit, what, text, correlation, round(_QUESTION_SECONDS)), _QUESTION_SECONDS)

@@ -20,6 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from plant.errors import Unavailable
 from protocols.mqtt_client import MqttEndpoint, MqttState, tls_context
@@ -83,7 +84,8 @@ class MqttRequests:
 
     def __init__(self, endpoint: MqttEndpoint, filters: Sequence[str], take: OnLetter, said: OnState | None = None) -> None:
         self._endpoint = endpoint
-        self._filters = [(name, 1) for name in filters]
+        # as published: a message that somebody retains is known for it also by who listens already
+        self._filters: Any = [(name, SubscribeOptions(qos=1, retainAsPublished=True)) for name in filters]
         self._take = take
         self._said = said
         self._state: tuple[MqttState, str] | None = None
@@ -344,7 +346,7 @@ class MqttRequests:
             del session.awaiting[sent.mid]
         if reason is not None and reason.is_failure:
             raise Unavailable(f"the broker refused the message to '{letter.topic}': {reason}")
-        if reason is not None and reason.value == _NOBODY_LISTENS:
+        if reason is not None and reason.value == _NOBODY_LISTENS and not letter.retain:
             raise Unavailable(f"nobody listens to '{letter.topic}'")
         return reason is not None
 
