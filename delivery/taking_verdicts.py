@@ -47,10 +47,11 @@ def take_holds(connection: Connection, places: Places, now_us: int) -> int:
         return 0
     stands = read_progress(connection, _FOLLOWER)
     if stands is None:
-        write_progress(connection, _FOLLOWER, now_us, json.dumps(asdict(last_seen(connection))).encode())
+        first = asdict(last_seen(connection))
+        write_progress(connection, _FOLLOWER, now_us, _packed(first, first))
         return 0
-    seen = asdict(Seen(**json.loads(stands.state)))
-    found = {name: read(connection, max(0, seen[name] - _AGAIN)) for name, read in _SOURCES}
+    begin, seen = _unpacked(stands.state)
+    found = {name: read(connection, max(begin[name], seen[name] - _AGAIN)) for name, read in _SOURCES}
     fresh = {name: max([seen[name], *(one.id for one in bad)]) for name, bad in found.items()}
     with connection.transaction():
         new = 0
@@ -58,8 +59,17 @@ def take_holds(connection: Connection, places: Places, now_us: int) -> int:
             for one in bad:
                 new += _hold(connection, places, f"{name}:{one.id}", one, now_us)
         if fresh != seen:
-            write_progress(connection, _FOLLOWER, now_us, json.dumps(fresh).encode())
+            write_progress(connection, _FOLLOWER, now_us, _packed(begin, fresh))
     return new
+
+
+def _packed(begin: dict[str, int], seen: dict[str, int]) -> bytes:
+    return json.dumps({"begin": begin, "seen": seen}).encode()
+
+
+def _unpacked(state: bytes) -> tuple[dict[str, int], dict[str, int]]:
+    told = json.loads(state)
+    return asdict(Seen(**told["begin"])), asdict(Seen(**told["seen"]))
 
 
 def _hold(connection: Connection, places: Places, source: str, one: Bad, now_us: int) -> int:
