@@ -14,7 +14,7 @@ from asyncua.server.binary_server_asyncio import BinaryServer, OPCUAProtocol
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import nodeid_from_binary, struct_from_binary
 
-from simulators.listening import stop_accepting
+from protocols.opcua_hosting import end_connections
 from simulators.opcua_encoding import ReadEncoder, read_response
 from simulators.opcua_values import DeviceNodes
 
@@ -41,17 +41,6 @@ class DeviceConnections(BinaryServer):
 
     def _make_protocol(self) -> OPCUAProtocol:
         return _Protocol(self._device, self._max_nodes, self.iserver, self._policies, self.clients, self.closing_tasks, self.limits)
-
-
-async def end_connections(server: BinaryServer) -> None:
-    """Listen no more and break all connections; they are closed then. asyncua waits for what a client does not take, and loses some."""
-    if isinstance(server._server, asyncio.Server):  # noqa: SLF001 - asyncua has no other way to it
-        await stop_accepting(server._server)  # noqa: SLF001
-    tasks = [task for client in server.clients for task in (client._task, client._activation_watchdog_task) if task is not None]  # noqa: SLF001
-    for transport in list(server.iserver.asyncio_transports):
-        transport.abort()
-    await asyncio.sleep(0)  # the protocols hear of it in the loop's next turn
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Protocol(OPCUAProtocol):

@@ -7,10 +7,8 @@ numpy (``opcua_connections``, ``opcua_encoding``).
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from asyncua.ua.status_codes import StatusCodes
 
 from plant.clock import Clock
 from plant.errors import Unavailable
+from protocols.opcua_hosting import no_collecting
 from protocols.ports import free_port
 from simulators.device_limits import DeviceLimits
 from simulators.feed import Feed
@@ -103,7 +102,7 @@ class SimulatedServer:
         if self._port == 0:
             self._port = free_port(self._host)
         server = self._server = _Server(self.nodes, self.limits, _Users(self._protection))
-        with _no_collecting():
+        with no_collecting():
             await server.init()
         server.tell_the_time(self.nodes)
         server.set_endpoint(self.url)
@@ -177,18 +176,6 @@ class SimulatedServer:
             await server.get_node(node_id(node)).write_value(ua.Variant(value, ua.VariantType.UInt32))
         interval = server.get_node(node_id(ObjectIds.Server_ServerCapabilities_MinSupportedSampleRate))
         await interval.write_value(ua.Variant(self.limits.min_sampling_us / 1000, ua.VariantType.Double))
-
-
-@contextlib.contextmanager
-def _no_collecting() -> Iterator[None]:
-    """No garbage collection inside: asyncua builds 6,000 nodes that stay, and looking through them again and again doubles the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Users(UserManager):

@@ -21,6 +21,7 @@ from plant.clock import Clock
 from plant.errors import Rejected
 from plant.tightening import AgainstLimits, TraceKind
 from protocols import open_protocol as op
+from protocols.listening import stop_accepting
 from protocols.open_protocol import Framer, Telegram, encode_telegram, parse_telegram
 from protocols.open_protocol_messages import encode_message, parse_message
 from protocols.open_protocol_results import MOST_ID, encode_result, encode_spindles
@@ -35,7 +36,6 @@ from protocols.open_protocol_traces import (
     parse_subscription,
     subscribed_kinds,
 )
-from simulators.listening import stop_accepting
 from simulators.tightening import COUNTS_PER_DEG, COUNTS_PER_NM, SAMPLE_US, JointFault, Program, Tightened, tighten
 
 _STATUS: Final = {AgainstLimits.LOW: 0, AgainstLimits.OK: 1, AgainstLimits.HIGH: 2}

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from protocols import pki
-from simulators.opcua_connections import end_connections
+from protocols.opcua_hosting import end_connections
 from tests.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from plant.clock import SystemClock
-from simulators.listening import stop_accepting
+from protocols.listening import stop_accepting
 from simulators.open_protocol import Controller
 from tests.listener import listen
 from tests.simulators.conftest import CountingFeed, serving
