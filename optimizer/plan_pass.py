@@ -20,7 +20,7 @@ from optimizer.plan_senses import Senses
 from optimizer.plan_standing import Standing, is_other, places
 from optimizer.plan_taking import Taken, Wanted, settled, take, up_again
 from optimizer.plan_trying import edits_tried, planned_now
-from optimizer.plan_what_if import what_if
+from optimizer.plan_what_if import edit_what_if, what_if
 from optimizer.plan_world import World, WorldReader
 from optimizer.replanning import at_once, repaired
 from plant.clock import Clock
@@ -33,8 +33,8 @@ from plant.planning_rules import PlanningRules
 from plant.plans import Infeasible, Plan
 from storage.database import Connection
 from storage.optimizer_jobs import Job, ask_job, begin_job, end_job
-from storage.plan_edits import EditState, answer_edits
-from storage.plans import ADOPT_JOB, PLAN_JOB, UNDO_JOB, WHAT_IF_JOB, PlanRole, read_plan_content, read_standing
+from storage.plan_edits import EditState, answer_edits, read_edits
+from storage.plans import ADOPT_JOB, PLAN_JOB, UNDO_JOB, WHAT_IF_JOB, PlanKind, PlanRole, read_plan_content, read_standing
 
 _PROGRESS_SECONDS: Final = 10.0
 _UNNOTICED_US: Final = 120_000_000
@@ -152,6 +152,8 @@ class PlanPass:
             if job is None:
                 return {}
             raise Rejected("no process network was imported yet: leadhand import network network.json")
+        for one in reversed(read_edits(connection, states=[EditState.WAITING], kind=PlanKind.WHAT_IF, most=100)):
+            edit_what_if(connection, self._reader, known, self._rules, one, self._clock, self._read)
         before, self._world = self._world, world
         if job is not None and job.kind == WHAT_IF_JOB:
             return what_if(connection, self._reader, known, self._standing, self._rules, job, self._clock, self._read)

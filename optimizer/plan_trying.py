@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from optimizer.plan_standing import Standing, places
 from optimizer.plan_taking import Taken, Wanted, settled, take
@@ -25,8 +25,12 @@ class Tried:
     """Of the last one taken."""
 
 
-def edits_tried(world: World, standing: Standing | None, rules: PlanningRules, now_us: int) -> Tried:
-    """Return which of the edits that wait can be: each is tried on the plan that those before it made."""
+def edits_tried(world: World, standing: Standing | None, rules: PlanningRules, now_us: int, beside: Wanted | None = None) -> Tried:
+    """Return which of the edits that wait can be: each is tried on the plan that those before it made.
+
+    ``beside``: what else is thought of, where the plan is a what-if.
+    """
+    beside = beside or Wanted()
     taken: list[NewEdit] = []
     answers: dict[int, tuple[EditState, str]] = {}
     actor = ""
@@ -36,7 +40,7 @@ def edits_tried(world: World, standing: Standing | None, rules: PlanningRules, n
             continue
         edit, words = _as_lock(one, standing)
         if edit is not None:
-            words = _against(world, standing, rules, now_us, (*taken, edit))
+            words = _against(world, standing, rules, now_us, replace(beside, edits=(*beside.edits, *taken, edit)))
         if edit is None or words:
             answers[one.id] = (EditState.REFUSED, words)
             continue
@@ -79,10 +83,10 @@ def _as_lock(one: StoredEdit, standing: Standing) -> tuple[NewEdit | None, str]:
     )
 
 
-def _against(world: World, standing: Standing, rules: PlanningRules, now_us: int, edits: tuple[NewEdit, ...]) -> str:
-    """Return what is against the last of some edits; empty where nothing is."""
-    last = edits[-1]
-    taken = take(world, standing, rules, now_us, Wanted(edits=edits))
+def _against(world: World, standing: Standing, rules: PlanningRules, now_us: int, wanted: Wanted) -> str:
+    """Return what is against the last of the edits wanted; empty where nothing is."""
+    last = wanted.edits[-1]
+    taken = take(world, standing, rules, now_us, wanted)
     problem = taken.problem
     rows = {lock.operation for lock in problem.locks}
     row = next(

@@ -19,6 +19,7 @@ from storage.job_orders import ReportedStep, StoredJobOrder, read_job_orders, re
 from storage.operation_history import history_mark
 from storage.plan_edits import EditState, StoredEdit, read_edits, read_locks
 from storage.plan_senses import followed_mark
+from storage.plans import PlanKind
 from storage.process_networks import network_version, read_network
 from storage.products import products_print, read_products
 from storage.recommendations import read_recommendations
@@ -91,7 +92,7 @@ class WorldReader:
             self._expectations(connection, network, wanted, known, key),
             tuple(read_reported(connection, names)),
             tuple(read_locks(connection)),
-            tuple(reversed(read_edits(connection, states=[EditState.WAITING], most=1000))),
+            tuple(reversed(read_edits(connection, states=[EditState.WAITING], kind=PlanKind.LIVE, most=1000))),
             tuple(sorted([*told, *ended], key=lambda one: one.id)),
         )
 

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from plant.errors import Rejected
 from storage.audit import add_audit
 from storage.database import Connection, micros, moment, notify, translate_errors
+from storage.plans import PlanKind
 
 EDITED: Final = "plan_edits"
 """The channel; its payload is the number of the edit."""
@@ -110,13 +111,15 @@ def read_edits(
     *,
     states: Sequence[EditState] | None = None,
     plan: int | None = None,
+    kind: PlanKind | None = None,
     before: int | None = None,
     most: int = 200,
 ) -> list[StoredEdit]:
-    """Return edits, the newest first; ``plan``: made on this version."""
+    """Return edits, the newest first; ``plan``: made on this version; ``kind``: made on one of this kind."""
     given = {
         "states": None if states is None else [state.value for state in states],
         "plan": plan,
+        "kind": None if kind is None else kind.value,
         "before": before,
         "most": max(1, min(most, 5000)),
     }
@@ -124,6 +127,7 @@ def read_edits(
         rows = cursor.execute(
             "SELECT * FROM plan_edit WHERE (%(states)s::text[] IS NULL OR state = ANY (%(states)s)) "
             "AND (%(plan)s::bigint IS NULL OR plan_version_id = %(plan)s) AND (%(before)s::bigint IS NULL OR id < %(before)s) "
+            "AND (%(kind)s::text IS NULL OR EXISTS (SELECT FROM plan_version v WHERE v.id = plan_version_id AND v.kind = %(kind)s)) "
             "ORDER BY id DESC LIMIT %(most)s",
             given,
         ).fetchall()

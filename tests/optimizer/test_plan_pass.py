@@ -228,6 +228,37 @@ def test_a_what_if_is_made_beside_the_plan_and_can_be_followed(database_url: str
     assert "cannot be understood" in read_jobs(connection)[0].problem
 
 
+def test_an_edit_of_a_what_if_makes_another_version_of_it_and_leaves_the_plan_that_is_followed(
+    database_url: str, connection: Connection
+) -> None:
+    planner = PlanPass(database_url, rules(alternatives="route"), CLOCK)
+    order(connection, "A-1")
+    planner.step(connection, None)
+    first, followed = live(connection), stood(connection)
+    now_us = CLOCK.now_us()
+    down = {"kind": "breakdown", "subject": "paint/booth", "from_us": now_us, "until_us": now_us + 9 * HOUR}
+    ask_what_if(connection, "booth down", actor="anna", now_us=now_us, disturbances=[down], orders=[{"number": "R-1", "product": "EX-30"}])
+    planner.step(connection, None)
+    (thought,) = read_plans(connection, kind=PlanKind.WHAT_IF)
+    late = now_us + 20 * HOUR
+    good = add_edit(connection, NewEdit(thought.id, "move", "A-1", "cut", start_us=late), actor="ben", now_us=now_us)
+    bad = add_edit(connection, NewEdit(thought.id, "move", "A-1", "nothing"), actor="ben", now_us=now_us)
+    planner.step(connection, None)
+
+    assert live(connection).id == first.id
+    assert stood(connection) == followed
+    assert read_locks(connection) == []
+    edits = {one.id: one for one in read_edits(connection)}
+    assert (edits[bad].state, edits[bad].became) == (EditState.REFUSED, None)
+    assert edits[good].state is EditState.TAKEN
+    (made, before) = read_plans(connection, kind=PlanKind.WHAT_IF)
+    assert (made.id, made.name, made.actor, before.id) == (edits[good].became, "booth down", "ben", thought.id)
+    now = stood(connection, made.id)
+    assert now["A-1", "cut"].start_us >= late - MINUTE
+    assert now["A-1", "paint"].start_us >= now_us + 9 * HOUR - 1_000_000, "what was thought of before still holds"
+    assert ("R-1", "cut") in now or ("R-1-1", "cut") in now
+
+
 def test_what_the_plant_reports_is_a_fact_and_orders_end_by_it(database_url: str, connection: Connection) -> None:
     planner = PlanPass(database_url, rules(reports=True, alternatives="route"), CLOCK)
     order(connection, "A-1")
