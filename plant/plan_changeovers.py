@@ -63,14 +63,3 @@ def _judged(book: ChangeoverBook, unit: str, model: str, charge: InCharge) -> tu
     except Rejected:
         return None, (SetFault(Fault.NO_SET, {"unit": unit, "model": model or "?"}),)
     return wanted, changeover_faults(book, wanted, model, charge)
-
-
-def changeover_warnings(problem: PlanProblem, changeovers: tuple[Changeover, ...]) -> tuple[str, ...]:
-    """Return, in words, each change that cannot be carried out as it stands."""
-    found = []
-    for one in changeovers:
-        if not one.complete:
-            job = problem.jobs[problem.operation_job[one.operation]].name
-            why = "; ".join(fault.words for fault in one.faults)
-            found.append(f"{problem.units[one.unit].name} cannot be switched to {one.model or '?'} for {job}: {why}")
-    return tuple(found)

@@ -11,7 +11,7 @@ import pytest
 from plant.changeover_file import changed, incomplete, parse_changeovers
 from plant.changeover_sets import ChangeoverBook, Fault, InCharge, PartKind, Readback, changeover_faults, readback_faults
 from plant.errors import Rejected, SettingsError
-from plant.plan_changeovers import changeover_warnings, plan_changeovers
+from plant.plan_changeovers import plan_changeovers
 from plant.plan_problem import Job, PlanProblem, WorkUnit
 from plant.plans import Plan
 from plant.process_windows import parse_windows
@@ -136,6 +136,4 @@ def test_a_plan_says_where_a_unit_is_switched_and_what_is_missing_there(book: Ch
     found = plan_changeovers(problem, plan, book)
 
     assert [(one.operation, one.before, one.complete) for one in found] == [(0, -1, True), (2, 1, True), (3, 2, False)]
-    assert changeover_warnings(problem, found) == (
-        "welding/cell-1 cannot be switched to XR900 for machine 3: welding/cell-1 has no changeover set for XR900",
-    )
+    assert [fault.words for fault in found[2].faults] == ["welding/cell-1 has no changeover set for XR900"]
