@@ -21,6 +21,7 @@ from storage.database import Connection
 from storage.deliveries import Step, read_steps, step
 from storage.delivery_answers import take_answers
 from storage.delivery_modes import drop_mode, write_standings
+from storage.delivery_troubles import StandingTrouble, add_troubles
 
 MOST_WAITING: Final = 100_000
 """Entries that wait for the database at most: then answers are not taken any more, and controllers say them again."""
@@ -48,6 +49,7 @@ class Entry:
     outcomes: Mapping[int, str] = field(default_factory=dict)
     """Of answers that came in as rows."""
     standings: tuple[ControllerStanding, ...] = ()
+    troubles: tuple[StandingTrouble, ...] = ()
 
 
 @dataclass(slots=True)
@@ -138,6 +140,7 @@ class Writer:
             for entry in fresh:
                 for drop in entry.drops:
                     drop_mode(connection, drop.work_unit, drop.why, now_us=now_us, note=drop.note)
+            add_troubles(connection, [each for entry in fresh for each in entry.troubles])
             standings = _newest([each for entry in fresh for each in entry.standings])
             if standings:
                 write_standings(connection, standings)
