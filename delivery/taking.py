@@ -12,8 +12,11 @@ from typing import Final
 
 import structlog
 
+from delivery.changeovers import carry_on, take_changeovers
+from delivery.live_plan import LivePlan
 from delivery.places import places_of
 from delivery.taking_changes import follow_changes, take_changes
+from delivery.taking_jobs import take_jobs
 from delivery.taking_offsets import take_offsets
 from delivery.taking_routes import follow_routes, take_routes
 from delivery.taking_tuning import follow_tuning, take_tuning
@@ -43,13 +46,17 @@ class Taking:
     """Looks for what is to be delivered, and brings back what became of it."""
 
     def __init__(self, site: Site) -> None:
-        places = places_of(site)
+        places, live = places_of(site), LivePlan()
+        told: set[int] = set()
         self._log = structlog.get_logger(process="delivery")
         self._problems: dict[str, str] = {}
         self._takes: dict[str, _Take] = {
             "holds": lambda connection, now_us: take_holds(connection, places, now_us),
             "releases": lambda connection, now_us: take_releases(connection, places, now_us),
             "offsets": lambda connection, now_us: take_offsets(connection, places, now_us),
+            "changeovers": lambda connection, now_us: take_changeovers(connection, places, live, now_us),
+            "what became of changeovers": lambda connection, now_us: carry_on(connection, places, now_us, told),
+            "jobs": lambda connection, now_us: take_jobs(connection, places, live, now_us),
             "routes": lambda connection, now_us: take_routes(connection, places, now_us),
             "tuning": lambda connection, now_us: take_tuning(connection, places, now_us),
             "design changes": lambda connection, now_us: take_changes(connection, places, now_us),

@@ -145,7 +145,7 @@ def _by(delivery: Delivery) -> str:
 
 def _read_back(connection: Connection, stored: StoredProposal, delivery: Delivery, now_us: int) -> None:
     """Keep what the device said that it holds, where it said something, beside what was meant."""
-    told = quantities_of(delivery.stage_detail, "readback")
+    told = quantities_of(delivery.stage_detail, "read")
     said, target = stored.proposal, stored.proposal.target
     window = _window(read_windows(connection) or WindowSet(()), target)
     if not told or window is None:

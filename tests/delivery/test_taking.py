@@ -160,8 +160,19 @@ def target_of(connection: Connection, unit: str, *, stage: Stage = Stage.APPROVE
     accept_recipe(connection, target, {"current": 240.0}, actor="chen.hao", reason="qualified", now_us=NOW)
     add_trial(connection, Trial("home", target, {"current": 240.0}, 60, 54, 1, {}, NOW), actor="w.li", now_us=NOW)
     proposal = Proposal(
-        *(target, Purpose.IMPROVE, {"current": 245.0}, {"current": 240.0}, {"current": 240.0}, Estimate(0.95, 0.9, 0.98)),
-        *(Estimate(0.9, 0.88, 0.92), (), ("better",), 5, "gp", 1, 1.0),
+        target=target,
+        purpose=Purpose.IMPROVE,
+        parameters={"current": 245.0},
+        base={"current": 240.0},
+        accepted={"current": 240.0},
+        first_pass=Estimate(0.95, 0.9, 0.98),
+        accepted_first_pass=Estimate(0.9, 0.88, 0.92),
+        safety=(),
+        reasons=("better",),
+        window_version=5,
+        model="gp",
+        trials=1,
+        trust=1.0,
     )
     number = add_proposal(connection, proposal, windows_version=1, now_us=NOW)
     change_proposal(connection, number, stage, actor="q.wang", now_us=NOW)
@@ -175,7 +186,7 @@ def test_a_trial_becomes_parameters_with_units_and_window_and_its_read_back_conf
     delivery = of_source(connection, tuning_source(number))
     assert (delivery.draft.parameters, delivery.draft.window_version) == ((Quantity("current", 245.0, "A"),), 5)
     assert (delivery.draft.program, delivery.approved_by, delivery.stage) == ("P-7", "q.wang", Stage.APPROVED)
-    carried_out(connection, delivery.number, detail={"readback": [{"name": "current", "value": 245.0, "unit": "A"}]})
+    carried_out(connection, delivery.number, detail={"read": [{"name": "current", "value": 245.0, "unit": "A"}]})
     assert follow_tuning(connection, MES, NOW) == 1
     stored = read_proposal(connection, number)
     assert stored is not None
