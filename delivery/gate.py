@@ -175,6 +175,8 @@ def _of_target(told: Read, standing: Standing) -> list[Refusal]:
 
 
 def _of_inputs(told: Read, standing: Standing) -> list[Refusal]:
+    if told.basis_to_us is not None and told.basis_to_us > standing.now_us + AHEAD_US:
+        return [Refusal(Why.FUTURE, "basis")]
     if told.kind in ("hold", "release", "changeover", "design_change"):
         return []
     if standing.inputs:
@@ -182,8 +184,6 @@ def _of_inputs(told: Read, standing: Standing) -> list[Refusal]:
     if told.basis_to_us is None:
         alone = told.kind in ("parameters", "offsets") and not _by_a_person(standing)
         return [Refusal(Why.NO_BASIS)] if alone else []
-    if told.basis_to_us > standing.now_us + AHEAD_US:
-        return [Refusal(Why.FUTURE, "basis")]
     age = standing.now_us - told.basis_to_us
     if standing.stale_us is not None and age > standing.stale_us:
         return [Refusal(Why.STALE, value=f"{age / 1e6:.0f}", limit=f"{standing.stale_us / 1e6:.0f}", unit="s")]
@@ -193,6 +193,8 @@ def _of_inputs(told: Read, standing: Standing) -> list[Refusal]:
 def _of_parameters(told: Read, standing: Standing) -> list[Refusal]:
     if not told.parameters:
         return [Refusal(Why.MISSING, "parameters")]
+    if not told.program:
+        return [Refusal(Why.MISSING, "program")]
     window = window_for(standing.windows, standing.work_unit, told.program, told.job)
     if window is None:
         return [Refusal(Why.NO_WINDOW, told.program)]

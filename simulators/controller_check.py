@@ -221,13 +221,12 @@ def _heads(order: Order, situation: Situation, now_us: int) -> Code:
 
 
 def _program(order: Order, situation: Situation, now_us: int) -> tuple[Code, str]:
-    if order.kind == "job" and order.program == "" and not order.parameters:
-        return Code.OK, ""
+    if order.kind == "job" and not order.parameters:
+        known = order.program == "" or any(one.program == order.program for one in situation.programs)
+        return (Code.OK, "") if known else (Code.PROGRAM, order.program)
     limits = situation.limits(order.program, order.job)
     if limits is None:
         return Code.PROGRAM, order.program
-    if order.kind == "job" and not order.parameters:
-        return Code.OK, ""
     if order.window_version != limits.version:
         return Code.WINDOW, ""
     if len(order.parameters) != len(limits.parameters):

@@ -6,6 +6,7 @@ It is no reader for Leadhand: it is here to be another one than Leadhand's, so t
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -40,32 +41,21 @@ class Order:
 
 _PIECE: Final = re.compile(
     r'[ \t\r\n]*([\[\]{}:,]|"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
-    r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])|true|false|null)"
+    r"|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE+-])|true|false|null|[^ \t\r\n])"
 )
+"""A piece of JSON; or a single letter that begins none, which stands nowhere in what is read."""
+_NONE: Final = frozenset('"-')
+"""Begin a piece, and are none alone."""
 _ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_LITERALS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 _PLAIN: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _TIME: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})\.([0-9]{6})Z")
 _ID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXTS: Final = frozenset({"job", "program", "product", "serial", "reason"})
 _LISTS: Final = frozenset({"parameters", "parts", "steps"})
-_KNOWN: Final = frozenset(
-    {
-        "leadhand",
-        "id",
-        "kind",
-        "work_unit",
-        "counter",
-        "issued",
-        "expires",
-        *_TEXTS,
-        "parameters",
-        "parts",
-        "steps",
-        "window_version",
-        "basis",
-    }
-)
+_HEADS: Final = frozenset({"leadhand", "id", "kind", "work_unit", "counter", "issued", "expires", "window_version", "basis"})
+_KNOWN: Final = _HEADS | _TEXTS | _LISTS
 
 
 class _NoMessage(Exception):
@@ -93,14 +83,10 @@ class _Pieces:
     """A text of JSON, piece by piece."""
 
     def __init__(self, text: str) -> None:
-        self._pieces: list[str] = []
-        at = 0
-        while (found := _PIECE.match(text, at)) is not None:
-            self._pieces.append(found[1])
-            at = found.end()
-        if text[at:].strip(" \t\r\n"):
-            raise _NoMessage
+        self._pieces: list[str] = _PIECE.findall(text)
         self._at = 0
+        if not _NONE.isdisjoint(self._pieces):
+            raise _NoMessage
 
     def whole(self) -> object:
         told = self._value(0)
@@ -122,7 +108,7 @@ class _Pieces:
         if first in "-0123456789":
             return _Number(piece)
         if first in "tfn":
-            return {"true": True, "false": False, "null": None}[piece]
+            return _literal(piece)
         if depth >= _DEEPEST or first not in "{[":
             raise _NoMessage
         return self._object(depth + 1) if first == "{" else self._list(depth + 1)
@@ -160,6 +146,12 @@ class _Pieces:
                 raise _NoMessage
 
 
+def _literal(piece: str) -> bool | None:
+    if piece not in _LITERALS:
+        raise _NoMessage
+    return _LITERALS[piece]
+
+
 def _text(piece: str) -> str:
     inner = piece[1:-1]
     if "\\" in inner:
@@ -190,7 +182,10 @@ def _order(told: object) -> Order:
         counter,
         _time(told.get("issued")),
         _time(told.get("expires")),
-        *(_word(told, key, 2000 if key == "reason" else 400, needed=False) for key in ("job", "program", "product", "serial")),
+        job=_word(told, "job", 400, needed=False),
+        program=_word(told, "program", 400, needed=False),
+        product=_word(told, "product", 400, needed=False),
+        serial=_word(told, "serial", 400, needed=False),
         parameters=tuple(_parameter_of(one) for one in _several(told, "parameters", 200)),
         parts=tuple(_part_of(one) for one in _several(told, "parts", 20)),
         steps=tuple(_short(one, 400) for one in _several(told, "steps", 500)),
