@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final, TypeAlias
 
 from optimizer.advice import Adviser, adviser
+from optimizer.model_files import predictor_bytes, predictor_of
 from optimizer.predicting import Predictor
 from plant.clock import Clock
 from plant.errors import Rejected
@@ -16,6 +18,7 @@ from plant.process_network import ProcessNetwork
 from plant.products import ProductTable
 from storage.database import Connection, snapshot
 from storage.operation_history import history_mark, read_history
+from storage.optimizer_predictor import StoredPredictor, read_predictor, write_predictor
 from storage.process_networks import network_version, read_network
 from storage.process_windows import read_windows, windows_version
 from storage.products import products_print, read_products
@@ -63,16 +66,54 @@ class Knowledge:
         """Of the predictor."""
         return self.adviser.predictor.version
 
+    @property
+    def kept(self) -> Kept:
+        """What is kept of it."""
+        return Kept(self.adviser.predictor, self.basis, self.rows, _shape(self.network, self.settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A predictor and what it was learned from: what takes long to learn."""
+
+    predictor: Predictor
+    basis: Basis
+    rows: int
+    shape: str
+    """Of features and operations of the network, and the seed: it predicts for these alone."""
+
+
+def keep(connection: Connection, known: Knowledge, now_us: int) -> None:
+    """Store what takes long to learn, for the next optimizer."""
+    kept = known.kept
+    told = {**asdict(kept.basis), "rows": kept.rows}
+    write_predictor(connection, StoredPredictor(known.version, now_us, kept.shape, told, predictor_bytes(kept.predictor)))
+
+
+def read_kept(connection: Connection) -> Kept | None:
+    """Return what was stored last; None where there is none, or another version of Leadhand wrote it."""
+    stored = read_predictor(connection)
+    if stored is None:
+        return None
+    told = dict(stored.basis)
+    try:
+        rows = int(told.pop("rows"))
+        return Kept(predictor_of(stored.content), Basis(**told), rows, stored.shape)
+    except (Rejected, KeyError, TypeError, ValueError):
+        return None
+
 
 def basis_of(connection: Connection) -> Basis:
     """Return what can be learned from as it stands now."""
     return Basis(network_version(connection), windows_version(connection), products_print(connection), history_mark(connection))
 
 
-def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell, before: Knowledge | None = None) -> Knowledge:
+def learn(
+    connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell, before: Kept | None = None, *, much: bool = False
+) -> Knowledge:
     """Return what storage holds, learned. Raises Rejected, with a sentence for people, where that is not enough.
 
-    ``before``: where only rules, prices, routes or windows changed since, its predictor is kept.
+    ``before``: where only rules, prices, routes or windows changed since, its predictor is kept; ``much``: also where much history came.
     """
     cpu = time.thread_time()
     tell(0.0, "reading")
@@ -90,8 +131,8 @@ def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell,
         raise Rejected("no product was imported yet: leadhand import products products.csv")
     tell(0.2, "learning")
     network = replace(stored.network, cost=plan.settings.weights(stored.network.cost))
-    kept = before if before is not None and _predicts_alike(before, basis, network, plan) else None
-    predictor = None if kept is None else kept.adviser.predictor
+    kept = before if before is not None and _predicts_alike(before, basis, network, plan, much=much) else None
+    predictor = None if kept is None else kept.predictor
     learned = adviser(network, products, history, windows, seed=plan.settings.seed, predictor=predictor)
     tell(1.0, "learned")
     if kept is not None:
@@ -110,10 +151,15 @@ def learn(connection: Connection, plan: OptimizerPlan, clock: Clock, tell: Tell,
     )
 
 
-def _predicts_alike(before: Knowledge, basis: Basis, network: ProcessNetwork, plan: OptimizerPlan) -> bool:
-    same = (before.network.features, before.network.operations) == (network.features, network.operations)
+def _predicts_alike(before: Kept, basis: Basis, network: ProcessNetwork, plan: OptimizerPlan, *, much: bool) -> bool:
+    same = (before.shape, before.basis.products) == (_shape(network, plan), basis.products)
     fresh = basis.mark - before.basis.mark
-    return same and before.basis.products == basis.products and fresh < before.rows * plan.settings.train_share_percent / 100
+    return same and fresh >= 0 and (much or fresh < before.rows * plan.settings.train_share_percent / 100)
+
+
+def _shape(network: ProcessNetwork, plan: OptimizerPlan) -> str:
+    told = repr((network.features, network.operations, plan.settings.seed, plan.settings.most_rows))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def with_predictor(before: Adviser, predictor: Predictor) -> Adviser:

@@ -6,7 +6,7 @@ import threading
 
 import structlog
 
-from optimizer.knowledge import Knowledge, learn
+from optimizer.knowledge import Knowledge, keep, learn, read_kept
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
 from plant.optimizer_rules import OptimizerPlan
@@ -26,8 +26,9 @@ class Learning:
         self.left = False
         """Whether the database went away meanwhile, so that it is to be done anew."""
         self._url, self._job, self._plan, self._clock = url, job, plan, clock
-        # who asks for a training gets one
-        self._before = None if job.actor else before
+        # who asks for a training gets one; else what another optimizer learned before is taken up
+        self._before = None if job.actor or before is None else before.kept
+        self._takes_up = not job.actor and before is None
         self._thread = threading.Thread(target=self._run, name="learning", daemon=True)
         self._thread.start()
 
@@ -35,7 +36,7 @@ class Learning:
     def kept_predictor(self) -> bool:
         """Whether what was known before predicts on, with other rules, prices or windows."""
         before, now = self._before, self.knowledge
-        return before is not None and now is not None and now.adviser.predictor is before.adviser.predictor
+        return before is not None and now is not None and now.adviser.predictor is before.predictor
 
     @property
     def ended(self) -> bool:
@@ -65,7 +66,9 @@ class Learning:
                 move_job(connection, self._job.id, share, step, self._clock.now_us())
 
             try:
-                known = learn(connection, self._plan, self._clock, tell, self._before)
+                if self._takes_up:
+                    self._before = read_kept(connection)
+                known = learn(connection, self._plan, self._clock, tell, self._before, much=self._takes_up)
             except Rejected as error:
                 self.refused = str(error)
                 end_job(connection, self._job.id, self._clock.now_us(), problem=str(error))
@@ -82,6 +85,7 @@ class Learning:
                     connection,
                     RouteModel(known.version, known.learned_us, known.rows, len(known.products), known.first_us, known.last_us, answer),
                 )
+                keep(connection, known, self._clock.now_us())
                 end_job(connection, self._job.id, self._clock.now_us(), answer=answer)
             self.knowledge = known
 

@@ -11,7 +11,7 @@ import structlog
 
 from optimizer.advice import Circumstances, advise
 from optimizer.inbox import Inbox
-from optimizer.knowledge import Basis, Knowledge, basis_of, with_predictor
+from optimizer.knowledge import Basis, Knowledge, basis_of, keep, with_predictor
 from optimizer.learning import Learning
 from optimizer.plan_pass import PlanPass
 from optimizer.reporting import Reporting
@@ -96,6 +96,7 @@ class Worker:
             return False
         if now.version != known.version:
             self.knowledge = now
+            keep(connection, now, self._clock.now_us())
             ask_job(connection, RECOMMEND, "", {"version": now.version}, actor="", now_us=self._clock.now_us())
         return True
 
@@ -130,7 +131,7 @@ class Worker:
             known = replace(known, adviser=with_predictor(known.adviser, before.adviser.predictor))
         self.knowledge = known
         self._refused = None
-        if before is None or before.version != known.version:
+        if not learning.kept_predictor and (before is None or before.version != known.version):
             end_drifts(connection, known.version, self._clock.now_us())
         self._log.info("learned", version=known.version, rows=known.rows, products=len(known.products), cpu_seconds=known.cpu_seconds)
         ask_job(connection, RECOMMEND, "", {"version": known.version}, actor="", now_us=self._clock.now_us())

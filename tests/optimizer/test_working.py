@@ -187,6 +187,15 @@ def test_a_machine_that_worsens_is_left_within_some_dozens_of_operations(databas
     assert {one.alternative for one in found} == {"robot-new"}
     assert 1.7 < found[0].ratio < 2.5
     assert {one.recommendation.route for one in read_recommendations(connection, newest=True)} == {("laser", "robot-old", "booth")}
+    assert worker.knowledge is not None
+    said = len(read_recommendations(connection))
+    other = begun(database_url, connection, replace(PLAN, settings=OptimizerSettings(least_rows=300, train_least_seconds=1e5)))
+    work(other, connection, lambda: ended(connection, RECOMMEND) == 3)
+    assert other.knowledge is not None
+    assert other.knowledge.version == worker.knowledge.version, "it begins with what was learned, levels that moved included"
+    assert len(read_drifts(connection, only_open=True)) == len(found)
+    assert len(read_recommendations(connection)) == said, "nothing is new for anybody"
+    worker = other
     ask_job(connection, TRAIN, "", {}, actor="li.wei", now_us=CLOCK.now_us())
-    work(worker, connection, lambda: ended(connection, TRAIN) == 2 and not read_drifts(connection, only_open=True))
+    work(worker, connection, lambda: ended(connection, TRAIN) == 3 and not read_drifts(connection, only_open=True))
     assert len(read_drifts(connection)) == len(found), "what moved stays on record"
