@@ -1,10 +1,8 @@
-"""``/api/v1``: oneself, accounts, tokens and the audit."""
+"""``/api/v1``: oneself, accounts and tokens."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from dashboard import views
@@ -57,7 +55,7 @@ def person_routes(services: Services) -> APIRouter:
 
 
 def right_routes(services: Services) -> APIRouter:
-    """Return the routes about tokens of programs, and about who changed what."""
+    """Return the routes about tokens of programs."""
     router = APIRouter(prefix="/api/v1", tags=["people"])
     people = services.people
 
@@ -72,9 +70,5 @@ def right_routes(services: Services) -> APIRouter:
     @router.delete("/tokens/{token}", response_model=views.TokenView, summary="Refuse a token from now on")
     def revoke_token(request: Request, token: int) -> Response:
         return json_answer(people.revoke_token(person_of(request), token))
-
-    @router.get("/audit", response_model=list[views.AuditView], summary="Who changed what, the newest first")
-    def audit(request: Request, most: Annotated[int, Query(ge=1, le=1000)] = 200, before: int | None = None) -> Response:
-        return json_answer(people.audit(person_of(request), most, before))
 
     return router

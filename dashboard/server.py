@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
+from dashboard.api_audit import audit_routes
 from dashboard.api_changeovers import changeover_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
@@ -37,6 +38,7 @@ from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.api_tuning import tuning_routes
 from dashboard.api_vision import frame_routes, inspection_routes
+from dashboard.api_windows import window_routes
 from dashboard.context import PageContext, Person, set_context
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
@@ -48,6 +50,7 @@ from dashboard.plan_book import PlanBook
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
@@ -68,6 +71,7 @@ from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
+from dashboard.services_windows import WindowService
 from dashboard.sessions import Sessions
 from dashboard.views import SiteView
 from plant.clock import Clock
@@ -134,6 +138,8 @@ def build_server(
         ScheduleService(pool, hub, clock, book),
         PlanningService(pool, clock, book),
         ChangeoverService(pool, clock, book),
+        WindowService(pool, clock),
+        AuditService(pool, clock, settings.home),
         hub,
     )
     registry = CollectorRegistry()
@@ -194,10 +200,12 @@ def build_server(
         plan_news_routes(services),
         planning_routes(services),
         changeover_routes(services),
+        window_routes(services),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),
         right_routes(services),
+        audit_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
         login_routes(pool, sessions, clock, secure=settings.secure),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dashboard.hub import Hub
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
@@ -30,6 +31,7 @@ from dashboard.services_sources import SourceService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
+from dashboard.services_windows import WindowService
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +82,9 @@ class Services:
     """What people and programs ask of the plan."""
     changeovers: ChangeoverService
     """Changeover sets, and what each work unit is switched to next."""
+    windows: WindowService
+    """Process windows, their versions, drafts."""
+    audit: AuditService
+    """The audit trail: searched and checked."""
     hub: Hub
     """The shared read each second."""

@@ -18,6 +18,7 @@ from dashboard.page_app import PageApp
 from dashboard.pages import (
     account,
     alarms,
+    audit,
     changeovers,
     condition,
     control_charts,
@@ -38,6 +39,7 @@ from dashboard.pages import (
     tightening,
     tuning,
     welds,
+    windows,
 )
 from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
@@ -61,6 +63,7 @@ _ENTRIES = (
     ("/recommendations", "route", "Recommendations"),
     ("/new-product", "sheet", "New product"),
     ("/tuning", "tool", "Tuning"),
+    ("/windows", "gauge", "Process windows"),
     ("/design-changes", "versions", "Design changes"),
     ("/sources", "plug-connected", "Sources"),
     ("/ledger", "check", "Ledger"),
@@ -81,11 +84,13 @@ _LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = 
     "/recommendations": ("Recommendations", recommendations.layout),
     "/new-product": ("New product", new_products.layout),
     "/tuning": ("Tuning", tuning.layout),
+    "/windows": ("Process windows", windows.layout),
     "/design-changes": ("Design changes", design_changes.layout),
     "/sources": ("Sources", sources.layout),
     "/ledger": ("Ledger", ledger.layout),
     "/health": ("System health", health.layout),
     "/people": ("People and tokens", people.layout),
+    "/audit": ("Audit trail", audit.layout),
 }
 """Pages by address, with their titles."""
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
@@ -94,7 +99,7 @@ _HEAVY = re.compile(
 )
 """Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
 _EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
-_ADMIN_ENTRY = ("/people", "users", "People and tokens")
+_ADMIN_ENTRIES = (("/people", "users", "People and tokens"), ("/audit", "check", "Audit trail"))
 
 
 def build_shell(app: PageApp, services: Services) -> None:
@@ -142,6 +147,8 @@ def build_shell(app: PageApp, services: Services) -> None:
         schedule,
         orders,
         changeovers,
+        windows,
+        audit,
     ):
         page.register(app, services)
 
@@ -179,7 +186,7 @@ def _link(content: Any, href: str, name: str) -> Component:
 
 
 def _entries(context: PageContext, t: Texts, pathname: str) -> list[Component]:
-    entries = [*_ENTRIES, _ADMIN_ENTRY] if context.may(Role.ADMIN) else list(_ENTRIES)
+    entries = [*_ENTRIES, *_ADMIN_ENTRIES] if context.may(Role.ADMIN) else list(_ENTRIES)
     here = "/" if pathname.startswith("/equipment") else pathname
     return [_link([icon(image), html.Span(t(words))], href, "item here" if href == here else "item") for href, image, words in entries]
 

@@ -37,6 +37,7 @@ _EXAMPLES = {
     "request": "1",
     "proposal": "1",
     "change": "1",
+    "draft": "1",
     "frame": "0" * 64,
     "number": "SO-1",
     "version": "1",
