@@ -36,7 +36,8 @@ from plant.delivery_topics import THEIRS, DeliveryTopics, prefix_of
 from plant.errors import SettingsError, Unavailable
 from plant.settings_delivery import BrokerController, MqttController
 from protocols.mqtt_client import MqttEndpoint, MqttState
-from protocols.mqtt_requests import Letter, MqttRequests
+from protocols.mqtt_packets import Letter
+from protocols.mqtt_requests import MqttRequests
 
 _BROKER_SECONDS: Final = 5.0
 _QUESTION_SECONDS: Final = 2.0

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from plant.errors import Unavailable
+from plant.errors import Rejected, Unavailable
 from protocols.mqtt_client import MqttEndpoint, MqttState, tls_context
+from protocols.mqtt_packets import Letter, packet_id_of, publish_packet, read_acknowledgement, read_publish
 
 _WINDOW: Final = 50
 """Messages on their way to the broker at once; fewer where the broker says so."""
@@ -34,27 +36,10 @@ _MISC_SECONDS: Final = 0.5
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 _NOBODY_LISTENS: Final = 0x10
+_FAILURE: Final = 0x80
+_QUICK_ACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 _new_properties: Callable[[int], Any] = Properties
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One message with what MQTT 5 says beside it."""
-
-    topic: str
-    payload: bytes
-    response_topic: str = ""
-    correlation: bytes = b""
-    user: Mapping[str, str] = field(default_factory=dict)
-    """User properties; of a name that is there twice the last."""
-    content_type: str = "application/json"
-    expires_seconds: int | None = None
-    """A broker gives it to nobody later than so."""
-    retain: bool = False
-    connection: int = 0
-    packet_id: int = 0
-    """Of a letter that came in with QoS 1: what acknowledges it."""
 
 
 @dataclass(slots=True)
@@ -62,11 +47,12 @@ class _Session:
     """One connection to the broker."""
 
     number: int
-    client: paho.Client
+    client: _Client
     ended: asyncio.Future[str]
     ready: asyncio.Future[None]
     room: asyncio.Semaphore
-    awaiting: dict[int, asyncio.Future[ReasonCode | None]] = field(default_factory=dict)
+    awaiting: dict[int, asyncio.Future[int | None]] = field(default_factory=dict)
+    last_id: int = 0
     unacknowledged: OrderedDict[int, bool] = field(default_factory=OrderedDict)
     """Packet identifiers in the order they came, and whether their taker is done with them."""
     reading: bool = False
@@ -94,7 +80,7 @@ class MqttRequests:
         self._connections = 0
         self._task: asyncio.Task[None] | None = None
         self.unreadable = 0
-        """Messages dropped because their topic is no UTF-8."""
+        """Messages dropped because they are no PUBLISH of MQTT 5 that anybody may send us."""
 
     @property
     def connected(self) -> bool:
@@ -117,7 +103,8 @@ class MqttRequests:
     async def publish(self, letter: Letter, seconds: float) -> bool:
         """Publish with QoS 1; True once the broker has it, False where nobody knows: no word within ``seconds``, or the link was lost.
 
-        Raises Unavailable where the message surely went nowhere: no connection, the broker refused it, or nobody subscribed to its topic.
+        Raises Unavailable where the message surely went nowhere: no connection, the broker refused it, or nobody subscribed to its topic;
+        Rejected for what MQTT cannot carry.
         """
         session = self._live
         if session is None:
@@ -138,9 +125,9 @@ class MqttRequests:
         session = self._live
         if session is None:
             return False
-        sent = session.client.publish(letter.topic, letter.payload, 0, letter.retain, _properties(letter))
+        session.client.put(publish_packet(letter, 0), 0)
         self._flush(session)
-        return sent.rc == paho.MQTT_ERR_SUCCESS
+        return not session.ended.done()
 
     def acknowledge(self, letter: Letter) -> None:
         """Tell the broker that a letter is done with; of a lost connection it does nothing, and the letter comes again."""
@@ -154,7 +141,7 @@ class MqttRequests:
             if not session.unacknowledged[first]:
                 break
             del session.unacknowledged[first]
-            session.client.ack(first, 1)
+            session.client.put(b"\x40\x02" + first.to_bytes(2, "big"), first)
         self._flush(session)
 
     # -- connecting --------------------------------------------------------------------------------------------------
@@ -187,6 +174,8 @@ class MqttRequests:
             raise
         self._session = session
         link: Any = client.socket()
+        # two small packets in a row: Nagle's algorithm holds the second for the 40 ms of a delayed acknowledgement
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session.watched = link.fileno()
         self._attach(session)
         loop.add_reader(link.fileno(), self._read, session, link)
@@ -232,9 +221,9 @@ class MqttRequests:
                 await connecting  # a thread cannot be cancelled, and its socket must be closed
             raise
 
-    def _new_client(self) -> paho.Client:
+    def _new_client(self) -> _Client:
         endpoint = self._endpoint
-        client = paho.Client(CallbackAPIVersion.VERSION2, endpoint.client_id, protocol=paho.MQTTv5, manual_ack=True)
+        client = _Client(CallbackAPIVersion.VERSION2, endpoint.client_id, protocol=paho.MQTTv5)
         if endpoint.username is not None:
             client.username_pw_set(endpoint.username, endpoint.password)
         if endpoint.tls:
@@ -243,22 +232,16 @@ class MqttRequests:
             will = endpoint.will()
             client.will_set(will.topic, will.payload, 1, retain=will.retain)
         client.connect_timeout = _CONNECT_SECONDS
-        client.max_inflight_messages_set(0)  # we keep a window of our own, and know of each message in it
         return client
 
     def _attach(self, session: _Session) -> None:
         client = session.client
 
-        def published(_client: Any, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
-            awaited = session.awaiting.get(mid)
-            if awaited is not None and not awaited.done():
-                awaited.set_result(reason)
-
         client.on_connect = lambda _client, _userdata, _flags, reason, properties: self._on_connect(session, reason, properties)
         client.on_subscribe = lambda _client, _userdata, _mid, reasons, _properties: self._on_subscribe(session, reasons)
-        client.on_publish = published
         client.on_disconnect = lambda _client, _userdata, _flags, reason, _properties: _finish(session, f"the link was lost: {reason}")
-        client.on_message = lambda _client, _userdata, message: self._receive(session, message)
+        client.receive = lambda first, body: self._receive(session, first, body)
+        client.acknowledged = lambda body: self._acknowledged(session, body)
         # before the socket closes: its number may be another socket's at once
         client.on_socket_close = lambda _client, _userdata, _link: _unwatch(session)
 
@@ -313,6 +296,9 @@ class MqttRequests:
             _finish(session, f"the link failed: {error!r}")
         finally:
             session.reading = False
+        if session.watched is not None and _QUICK_ACK is not None:
+            # mosquitto leaves Nagle's algorithm on: what it sends next waits until we have acknowledged this
+            link.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         self._flush(session)
 
     def _flush(self, session: _Session) -> None:
@@ -332,32 +318,39 @@ class MqttRequests:
     async def _published(self, session: _Session, letter: Letter, seconds: float) -> bool:
         if session.ended.done():
             raise Unavailable(f"no MQTT connection to {self._where}")
-        sent = session.client.publish(letter.topic, letter.payload, 1, letter.retain, _properties(letter))
-        if sent.rc == paho.MQTT_ERR_NO_CONN:
-            raise Unavailable(f"no MQTT connection to {self._where}")
-        awaited = session.awaiting[sent.mid] = asyncio.get_running_loop().create_future()
+        packet_id = _free_id(session)
         try:
+            packet = publish_packet(letter, packet_id)
+        except ValueError as error:
+            raise Rejected(f"MQTT cannot carry this message: {error}") from error
+        awaited = session.awaiting[packet_id] = asyncio.get_running_loop().create_future()
+        try:
+            session.client.put(packet, packet_id)
             self._flush(session)
             async with asyncio.timeout(seconds):
                 reason = await awaited
         except TimeoutError:
             return False
         finally:
-            del session.awaiting[sent.mid]
-        if reason is not None and reason.is_failure:
-            raise Unavailable(f"the broker refused the message to '{letter.topic}': {reason}")
-        if reason is not None and reason.value == _NOBODY_LISTENS and not letter.retain:
+            del session.awaiting[packet_id]
+        if reason is None:
+            return False
+        if reason >= _FAILURE:
+            raise Unavailable(f"the broker refused the message to '{letter.topic}': {ReasonCode(PacketTypes.PUBACK, identifier=reason)}")
+        if reason == _NOBODY_LISTENS and not letter.retain:
             raise Unavailable(f"nobody listens to '{letter.topic}'")
-        return reason is not None
+        return True
 
-    def _receive(self, session: _Session, message: paho.MQTTMessage) -> None:
-        if message.qos:
-            session.unacknowledged[message.mid] = False
+    def _receive(self, session: _Session, first: int, body: bytes) -> None:
         try:
-            letter = _letter(session, message)
-        except (UnicodeDecodeError, ValueError):
+            letter = read_publish(first, body, session.number)
+        except ValueError as error:
             self.unreadable += 1
-            letter = Letter("", b"", connection=session.number, packet_id=message.mid)
+            _log.warning("a message cannot be read", reason=str(error))
+            letter = Letter("", b"", connection=session.number, packet_id=packet_id_of(first, body))
+        if letter.packet_id:
+            session.unacknowledged[letter.packet_id] = False
+        if not letter.topic:
             self.acknowledge(letter)
             return
         try:
@@ -366,37 +359,43 @@ class MqttRequests:
             _log.error("a letter could not be taken", topic=letter.topic, error=repr(error))
             self.acknowledge(letter)
 
-
-def _letter(session: _Session, message: paho.MQTTMessage) -> Letter:
-    told: Any = message.properties
-    return Letter(
-        message.topic,
-        bytes(message.payload),
-        response_topic=str(getattr(told, "ResponseTopic", "")),
-        correlation=bytes(getattr(told, "CorrelationData", b"")),
-        user={str(name): str(value) for name, value in getattr(told, "UserProperty", [])},
-        content_type=str(getattr(told, "ContentType", "")),
-        expires_seconds=getattr(told, "MessageExpiryInterval", None),
-        retain=bool(message.retain),
-        connection=session.number,
-        packet_id=message.mid if message.qos else 0,
-    )
+    @staticmethod
+    def _acknowledged(session: _Session, body: bytes) -> None:
+        packet_id, reason = read_acknowledgement(body)
+        awaited = session.awaiting.get(packet_id)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(reason)
 
 
-def _properties(letter: Letter) -> Any:
-    properties = _new_properties(PacketTypes.PUBLISH)
-    if letter.content_type:
-        properties.ContentType = letter.content_type
-        properties.PayloadFormatIndicator = 1 if letter.content_type == "application/json" else 0
-    if letter.response_topic:
-        properties.ResponseTopic = letter.response_topic
-    if letter.correlation:
-        properties.CorrelationData = letter.correlation
-    if letter.user:
-        properties.UserProperty = list(letter.user.items())
-    if letter.expires_seconds is not None:
-        properties.MessageExpiryInterval = max(1, letter.expires_seconds)
-    return properties
+class _Client(paho.Client):
+    """paho's client, which connects and keeps alive; messages and their acknowledgements do not pass through it."""
+
+    receive: Callable[[int, bytes], None]
+    acknowledged: Callable[[bytes], None]
+
+    def put(self, packet: bytes, packet_id: int) -> None:
+        """Write a packet, now or when the socket takes it."""
+        self._packet_queue(packet[0], packet, packet_id, 1 if packet_id else 0, paho.MQTTMessageInfo(packet_id))
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        first = self._in_packet["command"]
+        if first & 0x06 not in (0x00, 0x02):
+            return MQTTErrorCode.MQTT_ERR_PROTOCOL
+        self.receive(first, bytes(self._in_packet["packet"]))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _handle_pubackcomp(self, cmd: Any) -> MQTTErrorCode:
+        del cmd
+        self.acknowledged(bytes(self._in_packet["packet"]))
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+
+def _free_id(session: _Session) -> int:
+    """Return a packet identifier that is not under way."""
+    while True:
+        session.last_id = session.last_id % 65_535 + 1
+        if session.last_id not in session.awaiting:
+            return session.last_id
 
 
 def _unwatch(session: _Session) -> None:

@@ -18,7 +18,8 @@ from plant.delivery_messages import sign, signature_holds
 from plant.delivery_topics import OURS, DeliveryTopics
 from plant.errors import Unavailable
 from protocols.mqtt_client import MqttEndpoint
-from protocols.mqtt_requests import Letter, MqttRequests
+from protocols.mqtt_packets import Letter
+from protocols.mqtt_requests import MqttRequests
 from simulators.controller import Controller
 from simulators.controller_rules import Report, Said
 

@@ -21,7 +21,8 @@ from plant.errors import SettingsError, Unavailable
 from plant.settings_delivery import MqttController
 from protocols.mqtt_broker import EmbeddedBroker
 from protocols.mqtt_client import MqttEndpoint
-from protocols.mqtt_requests import Letter, MqttRequests
+from protocols.mqtt_packets import Letter
+from protocols.mqtt_requests import MqttRequests
 from simulators.controller import Controller
 from simulators.controller_rules import Behaviour
 from simulators.mqtt_controller import MqttControllers
