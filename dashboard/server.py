@@ -54,6 +54,7 @@ from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_deliveries import DeliveryService
 from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
@@ -140,6 +141,7 @@ def build_server(
         ChangeoverService(pool, clock, book),
         WindowService(pool, clock),
         AuditService(pool, clock, settings.home),
+        DeliveryService(pool, clock),
         hub,
     )
     registry = CollectorRegistry()

@@ -14,6 +14,7 @@ from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_deliveries import DeliveryService
 from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
 from dashboard.services_health import HealthService
@@ -86,5 +87,7 @@ class Services:
     """Process windows, their versions, drafts."""
     audit: AuditService
     """The audit trail: searched and checked."""
+    deliveries: DeliveryService
+    """Messages to line controllers: what waits for somebody, what became of each."""
     hub: Hub
     """The shared read each second."""
