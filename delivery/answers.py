@@ -55,6 +55,8 @@ class Said:
     reason: str = ""
     unlike: tuple[str, ...] = ()
     """Sentences: what was read back and is not as asked for."""
+    read: bool = False
+    """Whether we read it ourselves; else the controller says what is in force."""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -93,6 +95,9 @@ def _executed(stage: Stage, doubt: str, said: Said) -> Meaning:
     if stage not in (Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT):
         return Meaning(Taken.REFUSED, contradicts=True)
     before = (Turn(Stage.ACCEPTED),) if stage is Stage.SENT else ()
+    if stage is Stage.IN_DOUBT and doubt == READ_BACK and not said.unlike and not said.read:
+        # its word stands against what was read: a person settles it, or what we read ourselves
+        return Meaning(Taken.AGAIN)
     if not said.unlike:
         return Meaning(Taken.STEP, (*before, Turn(Stage.EXECUTED, said.reason, detail=said.detail)))
     if stage is Stage.IN_DOUBT and doubt == READ_BACK:

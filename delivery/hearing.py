@@ -143,7 +143,8 @@ class Hearing:
             return Said(verdict=answer.verdict, reason=answer.reason, detail=detail)
         faults = await self._read_back(flight, answer, detail)
         self._timed(flight, detail)
-        return Said(verdict=answer.verdict, reason=answer.reason, unlike=tuple(faults), detail=detail)
+        read = detail.get("read_by") == "leadhand"
+        return Said(verdict=answer.verdict, reason=answer.reason, unlike=tuple(faults), read=read, detail=detail)
 
     def _timed(self, flight: Flight, detail: dict[str, Any]) -> None:
         if flight.committed is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -47,6 +47,7 @@ class Pulses:
         self._troubles: dict[tuple[str, TroubleKind], str] = {}
         self._pulsed: dict[str, float] = {}
         self._number = 0
+        self._known: tuple[str, ...] = ()
         self._wrote = float("-inf")
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._counters: dict[str, int] = {}
@@ -78,6 +79,10 @@ class Pulses:
     def modes(self, modes: Mapping[str, ModeRow]) -> None:
         """Know the newest modes."""
         self._modes = modes
+
+    def units(self, units: Sequence[str]) -> None:
+        """Know which work units there are: they are told that we are alive before anything is sent to them."""
+        self._known = tuple(units)
 
     def counted(self, work_unit: str, counter: int) -> None:
         """Know the highest counter that a work unit was given."""
@@ -197,7 +202,7 @@ class Pulses:
 
     def _units(self) -> list[str]:
         named = (name for one in self._plan.settings.controllers for name in one.work_units if not set(name) & set("*?["))
-        return sorted({*self._beats.units(), *self._modes, *named, *(one.message.work_unit for one in self._flights)})
+        return sorted({*self._known, *self._beats.units(), *self._modes, *named, *(one.message.work_unit for one in self._flights)})
 
     def _of(self, unit: str) -> tuple[str, ...]:
         known = self._controllers.get(unit)

@@ -30,7 +30,7 @@ from plant.recommendations import Stage
 from storage.database import Connection
 from storage.deliveries import DELIVERIES, Delivery, Step, open_deliveries, read_counters
 from storage.delivery_answers import DELIVERY_ANSWERS, StoredAnswer, waiting_answers
-from storage.delivery_inputs import stages_of
+from storage.delivery_inputs import known_units, stages_of
 from storage.delivery_modes import newest_modes, read_standings
 from storage.delivery_troubles import TroubleKind, standing_troubles
 
@@ -40,6 +40,8 @@ LOOK_SECONDS: Final = 1.0
 SEND_SECONDS: Final = 10.0
 """A way that has not said by then whether a message arrived does not know."""
 _AGAIN_SECONDS: Final = 1.0
+_UNITS_SECONDS: Final = 30.0
+"""Between two looks which work units there are."""
 _STOP_SECONDS: Final = 3.0
 
 
@@ -72,6 +74,7 @@ class Worker:
         self._pulses = Pulses(plan, ways, self._flights, self._writer, clock, self._woken.set)
         self._sending: set[asyncio.Task[None]] = set()
         self._connects = 0
+        self._units_due = float("-inf")
         self._slots: dict[int, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -147,6 +150,9 @@ class Worker:
         await self._settled_by_persons()
         look = await self._desk.ask(self._outbox.look)
         self._pulses.modes(look.modes)
+        if self._clock.monotonic() >= self._units_due:
+            self._units_due = self._clock.monotonic() + _UNITS_SECONDS
+            self._pulses.units(await self._desk.ask(known_units))
         ready = self._ready(look)
         if not ready:
             return False
@@ -179,14 +185,14 @@ class Worker:
         for signed in sent.messages:
             self._pulses.counted(signed.message.work_unit, signed.message.counter)
             flight = self._flights.add(self._flights.sent(signed, slots.get(signed.number, ""), sent.committed))
+            if flight.handed:
+                continue
+            flight.handed = True
             task = asyncio.get_running_loop().create_task(self._send(flight))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
     async def _send(self, flight: Flight) -> None:
-        if flight.handed:
-            return
-        flight.handed = True
         way = self._ways.get(flight.controller)
         stage, reason, note = Stage.EXPIRED, NOT_SENT, "its controller has no way"
         if way is not None:

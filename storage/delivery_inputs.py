@@ -148,3 +148,13 @@ def stages_of(connection: Connection, numbers: Sequence[int]) -> dict[int, Stage
     with translate_errors():
         rows = connection.execute("SELECT number, stage FROM delivery WHERE number = ANY (%s)", [list(numbers)]).fetchall()
     return {int(number): Stage(stage) for number, stage in rows}
+
+
+def known_units(connection: Connection) -> list[str]:
+    """Return the work units of the process network in force, and all others that anything was ever delivered to or a mode was set of."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT a.work_unit FROM operation_alternative a JOIN process_network n ON n.id = a.network_id WHERE n.in_force "
+            "UNION SELECT work_unit FROM delivery UNION SELECT work_unit FROM delivery_mode ORDER BY 1"
+        ).fetchall()
+    return [unit for (unit,) in rows]
