@@ -226,8 +226,8 @@ def _time(time_us: int) -> bytes:
     return struct.pack("<q", time_us * 10 + TICKS_1601_TO_1970)
 
 
-def time_of(time_us: int) -> datetime:
-    """Return a time as OPC UA variants bear it."""
+def time_of(time_us: int) -> Any:
+    """Return a time as OPC UA variants bear it; asyncua has a name of its own for datetime."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=time_us)
 
 

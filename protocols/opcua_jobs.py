@@ -203,7 +203,8 @@ async def find_receiver(session: OpcUaSession, address: str) -> JobReceiver:
         raise Rejected(
             f"{session.link.endpoint.url}: '{address or node}' is no job order receiver: it has no JobOrderList, or no StoreAndStart"
         )
-    methods = {name: known[name] for name in _METHODS if name in known}
+    methods: dict[str, Any] = {}
+    methods |= {name: known[name] for name in _METHODS if name in known}
     return JobReceiver(session, _Receiver(node, methods, known[_LIST], provider, known.get(_ASK)), space)
 
 
