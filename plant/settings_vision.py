@@ -87,6 +87,13 @@ class CameraSettings(Strict):
     station: Annotated[str | None, Field(description="whose pictures these are, where they do not say it")] = None
     view: str | None = None
     every_seconds: Annotated[float, Field(gt=0, le=86_400, description="stream: one picture each so many seconds")] = 1.0
+    trigger_url: Annotated[
+        str | None, Field(pattern=r"^mqtts?://", description="stream: broker whose messages say that the next picture is wanted")
+    ] = None
+    trigger_topic: Annotated[
+        str | None, Field(description='stream: topic filter of triggers: {"part": "..."} as JSON, or the last level is the part')
+    ] = None
+    trigger_seconds: Annotated[float, Field(gt=0, le=60, description="a trigger is void when no picture came within so long")] = 1.0
     exif_rotation: Annotated[Literal["refuse", "turn"], Field(description="what becomes of pictures that say they are turned")] = "refuse"
 
     _id = field_validator("id")(segment)
@@ -97,6 +104,8 @@ class CameraSettings(Strict):
         missing = [key for key in needed if not getattr(self, key)]
         if missing:
             raise ValueError(f"a camera of kind '{self.kind}' needs '{missing[0]}'")
+        if (self.trigger_url is None) != (self.trigger_topic is None) or (self.trigger_url is not None and self.kind != "stream"):
+            raise ValueError("'trigger_url' and 'trigger_topic' go together, and are for cameras of kind 'stream'")
         return self
 
 

@@ -25,6 +25,7 @@ from vision.cameras import StreamFrames
 from vision.joining import Joining
 from vision.judging import Bench, Source, judge_waiting, tidy
 from vision.mqtt_frames import MqttFrames
+from vision.mqtt_triggers import MqttTriggers
 from vision.registered import Register
 from vision.shipped import make_inspectors, make_shadows
 
@@ -110,7 +111,8 @@ def _opened(plan: VisionPlan, home: Path, clock: Clock, open_things: ExitStack) 
 def _taking(camera: CameraSettings, inbox: FrameInbox, plan: VisionPlan, clock: Clock) -> MqttFrames | StreamFrames:
     if camera.kind == "mqtt":
         return MqttFrames(camera, inbox, plan.folder, round(plan.settings.max_megabytes * 1e6), clock)
-    return StreamFrames(camera, inbox, clock)
+    triggers = None if camera.trigger_url is None else MqttTriggers(camera, plan.folder, clock)
+    return StreamFrames(camera, inbox, clock, triggers)
 
 
 def _judge(

@@ -1,6 +1,6 @@
-"""The door to video: RTSP streams, cameras of this machine (V4L2) and video files, through OpenCV, one picture each so often.
+"""The door to video: RTSP streams, cameras of this machine (V4L2) and video files, through OpenCV, one each so often or each trigger.
 
-A stream is read all the time and only every so many seconds a picture is taken out: what a decoder holds back would be old otherwise.
+A stream is read all the time and only what is wanted is taken out: what a decoder holds back would be old otherwise.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from plant.frame_triggers import FrameTrigger
 from plant.settings_vision import CameraSettings
 from storage.frame_inbox import FrameInbox
 from vision.frames import Pixels
+from vision.mqtt_triggers import MqttTriggers
 
 _AGAIN_SECONDS: Final = 5.0
 _OPEN_MS: Final = 5000
@@ -74,10 +75,12 @@ def open_video(url: str) -> Iterator[Video]:
 class StreamFrames:
     """Takes pictures of one camera in a thread of its own until stopped."""
 
-    def __init__(self, camera: CameraSettings, inbox: FrameInbox, clock: Clock) -> None:
+    def __init__(self, camera: CameraSettings, inbox: FrameInbox, clock: Clock, triggers: MqttTriggers | None = None) -> None:
         self._camera = camera
         self._inbox = inbox
         self._clock = clock
+        self._triggers = triggers
+        self._due = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"camera {camera.id}", daemon=True)
         self.skipped = 0
@@ -85,11 +88,15 @@ class StreamFrames:
 
     def start(self) -> None:
         """Begin; returns at once."""
+        if self._triggers is not None:
+            self._triggers.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End; a stream that hangs is left to its time limit."""
         self._stop.set()
+        if self._triggers is not None:
+            self._triggers.stop()
         self._thread.join(_OPEN_MS / 1000 + 1)
 
     def _run(self) -> None:
@@ -109,27 +116,32 @@ class StreamFrames:
             self._stop.wait(_AGAIN_SECONDS)
 
     def _follow(self, video: Video) -> None:
-        due = self._clock.monotonic()
+        self._due = self._clock.monotonic()
+        wanted = self._wanted()
         while not self._stop.is_set() and video.grab():
-            if self._clock.monotonic() < due:
-                continue
-            due = self._clock.monotonic() + self._camera.every_seconds
-            pixels = video.pixels()
-            if pixels is not None:
-                self._put(pixels)
+            pixels = None if wanted is None else video.pixels()
+            if pixels is not None and wanted is not None:
+                self._put(pixels, wanted)
+                wanted = None
+            # what is triggered while a picture comes is for the next one
+            wanted = wanted or self._wanted()
 
-    def _put(self, pixels: Pixels) -> None:
+    def _wanted(self) -> FrameTrigger | None:
+        """Return what the next picture shows, None where none is wanted yet."""
+        if self._triggers is not None:
+            return self._triggers.take()
+        if self._clock.monotonic() < self._due:
+            return None
+        self._due = self._clock.monotonic() + self._camera.every_seconds
+        return FrameTrigger(station=self._camera.station or "", view=self._camera.view or "", came_from=f"stream:{self._camera.id}")
+
+    def _put(self, pixels: Pixels, trigger: FrameTrigger) -> None:
         there, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
         if not there:
             return
-        trigger = FrameTrigger(
-            station=self._camera.station or "",
-            view=self._camera.view or "",
-            taken_us=self._clock.now_us(),
-            came_from=f"stream:{self._camera.id}",
-        )
         try:
-            self._inbox.put(content.tobytes(), trigger)
+            taken = trigger if trigger.taken_us is not None else trigger.model_copy(update={"taken_us": self._clock.now_us()})
+            self._inbox.put(content.tobytes(), taken)
         except Unavailable as error:
             self.skipped += 1
             if self.skipped.bit_count() == 1:

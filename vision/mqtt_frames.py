@@ -29,7 +29,7 @@ class MqttFrames:
         self._camera = camera
         self._inbox = inbox
         self._clock = clock
-        self._connection = MqttConnection(endpoint_of(camera, folder, most_bytes), self._take, self._tell)
+        self._connection = MqttConnection(broker_of(camera, camera.url or "", folder, most_bytes), self._take, self._tell)
         self.refused = 0
         """Messages whose topic says no station, view and part, and those too large for a message."""
 
@@ -81,11 +81,11 @@ def trigger_of_topic(topic: str, camera: CameraSettings, now_us: int) -> FrameTr
         return None
 
 
-def endpoint_of(camera: CameraSettings, folder: Path, most_bytes: int) -> MqttEndpoint:
+def broker_of(camera: CameraSettings, url: str, folder: Path, most_bytes: int) -> MqttEndpoint:
     """Return how the broker of a camera is reached. Raises SettingsError for a password file that cannot be read."""
-    parts = urlsplit(camera.url or "")
+    parts = urlsplit(url)
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-        raise SettingsError(f"cameras: '{camera.id}': url: write mqtt://host:port, or mqtts://host:port with TLS")
+        raise SettingsError(f"cameras: '{camera.id}': write mqtt://host:port, or mqtts://host:port with TLS, not '{url}'")
     password = None if parts.password is None else unquote(parts.password)
     if camera.password_file is not None:
         try:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import cv2
@@ -29,7 +29,9 @@ from tests.vision.bench import TAKEN_US
 from tests.vision.pictures import drop, jpeg, scene
 from vision import shipped
 from vision.cameras import StreamFrames, open_video
-from vision.mqtt_frames import MqttFrames, endpoint_of, trigger_of_topic
+from vision.frames import Pixels
+from vision.mqtt_frames import MqttFrames, broker_of, trigger_of_topic
+from vision.mqtt_triggers import MqttTriggers, trigger_of_message
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -141,7 +143,96 @@ def test_a_topic_says_station_view_and_part() -> None:
         update={"station": "boom-2", "view": "top", "part": "SN7", "came_from": "mqtt:c"}
     )
     with pytest.raises(SettingsError, match="mqtt://host:port"):
-        endpoint_of(camera.model_copy(update={"url": "http://h"}), Path(), 1)
+        broker_of(camera, "http://h", Path(), 1)
+
+
+class HandClock(SystemClock):
+    """A clock that goes on by hand."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+class Endless:
+    """A camera whose pictures never end, each with its number in it."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def grab(self) -> bool:
+        self.at += 1
+        time.sleep(0.005)
+        return True
+
+    def pixels(self) -> Pixels:
+        return scene(self.at % 7)
+
+
+def test_a_stream_takes_one_picture_for_each_trigger_with_the_part_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vision.cameras.open_video", lambda _: nullcontext(Endless()))
+    (tmp_path / "broker").mkdir()
+    broker = EmbeddedBroker(tmp_path / "broker")
+    port = broker.start()
+    inbox = FrameInbox(tmp_path / "inbox", 20)
+    camera = CameraSettings(
+        id="cam-3",
+        kind="stream",
+        url="rtsp://camera/1",
+        station="boom-1",
+        view="left",
+        trigger_url=f"mqtt://127.0.0.1:{port}",
+        trigger_topic="line/+/trigger/+",
+        trigger_seconds=60,
+    )
+    triggers = MqttTriggers(camera, tmp_path, CLOCK)
+    stream = StreamFrames(camera, inbox, CLOCK, triggers)
+    sender = MqttConnection(MqttEndpoint("127.0.0.1", port, "sender"), lambda _: True)
+    try:
+        stream.start()
+        triggers.wait_connected(60)
+        sender.start()
+        sender.wait_connected(60)
+        sender.publish("line/1/trigger/SN-1", b"", qos=1)
+        sender.publish("line/1/trigger/x", b'{"part": "SN-2", "taken_us": 1700000000000000}', qos=1)
+        sender.publish("line/1/trigger/x", b"[1]", qos=1)
+        sender.publish("line/1/trigger/x", b'{"prt": "SN-9"}', qos=1)
+        until(lambda: len(inbox.waiting()) == 2 and triggers.refused == 2)
+    finally:
+        stream.stop()
+        sender.stop()
+        broker.stop()
+    found = {inbox.trigger(one).part: inbox.trigger(one) for one in inbox.waiting()}
+    assert set(found) == {"SN-1", "SN-2"}
+    assert (found["SN-2"].taken_us, found["SN-2"].station, found["SN-2"].view) == (1700000000000000, "boom-1", "left")
+    assert found["SN-1"].taken_us is not None
+
+
+def test_a_trigger_without_a_picture_in_time_is_void_and_counted(tmp_path: Path) -> None:
+    camera = CameraSettings(
+        id="cam-4",
+        kind="stream",
+        url="rtsp://camera/1",
+        station="boom-1",
+        view="left",
+        trigger_url="mqtt://127.0.0.1:1",
+        trigger_topic="t/+",
+        trigger_seconds=1,
+    )
+    clock = HandClock()
+    triggers = MqttTriggers(camera, tmp_path, clock)
+    try:
+        for part in ("SN-1", "SN-2"):
+            assert triggers.hear(f"t/{part}", b"")
+            clock.seconds += 0.8
+        shown = triggers.take()
+        assert shown is not None
+        assert (shown.part, triggers.missed) == ("SN-2", 1)
+        assert triggers.take() is None
+    finally:
+        triggers.stop()
+    assert trigger_of_message("t", b"{" * 100_000, camera, 1) is None
 
 
 def test_a_video_gives_a_picture_each_so_often(tmp_path: Path) -> None:
