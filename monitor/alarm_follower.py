@@ -9,6 +9,7 @@ from typing import Final
 from monitor.alarm_state import Remembered, pack_state
 from monitor.alarm_watch import Seen, Silence, Sources, Suppressions, ends_of_shelving
 from monitor.alarms import LIMITS, Conditions, Happening, Lives
+from monitor.delivered import DeliveryAlarms
 from monitor.feed import FeedState
 from monitor.followers import Follower
 from monitor.found import FoundAlarms
@@ -48,7 +49,7 @@ _INPUTS_KEPT_US: Final = 600_000_000
 
 def make_alarms(site: Site, clock: Clock) -> Follower | None:
     """Return the follower of a site's alarms, None where it has none."""
-    return AlarmFollower(site, clock) if site.alarms or ToldAlarms(site) else None
+    return AlarmFollower(site, clock) if site.alarms or ToldAlarms(site) or DeliveryAlarms(site) else None
 
 
 class AlarmFollower:
@@ -61,6 +62,7 @@ class AlarmFollower:
         self._clock = clock
         self._board: Board | None = None
         self._told = ToldAlarms(site)
+        self._delivered = DeliveryAlarms(site)
         self._found = FoundAlarms(site)
         self._watched_at = self._saved_at = float("-inf")
         self._checkpoint_us = 0
@@ -78,9 +80,10 @@ class AlarmFollower:
         news = board.few(read_news(connection, board.conditions.feed.state.after)) if board.followed else []
         actions = read_actions(connection, waiting=True, most=1000)
         told = self._told.read(connection)
+        delivered = self._delivered.read(connection)
         now = self._clock.monotonic()
         watch = now - self._watched_at >= _WATCH_SECONDS
-        if not news and not actions and not told and not watch:
+        if not news and not actions and not told and not delivered and not watch:
             await_news(connection, _WAIT_SECONDS)
             return False
         with connection.transaction():
@@ -91,6 +94,9 @@ class AlarmFollower:
                 heard = self._told.hear(told, board.lives.standings)
                 wrote |= board.take_told(connection, heard, self._clock.now_us())
                 self._told.done(connection, told)
+            if delivered:
+                wrote |= board.take_told(connection, self._delivered.hear(delivered), self._clock.now_us())
+                self._delivered.done(connection, delivered)
             if watch:
                 wrote |= board.watch(connection, self._clock.now_us())
                 found = self._found.read(connection)
@@ -116,6 +122,7 @@ class AlarmFollower:
         board = Board(alarms, connection, numbers, None if known is None else known.state, now_us)
         self._board = board
         self._told = ToldAlarms(self._site)
+        self._delivered = DeliveryAlarms(self._site)
         if known is None:
             self._keep(connection, board, 0, board.pack())
         self._reread_at = self._clock.monotonic()
