@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from storage.people import Role, Scope
@@ -26,12 +27,18 @@ class Person:
     """Network address, for the audit."""
     password_is_first: bool = False
     """Whether to ask for a new password: that of the first start still holds."""
+    work_units: tuple[str, ...] = ()
+    """Patterns; what a controller's token is good for."""
 
     def may(self, role: Role | None, scope: Scope | None = None) -> bool:
         """Return whether the role includes ``role``, or a token holds ``scope``."""
         if self.role is not None:
             return role is not None and self.role.includes(role)
         return scope is not None and scope in self.scopes
+
+    def acts_for(self, work_unit: str) -> bool:
+        """Return whether this is a controller of a work unit."""
+        return Scope.CONTROLLER in self.scopes and any(fnmatchcase(work_unit, pattern) for pattern in self.work_units)
 
 
 @dataclass(frozen=True, slots=True)

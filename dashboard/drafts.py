@@ -83,3 +83,7 @@ class TokenDraft(_Strict):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     valid_days: Annotated[float, Field(gt=0, le=3660)] = 365
+    work_units: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=400)], ...],
+        Field(max_length=1000, description="globs; what a controller's token is good for, needed with the scope controller"),
+    ] = ()

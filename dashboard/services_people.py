@@ -96,6 +96,7 @@ class PeopleService:
                 valid_seconds=round(draft.valid_days * _DAY_SECONDS),
                 created_by=who.name,
                 clock=self._clock,
+                work_units=draft.work_units,
             )
             view = viewing.token(made)
             self._note(connection, who, "token.issue", f"{made.id} {made.name}", next_=viewing.plain(view))

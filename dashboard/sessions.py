@@ -74,7 +74,7 @@ class Sessions:
         if token is None:
             self._forget(key)
             return None
-        person = Person(f"token {token.id} {token.name}", token.name, None, token.scopes)
+        person = Person(f"token {token.id} {token.name}", token.name, None, token.scopes, work_units=token.work_units)
         self._remember(key, _Known(person, token.expires_us, now, now))
         return person
 

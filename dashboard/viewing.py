@@ -264,7 +264,9 @@ def account(stored: Account, now_us: int) -> views.AccountView:
 def token(stored: AccessToken) -> views.TokenView:
     """Return a token without its secret."""
     scopes = tuple(sorted(s.value for s in stored.scopes))
-    return views.TokenView(stored.id, stored.name, scopes, stored.created_by, stored.created_us, stored.expires_us, stored.revoked_us)
+    return views.TokenView(
+        *(stored.id, stored.name, scopes, stored.created_by, stored.created_us, stored.expires_us, stored.revoked_us, stored.work_units)
+    )
 
 
 def audit(entry: AuditEntry) -> views.AuditView:

@@ -314,6 +314,7 @@ class TokenView:
     created_us: int
     expires_us: int
     revoked_us: int | None
+    work_units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,8 @@ class Scope(StrEnum):
     """Bring customer orders, change and cancel them."""
     PLAN = "plan"
     """Tell the planner of disturbances, and ask for a new plan."""
+    CONTROLLER = "controller"
+    """Fetch and answer messages to line controllers, for the token's work units only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class AccessToken:
     created_us: int
     expires_us: int
     revoked_us: int | None
+    work_units: tuple[str, ...] = ()
+    """Patterns; what a controller's token is good for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,19 +346,31 @@ def use_login_link(connection: Connection, secret: str, clock: Clock) -> Account
 
 
 def issue_token(
-    connection: Connection, *, name: str, scopes: Sequence[Scope], valid_seconds: int, created_by: str, clock: Clock
+    connection: Connection,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    valid_seconds: int,
+    created_by: str,
+    clock: Clock,
+    work_units: Sequence[str] = (),
 ) -> tuple[AccessToken, str]:
-    """Return the new token and its secret, which is shown this once."""
+    """Return the new token and its secret, which is shown this once. ``work_units``: patterns, for a controller's token."""
     if not name.strip() or len(name) > 200:
         raise Rejected("a token needs a name of at most 200 characters that says what uses it")
     if not scopes or valid_seconds <= 0:
         raise Rejected("a token needs at least one scope and a time it is valid for")
+    if (Scope.CONTROLLER in scopes) != bool(work_units) or not all(unit.strip() and len(unit) <= 400 for unit in work_units):
+        raise Rejected("a controller's token needs the work units that it is good for, and no other token has any")
     secret, now = "lh_" + secrets.token_urlsafe(32), clock.now_us()
     with translate_errors():
         row = connection.execute(
-            "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us) "  # noqa: S608
-            f"VALUES (%s, %s, %s, %s, %s, %s) RETURNING {_TOKEN}",
-            (name, _digest(secret), sorted({s.value for s in scopes}), created_by, now, now + valid_seconds * _SECOND_US),
+            "INSERT INTO access_token (name, secret_hash, scopes, created_by, created_us, expires_us, work_units) "  # noqa: S608
+            f"VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING {_TOKEN}",
+            (
+                *(name, _digest(secret), sorted({s.value for s in scopes}), created_by, now, now + valid_seconds * _SECOND_US),
+                sorted(set(work_units)),
+            ),
         ).fetchone()
     assert row is not None  # noqa: S101 - INSERT ... RETURNING gives its row
     return _token(row), secret
@@ -389,7 +405,7 @@ def check_token(connection: Connection, secret: str, clock: Clock) -> AccessToke
     return None if row is None else _token(row)
 
 
-_TOKEN = "id, name, scopes, created_by, created_us, expires_us, revoked_us"  # noqa: S105
+_TOKEN = "id, name, scopes, created_by, created_us, expires_us, revoked_us, work_units"  # noqa: S105
 
 
 @functools.cache
@@ -416,8 +432,9 @@ def _account(row: Sequence[object]) -> Account:
 
 
 def _token(row: Sequence[object]) -> AccessToken:
-    number, name, scopes, created_by, created, expires, revoked = row
+    number, name, scopes, created_by, created, expires, revoked, work_units = row
     assert isinstance(scopes, list)  # noqa: S101 - text[] comes as a list
+    assert isinstance(work_units, list)  # noqa: S101 - likewise
     return AccessToken(
         int(str(number)),
         str(name),
@@ -426,4 +443,5 @@ def _token(row: Sequence[object]) -> AccessToken:
         int(str(created)),
         int(str(expires)),
         None if revoked is None else int(str(revoked)),
+        tuple(work_units),
     )

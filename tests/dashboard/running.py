@@ -144,7 +144,15 @@ class RunningDashboard:
     def program(self, *scopes: people.Scope) -> httpx.Client:
         """An HTTP client with a token of these scopes."""
         with connect(self.database_url, application="test") as connection:
-            _, secret = people.issue_token(connection, name="test", scopes=scopes, valid_seconds=600, created_by="test", clock=self.clock)
+            _, secret = people.issue_token(
+                connection,
+                name="test",
+                scopes=scopes,
+                valid_seconds=600,
+                created_by="test",
+                clock=self.clock,
+                work_units=("*",) if people.Scope.CONTROLLER in scopes else (),
+            )
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=60)
 
     def store(
