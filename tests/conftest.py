@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from plant.clock import SystemClock
 from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
-from tests.databases import database_of, fresh_database
+from tests.databases import database_of, folder_of_server, fresh_database
 from tests.node_parts import Node, prepare_node
 
 _TEMPLATE = "leadhand_template"
@@ -37,11 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an embedded PostgreSQL for the whole session."""
     # hundreds of databases are made and dropped in it; what a power cut does to a database is tried with others
-    settings = {"max_connections": "100", "fsync": "off", "full_page_writes": "off"}
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("pg"), clock=SystemClock(), settings=settings)
-    url = server.start()
-    yield url
-    server.stop()
+    settings = {"max_connections": "100", "fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+    with folder_of_server(tmp_path_factory) as folder:
+        server = EmbeddedPostgres(folder, clock=SystemClock(), settings=settings)
+        url = server.start()
+        yield url
+        server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_an_order_is_kept_once_with_a_job_order_for_each_serial_and_tells_who_ch
         assert read_stored_orders(connection) == []
         before = orders_mark(connection)
         keep(connection, FIRST, SECOND)
-        assert ORDERED in heard(ears, 10)
+        assert ORDERED in heard(ears, 40)
         assert orders_mark(connection) != before
         again = write_orders(connection, [FIRST, SECOND], source="file", actor="erp", now_us=NOW + 1)
         assert (again.added, again.changed, again.same) == ((), (), 2)

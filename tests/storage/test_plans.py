@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from plant.errors import Rejected
 from storage import plans
 from storage.audit import read_audit, verify_audit
-from storage.database import connect, heard, listen
+from storage.database import Connection, connect, heard, listen
 from storage.disturbances import (
     DISTURBED,
     NewDisturbance,
@@ -29,6 +30,15 @@ PLAN = NewPlan(
 )
 
 
+def hears(ears: Connection, channel: str) -> bool:
+    """Return whether something is said on a channel within some seconds, whatever else is said before."""
+    end = time.monotonic() + 40
+    while time.monotonic() < end:
+        if channel in heard(ears, 1):
+            return True
+    return False
+
+
 def test_a_new_live_plan_stands_at_once_and_an_earlier_one_can_be_asked_back(database_url: str) -> None:
     with connect(database_url, application="test") as connection, connect(database_url, application="ears") as ears:
         for channel in (PLANNED, ASKED_JOBS):
@@ -37,7 +47,7 @@ def test_a_new_live_plan_stands_at_once_and_an_earlier_one_can_be_asked_back(dat
         with pytest.raises(Rejected, match="no plan yet"):
             plans.ask_undo(connection, actor="anna", now_us=NOW)
         first = add_plan(connection, PLAN, now_us=NOW)
-        assert PLANNED in heard(ears, 10)
+        assert hears(ears, PLANNED)
         causes = [{"what": "disturbance", "kind": "breakdown", "subject": "laser-1"}]
         second = add_plan(connection, replace(PLAN, reason="repaired", parent=first, moved=4, causes=causes), now_us=NOW + 1)
         live = read_standing(connection, PlanRole.LIVE)
@@ -50,7 +60,7 @@ def test_a_new_live_plan_stands_at_once_and_an_earlier_one_can_be_asked_back(dat
         assert reference is not None
         assert reference.id == first
         job = plans.ask_undo(connection, actor="anna", now_us=NOW + 3)
-        assert ASKED_JOBS in heard(ears, 10)
+        assert hears(ears, ASKED_JOBS)
         (asked,) = read_jobs(connection, kinds=plans.PLAN_JOBS)
         assert (asked.id, asked.kind, asked.request) == (job, plans.UNDO_JOB, {"version": first, "instead": second})
         with pytest.raises(Rejected, match="no live plan of number 77"):
@@ -114,7 +124,7 @@ def test_edits_wait_for_the_optimizer_and_those_taken_hold_until_they_end(databa
             add_edit(connection, replace(move, act="drop"), actor="anna", now_us=NOW)
         number = add_edit(connection, move, actor="anna", now_us=NOW)
         other = add_edit(connection, replace(move, operation="paint"), actor="anna", now_us=NOW)
-        assert EDITED in heard(ears, 10)
+        assert hears(ears, EDITED)
         assert [one.id for one in read_edits(connection, states=[EditState.WAITING])] == [other, number]
         answer_edits(
             connection, {number: (EditState.TAKEN, ""), other: (EditState.REFUSED, "the booth is closed")}, now_us=NOW, became=live
@@ -131,7 +141,7 @@ def test_a_disturbance_told_twice_is_one_and_one_told_by_a_person_is_on_record(d
         listen(ears, DISTURBED)
         down = NewDisturbance("breakdown", "laser-1", "monitor", NOW, key="monitor laser-1 5")
         number = add_disturbance(connection, down, now_us=NOW)
-        assert DISTURBED in heard(ears, 10)
+        assert hears(ears, DISTURBED)
         assert add_disturbance(connection, down, now_us=NOW + 1) == number
         assert heard(ears, 0) == set()
         assert add_disturbance(connection, replace(down, until_us=NOW + 99), now_us=NOW + 2) == number
