@@ -30,7 +30,8 @@ MOST_SWINGS: Final = 2
 """In a closed loop a parameter turns round so often at most in so many messages; what a person approved one by one may."""
 OFFSETS: Final[Mapping[str, float]] = {"mm": 10.0, "deg": 5.0}
 """How far spindles may be moved either way, by unit, where nothing else is said."""
-_PERSONLESS: Final = "closed loop"
+_PERSONLESS: Final = ("closed loop", "shadow")
+"""Begin the actor of an approval that no person gave for this very message."""
 _HEX: Final = frozenset(string.hexdigits.lower())
 
 
