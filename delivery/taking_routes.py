@@ -11,6 +11,7 @@ from plant.recommendations import Answer, Stage, may_become
 from storage.database import Connection
 from storage.deliveries import Delivery, Step, read_deliveries, read_steps, step
 from storage.delivery_origins import propose_new
+from storage.products import write_current_routes
 from storage.recommendations import RealisedGain, StoredRecommendation, change_stage, read_models, read_recommendations
 
 ACTOR: Final = "delivery"
@@ -93,6 +94,11 @@ def _follow(connection: Connection, one: StoredRecommendation, delivery: Deliver
         reason = step_of.reason or ("delivery" if said in {Stage.REFUSED, Stage.DECLINED} else "")
         note = f"delivery {delivery.number}" + (f": {step_of.note}" if step_of.note else "")
         change_stage(connection, one.id, said, time_us=step_of.time_us, actor=step_of.actor, reason=reason, note=note)
+        if said is Stage.EXECUTED:
+            route = one.recommendation.route
+            write_current_routes(
+                connection, {one.recommendation.product: (one.recommendation.route_id or "", route)}, actor=ACTOR, now_us=step_of.time_us
+            )
         now, taken = said, taken + 1
     return taken
 

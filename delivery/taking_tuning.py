@@ -12,13 +12,14 @@ from plant.errors import Rejected
 from plant.process_windows import ProcessWindow, WindowSet
 from plant.program_deltas import BaseProgram, ReadBack, delta_of
 from plant.recommendations import Stage
-from plant.tuning import TuningTarget
+from plant.tuning import Trial, TuningTarget
 from storage.database import Connection
-from storage.deliveries import Delivery, Step, read_deliveries, step
+from storage.deliveries import OPEN, Delivery, Step, read_deliveries, step
 from storage.delivery_origins import propose_new
 from storage.process_windows import read_windows
 from storage.trials import (
     StoredProposal,
+    add_trial,
     change_proposal,
     read_accepted,
     read_proposals,
@@ -28,6 +29,8 @@ from storage.trials import (
 from storage.tuning_readbacks import add_readback
 
 ACTOR: Final = "delivery"
+_DONE: Final = (Stage.EXECUTED, Stage.MEASURED)
+_COUNTS: Final = frozenset({"parts", "good", "scrapped", "first_pass", "gain"})
 _REFUSED_WORDS: Final = {
     Stage.REFUSED: "refused",
     Stage.DECLINED: "declined",
@@ -41,13 +44,13 @@ def source_of(number: int) -> str:
     return f"tuning:{number}"
 
 
-def back_source_of(number: int) -> str:
-    """Return what a delivery says that takes a proposal back."""
-    return f"tuning:{number}:back"
+def back_source_of(recipe: int, after: int) -> str:
+    """Return what a delivery says that puts an accepted recipe in force after another delivery."""
+    return f"recipe:{recipe}:after:{after}"
 
 
 def take_tuning(connection: Connection, places: Places, now_us: int) -> int:
-    """Propose parameters for each approved proposal, and the accepted recipe where a trial was worse; return how many are new."""
+    """Propose parameters for each approved proposal, and the accepted recipe where a trial is over; return how many are new."""
     targets = [one for one in tuned_targets(connection) if places.takes(one.work_unit, Kind.PARAMETERS) is not None]
     if not targets:
         return 0
@@ -57,21 +60,34 @@ def take_tuning(connection: Connection, places: Places, now_us: int) -> int:
 
 
 def _of_target(connection: Connection, places: Places, windows: WindowSet, target: TuningTarget) -> list[Draft]:
+    """Return what is to be sent next: the accepted recipe where a trial is over and left another in force, else what was approved."""
     window = _window(windows, target)
     newest = next(iter(read_proposals(connection, target, 1)), None)
-    if window is None or newest is None:
+    if window is None or newest is None or newest.stage is Stage.EXECUTED:
         return []
-    if newest.stage is Stage.APPROVED:
-        said = newest.proposal
-        return [_draft(connection, places, target, window, newest, said.parameters, source_of(newest.id), newest.stage_actor, "")]
-    if newest.stage is Stage.ROLLED_BACK:
-        tried = read_deliveries(connection, source=source_of(newest.id), most=1)
-        accepted = read_accepted(connection, target)
-        if not tried or tried[0].stage not in {Stage.EXECUTED, Stage.MEASURED, Stage.ROLLED_BACK} or accepted is None:
-            return []
-        why = f"the trial of proposal {newest.id} was worse: back to the accepted recipe {accepted.id}"
-        return [_draft(connection, places, target, window, newest, accepted.parameters, back_source_of(newest.id), accepted.actor, why)]
-    return []
+    accepted, left = read_accepted(connection, target), _in_force(connection, target)
+    if left is not None and accepted is not None and {one.name: one.value for one in left.draft.parameters} != dict(accepted.parameters):
+        source = back_source_of(accepted.id, left.number)
+        known = read_deliveries(connection, source=source, most=1)
+        if not known:
+            why = f"the trial of delivery {left.number} is over: the accepted recipe {accepted.id} again"
+            return [_draft(connection, places, target, window, newest, accepted.parameters, source, accepted.actor, why)]
+        if known[0].stage in OPEN:
+            return []  # a trial begins from the accepted recipe
+    if newest.stage is not Stage.APPROVED:
+        return []
+    said = newest.proposal
+    return [_draft(connection, places, target, window, newest, said.parameters, source_of(newest.id), newest.stage_actor, "")]
+
+
+def _in_force(connection: Connection, target: TuningTarget) -> Delivery | None:
+    """Return the parameters of a program that were put in force last; None where none were, as far as is known."""
+    done = read_deliveries(connection, work_unit=target.work_unit, kinds=[Kind.PARAMETERS], stages=_DONE, most=200)
+    return next((one for one in done if one.draft.slot == _slot(target)), None)
+
+
+def _slot(target: TuningTarget) -> str:
+    return f"parameters:{target.program}" + (f":{target.job}" if target.job else "")
 
 
 def _draft(
@@ -93,7 +109,7 @@ def _draft(
         kind=Kind.PARAMETERS,
         work_unit=target.work_unit,
         source=source,
-        slot=f"parameters:{target.program}" + (f":{target.job}" if target.job else ""),
+        slot=_slot(target),
         valid_seconds=controller.valid_seconds,
         job=target.job,
         program=target.program,
@@ -117,6 +133,7 @@ def follow_tuning(connection: Connection, places: Places, now_us: int) -> int:
             found = read_deliveries(connection, source=source_of(stored.id), most=1)
             if found:
                 steps += _follow(connection, stored, found[0], now_us)
+                steps += _tried(connection, stored, found[0])
                 steps += _measure(connection, stored, found[0], now_us)
     return steps
 
@@ -170,6 +187,27 @@ def _version(connection: Connection, target: TuningTarget) -> str:
     return str(accepted.id if accepted else 0)
 
 
+def _tried(connection: Connection, stored: StoredProposal, delivery: Delivery) -> int:
+    """Keep what the controller measured as the trial's result: parts, good, scrapped, and responses by their names."""
+    if stored.stage is not Stage.EXECUTED or delivery.stage is not Stage.MEASURED:
+        return 0
+    told = {name: one.value for name, one in quantities_of(delivery.stage_detail, "measured").items()}
+    if not {"parts", "good"} <= set(told) or any(one.proposal == stored.id for one in read_trials(connection, stored.proposal.target)):
+        return 0
+    trial = Trial(
+        id=f"delivery-{delivery.number}",
+        target=stored.proposal.target,
+        parameters=dict(stored.proposal.parameters),
+        parts=int(told["parts"]),
+        good=int(told["good"]),
+        scrapped=int(told["scrapped"]) if "scrapped" in told else None,
+        responses={name: value for name, value in told.items() if name not in _COUNTS},
+        ended_us=delivery.stage_us,
+    )
+    add_trial(connection, trial, actor=delivery.stage_actor, now_us=delivery.stage_us, proposal=stored.id)
+    return 1
+
+
 def _measure(connection: Connection, stored: StoredProposal, delivery: Delivery, now_us: int) -> int:
     """Tell a delivery that was executed what the trial gave: measured, or worse and rolled back once the recipe before is in force."""
     if delivery.stage not in {Stage.EXECUTED, Stage.MEASURED}:
@@ -178,7 +216,10 @@ def _measure(connection: Connection, stored: StoredProposal, delivery: Delivery,
         detail = _measured(connection, stored)
         return sum(step(connection, [Step(delivery.number, Stage.MEASURED, now_us, ACTOR, detail=detail)]))
     if stored.stage is Stage.ROLLED_BACK:
-        back = read_deliveries(connection, source=back_source_of(stored.id), stages=[Stage.EXECUTED, Stage.MEASURED], most=1)
+        later = read_deliveries(
+            connection, work_unit=delivery.draft.work_unit, kinds=[Kind.PARAMETERS], stages=_DONE, after=delivery.number
+        )
+        back = [one for one in later if one.draft.source.endswith(f":after:{delivery.number}")]
         if back:
             why = f"the trial was worse; {_by(back[0])} put the accepted recipe in force"
             return sum(step(connection, [Step(delivery.number, Stage.ROLLED_BACK, now_us, ACTOR, "worse", why)]))

@@ -8,10 +8,12 @@ import sys
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from delivery.keys import KeyFolder
 from leadhand import programs
 from leadhand.accounting import Account, account_of, minus, table
 from leadhand.console import Console
 from leadhand.databases import connected
+from leadhand.demo_person import DemoPerson
 from leadhand.home import Home
 from leadhand.processes import Usage, usage_of
 from leadhand.session import supervised
@@ -74,11 +76,22 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     settings = load_settings(home.settings)
     port = dashboard_port(settings.dashboard.host, options.port or settings.dashboard.port, must=options.port is not None, console=console)
     begin, since_us = clock.monotonic(), clock.now_us()
+    for controller in ("mes", "welding-robot"):
+        # as an engineer gives a controller its key, before anything is sent
+        KeyFolder(programs.delivery_keys(home)).key(controller)
     results: dict[str, object] | None = None
     with supervised(home, "demo", console, clock) as supervisor:
         broker = broker_for(settings, home)
         plant = programs.plant_simulator(
-            home.site, seed=options.seed, broker=broker, units=options.units, spindles=_SPINDLES, alarms=True, cameras=True, routes=True
+            home.site,
+            seed=options.seed,
+            broker=broker,
+            units=options.units,
+            spindles=_SPINDLES,
+            alarms=True,
+            cameras=True,
+            routes=True,
+            delivery=True,
         )
         supervisor.launch([plant])
         early = _has_site(home)
@@ -91,11 +104,12 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
             supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
-            supervisor.launch([programs.floor_simulator(home, seed=options.seed), programs.optimizer(home.site, url)])
-            supervisor.launch([programs.tuned_cell(url, seed=options.seed)])
+            floor = programs.floor_simulator(home, seed=options.seed, broker=broker)
+            supervisor.launch([floor, programs.optimizer(home.site, url), programs.delivery(home, home.site, url)])
+            supervisor.launch([programs.tuned_cell(home, url, seed=options.seed, broker=broker)])
             _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
             _bring_network(supervisor, url, clock)
-            cost = _watch(supervisor, options.seconds, clock)
+            cost = _watch(supervisor, DemoPerson(url, console, clock), options.seconds, clock)
             if before is not None:
                 achieved = _achieved(url)
                 supervisor.stop(["ingest"])
@@ -138,10 +152,11 @@ def _welcome(supervisor: Supervisor, url: str, address: str, seconds: float, con
     console.said("")
 
 
-def _watch(supervisor: Supervisor, seconds: float | None, clock: Clock) -> Cost:
+def _watch(supervisor: Supervisor, person: DemoPerson, seconds: float | None, clock: Clock) -> Cost:
     roots = [os.getpid(), *(child.server_pid for child in supervisor.children.values() if child.server_pid is not None)]
     begin, first = clock.monotonic(), usage_of(roots)
-    supervisor.watch(lambda: False, seconds)
+    supervisor.watch(person.looks, seconds)
+    person.close()
     last: Usage = usage_of(roots)
     elapsed = max(clock.monotonic() - begin, 1e-9)
     share = (last.cpu_seconds - first.cpu_seconds) / elapsed / (os.cpu_count() or 1)

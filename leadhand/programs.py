@@ -104,6 +104,12 @@ def optimizer(site: Path, database_url: str) -> Program:
     return Program("optimizer", ("-m", "optimizer", "--site", str(site)), environment, ready_seconds=60.0, stop_seconds=20.0)
 
 
+def delivery(home: Home, site: Path, database_url: str) -> Program:
+    """Return what brings to line controllers what was approved, and their answers back; it alone has credentials for them."""
+    arguments = ("-m", "delivery", "--site", str(site), "--home", str(home.path))
+    return Program("delivery", arguments, {**_database(database_url), **_ONE_THREAD}, ready_seconds=60.0, stop_seconds=20.0)
+
+
 def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSettings, port: int) -> Program:
     """Return the pages and the REST server."""
     arguments = ["-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", settings.host, "--port", str(port)]
@@ -122,12 +128,14 @@ def plant_simulator(
     alarms: bool = False,
     cameras: bool = False,
     routes: bool = False,
+    delivery: bool = False,
 ) -> Program:
     """Return a simulated plant that writes its own site file."""
     arguments = ["-m", "simulators", "plant", "--seed", str(seed), "--opcua-port", str(free_ports(2)), "--mqtt-url", broker.url]
     arguments += [] if units is None else ["--units", str(units)]
     arguments += ["--spindles", str(spindles)] if spindles else []
     arguments += ["--alarms"] * alarms + ["--cameras"] * cameras + ["--routes", ROUTES_INBOX] * routes
+    arguments += ["--delivery"] * delivery
     return Program("simulator", (*arguments, "--site-out", str(site_out)), broker.environment, ready_seconds=60.0)
 
 
@@ -138,16 +146,24 @@ def camera_simulator(home: Home, site: Path, *, seed: int) -> Program:
     return Program("cameras", arguments, _ONE_THREAD, ready_seconds=60.0)
 
 
-def tuned_cell(database_url: str, *, seed: int) -> Program:
-    """Return a simulated welding cell that is fine-tuned: it runs the trials that people approve."""
-    environment = {**_database(database_url), **_ONE_THREAD}
-    return Program("tuned-cell", ("-m", "leadhand.tuned_cell", "--seed", str(seed)), environment, ready_seconds=60.0)
+def tuned_cell(home: Home, database_url: str, *, seed: int, broker: Broker) -> Program:
+    """Return a simulated welding cell that is fine-tuned: its controller takes the trials that people approve."""
+    environment = {**_database(database_url), **_ONE_THREAD, **broker.environment}
+    arguments = ("-m", "leadhand.tuned_cell", "--seed", str(seed), "--mqtt-url", broker.url, "--keys", str(delivery_keys(home)))
+    memory = home.path / "simulated" / "welding-robot.json"
+    return Program("tuned-cell", (*arguments, "--memory", str(memory)), environment, ready_seconds=120.0)
 
 
-def floor_simulator(home: Home, *, seed: int) -> Program:
-    """Return a simulated factory that goes on making orders; its route set is made at the first start."""
+def floor_simulator(home: Home, *, seed: int, broker: Broker) -> Program:
+    """Return a simulated factory that goes on making orders, by routes that its MES takes; its route set is made at the first start."""
     arguments = ["-m", "simulators", "floor", "--folder", str(home.path / ROUTES_INBOX), "--set", str(home.path / "routes" / "set")]
-    return Program("floor", (*arguments, "--seed", str(_FLOOR_SEEDS + seed)), _ONE_THREAD, ready_seconds=120.0)
+    arguments += ["--mqtt-url", broker.url, "--keys", str(delivery_keys(home)), "--seed", str(_FLOOR_SEEDS + seed)]
+    return Program("floor", tuple(arguments), {**_ONE_THREAD, **broker.environment}, ready_seconds=120.0)
+
+
+def delivery_keys(home: Home) -> Path:
+    """Return the folder of the keys that messages to controllers are signed with."""
+    return home.path / "delivery" / "keys"
 
 
 def replay_simulator(

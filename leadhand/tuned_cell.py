@@ -1,31 +1,31 @@
-"""The demo's welding cell that is fine-tuned: a simulated cell makes the trials that people approve on the page.
+"""The demo's welding cell that is fine-tuned: it comes with a history, and from then on its controller takes the trials people approve.
 
-``python -m leadhand.tuned_cell --seed 1``: a first start brings its process window, its accepted recipe and some trials, as a plant has
-them when fine-tuning begins; from then on each approved proposal is run some seconds later, and its result told.
+``python -m leadhand.tuned_cell --seed 1 ...``: a first start brings its process window, its accepted recipe and some trials, as a plant has
+them when fine-tuning begins. Then this process becomes the simulated cell itself, which knows no database: what is to be tried is sent to
+its controller, and the controller says what came of it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 import structlog
 
-from optimizer.tuning_pass import tuning_pass
-from optimizer.tuning_rollback import weigh_trial
 from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, Unavailable
 from plant.recommendations import Stage
 from plant.tuning import Trial, TuningTarget
 from storage.database import Connection, connect
-from storage.process import run_process, say_ready
+from storage.process import run_process
 from storage.process_windows import read_window_text, write_windows
-from storage.trials import StoredProposal, accept_recipe, add_trial, change_proposal, open_proposal, read_trials
+from storage.trials import StoredProposal, accept_recipe, add_trial, change_proposal, open_proposal, read_accepted, read_trials
 
 WHO: Final = "demo"
 """Who runs trials here, and approved those before the demo began."""
@@ -34,8 +34,6 @@ _SEEDS: Final = 1000
 _FIRST_TRIALS: Final = 12
 _PARTS: Final = 60
 _LOOK_SECONDS: Final = 2.0
-_RUN_US: Final = 15_000_000
-"""How long after its approval a trial has been run, shortened as the demo's takt is."""
 _TRIAL_US: Final = 7_200_000_000
 """Time between two trials of those before the demo."""
 
@@ -85,11 +83,14 @@ def bring_history(connection: Connection, cell: SimulatedCell, now_us: int, tria
 
 
 def _bring(connection: Connection, cell: SimulatedCell, now_us: int, trials: int) -> None:
+    # learning takes time and memory, and a second start needs none of it
+    from optimizer.tuning_pass import tuning_pass
+
     target, start = cell.target, dict(cell.facts["start"])
     begun = now_us - trials * _TRIAL_US
     before = read_window_text(connection) or ""
     if f'program = "{target.program}"' not in before:
-        write_windows(connection, f"{before}\n{cell.facts['windows']}", actor=WHO, now_us=begun)
+        write_windows(connection, f"{before}\n{_without_rates(cell.facts['windows'])}", actor=WHO, now_us=begun)
     accept_recipe(connection, target, start, actor=WHO, reason="as the welding procedure was qualified", now_us=begun)
     for number in range(trials):
         at = begun + number * _TRIAL_US
@@ -100,18 +101,14 @@ def _bring(connection: Connection, cell: SimulatedCell, now_us: int, trials: int
         tuning_pass(connection, at)
 
 
-def run_approved(connection: Connection, cell: SimulatedCell, now_us: int) -> bool:
-    """Run the approved proposal whose time has come, and tell its result; return whether there was one."""
-    asked = open_proposal(connection, cell.target)
-    if asked is None or asked.stage is not Stage.APPROVED or now_us < asked.stage_us + _RUN_US:
-        return False
-    if any(one.proposal == asked.id for one in read_trials(connection, cell.target, 5)):
-        return False
-    _try(connection, cell, asked, dict(asked.proposal.accepted), f"t-p{asked.id}", now_us)
-    return True
+def _without_rates(windows: str) -> str:
+    """Return a window without its limits an hour: a demo's trials follow each other within minutes."""
+    return "\n".join(line for line in windows.splitlines() if not line.startswith("rate = ")) + "\n"
 
 
 def _try(connection: Connection, cell: SimulatedCell, asked: StoredProposal | None, home: dict[str, float], name: str, now_us: int) -> None:
+    from optimizer.tuning_rollback import weigh_trial
+
     parameters = home if asked is None else dict(asked.proposal.parameters)
     made = cell.run(parameters, _PARTS)
     parts = _PARTS if asked is None else weigh_trial(asked.proposal.accepted_first_pass.mean, made["good"]).parts
@@ -123,26 +120,34 @@ def _try(connection: Connection, cell: SimulatedCell, asked: StoredProposal | No
     add_trial(connection, trial, actor=WHO, now_us=now_us, proposal=None if asked is None else asked.id)
 
 
-def serve(url: str, seed: int, clock: Clock, stop: threading.Event) -> int:
-    """Run approved trials until told to stop; wait while the database is away. Returns the exit code."""
+def begin(url: str, seed: int, clock: Clock, stop: threading.Event) -> dict[str, float] | None:
+    """Bring what is there before the demo, and return the set points in force; None where it is to stop. Waits for the database."""
     log = structlog.get_logger(process="tuned-cell")
-    cell = begin_cell(_SEEDS + seed)
+    cell: SimulatedCell | None = None
     try:
-        say_ready(program=cell.target.program)
         while not stop.is_set():
             try:
                 with connect(url, application="leadhand tuned-cell") as connection:
-                    bring_history(connection, cell, clock.now_us())
-                    while not stop.wait(_LOOK_SECONDS):
-                        run_approved(connection, cell, clock.now_us())
+                    target = TuningTarget(*cell_name(_SEEDS + seed))
+                    if not read_trials(connection, target, 1):
+                        cell = cell or begin_cell(_SEEDS + seed)
+                        bring_history(connection, cell, clock.now_us())
+                    accepted = read_accepted(connection, target)
+                    return {} if accepted is None else dict(accepted.parameters)
             except (Unavailable, Rejected) as error:
                 log.warning("cannot go on yet", reason=str(error))
-                if cell.process.poll() is not None:
-                    return 1
+                if cell is not None and cell.process.poll() is not None:
+                    raise
                 stop.wait(_LOOK_SECONDS)
     finally:
-        end_cell(cell)
-    return 0
+        if cell is not None:
+            end_cell(cell)
+    return None
+
+
+def cell_name(seed: int) -> tuple[str, str]:
+    """Return work unit and program of the cell of a seed."""
+    return "welding-robot", f"WPS-{seed}"
 
 
 def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
@@ -160,11 +165,33 @@ def _answered(source: IO[str]) -> dict[str, Any]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo's cell until told to stop; returns the exit code."""
+    """Bring the history, then become the demo's cell; returns the exit code where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m leadhand.tuned_cell", description="The demo's welding cell that is fine-tuned.")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mqtt-url", required=True, help="broker behind which its controller takes messages")
+    parser.add_argument("--keys", required=True, metavar="FOLDER", help="where the keys of controllers lie")
+    parser.add_argument("--memory", required=True, metavar="FILE", help="where its controller remembers what it took")
     options = parser.parse_args(arguments)
-    return run_process(lambda url, stop: serve(url, options.seed, SystemClock(), stop))
+    found: list[dict[str, float]] = []
+
+    def work(url: str, stop: threading.Event) -> int:
+        values = begin(url, options.seed, SystemClock(), stop)
+        if values is not None:
+            found.append(values)
+        return 0
+
+    code = run_process(work)
+    if code == 0 and found:
+        _become_cell(options, found[0])
+    return code
+
+
+def _become_cell(options: argparse.Namespace, values: dict[str, float]) -> NoReturn:
+    command = [sys.executable, "-m", "simulators", "cell", "--seed", str(_SEEDS + options.seed), "--values", json.dumps(values)]
+    command += ["--mqtt-url", options.mqtt_url, "--keys", options.keys, "--memory", options.memory]
+    # the cell takes the place of this process: what learning needed is given back, and it knows no database
+    environment = {name: value for name, value in os.environ.items() if name != "LEADHAND_DATABASE_URL"}
+    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def _others(plan: _Plan, url: str, factory: Site, supervisor: Supervisor) -> lis
         programs.monitor(plan.site, url),
         *([programs.vision(plan.home, plan.site, url)] if factory.vision or factory.joint_groups else []),
         *([programs.optimizer(plan.site, url)] if factory.optimizer else []),
+        *([programs.delivery(plan.home, plan.site, url)] if factory.delivery else []),
         programs.dashboard(plan.home, plan.site, url, plan.settings.dashboard, plan.port),
     ]
     return [program for program in wanted if program.name not in supervisor.children]

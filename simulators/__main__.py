@@ -1,4 +1,4 @@
-"""``python -m simulators replay|plant|cameras|floor``: a simulated factory as a process."""
+"""``python -m simulators replay|plant|cameras|floor|cell``: a simulated factory as a process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _cameras(given, SystemClock())
         elif given.command == "floor":
             _floor(given, SystemClock())
+        elif given.command == "cell":
+            _cell(given, SystemClock())
         else:
             _plant(given, SystemClock())
     except SettingsError as error:
@@ -85,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument("--alarms", action="store_true", help="the OPC UA servers tell alarms of their machines as events")
     plant.add_argument("--cameras", action="store_true", help="the settings name stations with cameras; 'cameras' gives their pictures")
     plant.add_argument("--routes", metavar="FOLDER", help="the settings ask for an optimizer that imports files from this folder")
+    plant.add_argument(
+        "--delivery", action="store_true", help="the settings name controllers that take what was approved (needs --mqtt-url)"
+    )
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
     cameras = commands.add_parser("cameras", help="pictures of seams and bolts, laid into a folder as cameras do")
@@ -99,6 +105,15 @@ def _parser() -> argparse.ArgumentParser:
     floor.add_argument("--seed", type=int, required=True, help="of the factory, as python -m simulators.factory is given")
     floor.add_argument("--every-seconds", type=float, default=5.0, help="one file each so many seconds (default 5)")
     floor.add_argument("--orders", type=int, default=2, help="orders in a file (default 2)")
+    floor.add_argument("--mqtt-url", help="broker behind which its MES takes routes; without it there is none")
+    cell = commands.add_parser("cell", help="a welding cell behind its controller: it is sent parameters, makes parts, says what came out")
+    cell.add_argument("--seed", type=int, required=True, help="of the cell, as python -m simulators.weld_cell is given")
+    cell.add_argument("--values", type=json.loads, default={}, help="set points at its first start, as JSON (default: its own)")
+    cell.add_argument("--memory", type=Path, required=True, metavar="FILE", help="where its controller remembers counter and set points")
+    cell.add_argument("--mqtt-url", required=True, help="broker behind which it takes messages")
+    for each in (floor, cell):
+        each.add_argument("--keys", type=Path, metavar="FOLDER", help="where the keys of controllers lie, NAME.key")
+        each.add_argument("--prefix", default="acme/north", help="with what topics begin (default acme/north)")
     return parser
 
 
@@ -209,7 +224,36 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_floor(given.folder, given.set, given.rows, given.seed, given.every_seconds, given.orders, clock, _announce, stop)
+    run = partial(run_floor, given.folder, given.set, given.rows, given.seed, given.every_seconds, given.orders, clock, _announce, stop)
+    if given.mqtt_url is None:
+        run()
+        return
+    from simulators.broker_controllers import behind_broker, key_of
+    from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
+
+    given.set.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mes = Mes.of(given.set.parent / "mes-routes.json")
+    controller = mes_controller(mes, key_of(_keys(given), WORK_UNIT), given.set.parent / "mes-memory.json")
+    with behind_broker([controller], WORK_UNIT, given.prefix, broker_of(given.mqtt_url), clock):
+        run(routes=mes.routes)
+
+
+def _cell(given: argparse.Namespace, clock: Clock) -> None:
+    from simulators.broker_controllers import key_of
+    from simulators.cell_controller import CONTROLLER, run_cell
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    keys = key_of(_keys(given), CONTROLLER)
+    run_cell(given.seed, given.values, keys, given.memory, given.prefix, broker_of(given.mqtt_url), clock, _announce, stop)
+
+
+def _keys(given: argparse.Namespace) -> Path:
+    if given.keys is None:
+        raise SettingsError("--mqtt-url needs --keys FOLDER: a controller takes only what is signed with its key")
+    folder: Path = given.keys
+    return folder
 
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
@@ -225,6 +269,7 @@ async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | N
         given.alarms,
         given.cameras,
         given.routes,
+        given.delivery,
     )
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 

@@ -186,8 +186,9 @@ class Controller:
     def _done(self, order: Order, now_us: int) -> list[Report]:
         self.executions.append(Execution(order.id, order.counter, now_us))
         said = [self._final(order, Said.EXECUTED, now_us)]
-        if self.rules.measure is not None:
-            said.append(replace(_report(order, Said.MEASURED, now_us), measured=self.rules.measure(order)))
+        measured = () if self.rules.measure is None else self.rules.measure(order)
+        if measured:
+            said.append(replace(_report(order, Said.MEASURED, now_us), measured=measured))
         return said
 
     def _carry_out(self, order: Order, now_us: int) -> None:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,11 @@ from simulators.factory_truth import truth_of
 _MOST_WAITING: Final = 20
 _FIRST_ORDERS: Final = 8
 """That have come in when the factory begins."""
+_AT_WORK: Final = 3
+"""Of the routes that the MES was told, so many, the newest, are worked by at once, ..."""
+_EACH: Final = 3
+_ENOUGH: Final = 45
+"""... each with so many orders in a file, until there were so many."""
 _DAY_US: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _COLUMNS: Final = (
@@ -44,11 +49,12 @@ def run_floor(
     clock: Clock,
     announce: Callable[[dict[str, Any]], None],
     stop: threading.Event,
+    routes: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
 ) -> None:
     """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out.
 
     ``kept``: where the factory's route set is; at the first start it is made with about so many ``rows`` of history, and its products and
-    history are the first files in the folder.
+    history are the first files in the folder. ``routes``: by product what the MES was told; some orders are made so, too.
     """
     works = Works(truth_of(seed))
     begun_us = clock.now_us()
@@ -62,6 +68,7 @@ def run_floor(
     desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock)
     desk.take(_FIRST_ORDERS)
     count = 0
+    by_told: dict[tuple[str, tuple[str, ...]], int] = {}
     while not stop.wait(every_seconds):
         desk.take_due()
         if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
@@ -75,6 +82,16 @@ def run_floor(
             told = floor.perform(works.truth.products.ids[product], steps)
             done += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
             count += 1
+        known = [(name, steps) for name, steps in routes().items() if name in works.products.positions]
+        for product_id, steps in known[-_AT_WORK:]:
+            made_so = by_told.get((product_id, steps), 0)
+            for _ in range(_EACH if made_so < _ENOUGH else 0):
+                floor.time_us = begin_us = clock.now_us()
+                told = floor.perform(product_id, steps)
+                order = f"{begun_us // 1_000_000:x}-{count}".upper()
+                done += rows_of(told, works, order, begin_us=begin_us, decided_by="leadhand")
+                count += 1
+            by_told[product_id, steps] = made_so + _EACH
         lay(folder, f"floor-{clock.now_us()}", done)
 
 
@@ -92,8 +109,10 @@ def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:
     fresh.replace(kept)
 
 
-def rows_of(told: OperationHistory, works: Works, order: str) -> list[list[str]]:
-    """Return what an order took as rows of text."""
+def rows_of(
+    told: OperationHistory, works: Works, order: str, *, begin_us: int | None = None, decided_by: str = "planner"
+) -> list[list[str]]:
+    """Return what an order took as rows of text; ``begin_us``: all of it was begun then, since a demo has no days to wait."""
     alternatives = works.network.alternatives
 
     def number(column: Any, row: int) -> str:
@@ -106,16 +125,20 @@ def rows_of(told: OperationHistory, works: Works, order: str) -> list[list[str]]
             told.products[told.product[row]],
             OPERATIONS[works.truth.operation[told.alternative[row]]],
             alternatives[told.alternative[row]].id,
-            (_EPOCH + timedelta(microseconds=int(told.started_us[row]))).isoformat().replace("+00:00", "Z"),
+            _time(int(told.started_us[row]) if begin_us is None else begin_us + row),
             number(told.duration_min, row),
             str(bool(told.first_pass[row])).lower(),
             *(number(column, row) for column in (told.rework_min, told.energy_kwh, told.wear)),
             str(bool(told.scrapped[row])).lower(),
-            "planner",
+            decided_by,
             number(told.parameters["current_a"], row),
         ]
         for row in range(len(told))
     ]
+
+
+def _time(time_us: int) -> str:
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
 
 
 def lay(folder: Path, name: str, rows: Sequence[Sequence[str]]) -> None:

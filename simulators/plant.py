@@ -89,6 +89,8 @@ class PlantSettings:
     """Whether the settings name stations with cameras."""
     routes: str | None = None
     """Folder, relative to the settings, that an optimizer imports; None: they ask for none."""
+    delivery: bool = False
+    """Whether the settings name controllers that take what was approved."""
 
 
 class Line:
@@ -176,7 +178,15 @@ async def run_plant(
             stack.push_async_callback(_cancelled, task)
         tools = [await _tools(settings, clock, stack)] if settings.spindles else []
         offered = [group for group in line.groups if group.source in places]
-        write_plant_site(settings.site_out, offered, places, tools, cameras=settings.cameras, routes=settings.routes)
+        write_plant_site(
+            settings.site_out,
+            offered,
+            places,
+            tools,
+            cameras=settings.cameras,
+            routes=settings.routes,
+            delivery=mqtt_place if settings.delivery else None,
+        )
         announce(
             {
                 "opcua": [server.url for server in servers.values()],

@@ -59,10 +59,40 @@ def write_plant_site(
     *,
     cameras: bool = False,
     routes: str | None = None,
+    delivery: MqttPlace | None = None,
 ) -> None:
     """Write settings that name each address that is offered, exactly once."""
     stations = camera_stations(_robots(groups), tools) if cameras else ()
-    write_site(path, [*_lines(groups, places, tools), *stations, *(() if routes is None else _optimizer(routes, groups))])
+    optimizer = () if routes is None else _optimizer(routes, groups)
+    write_site(path, [*_lines(groups, places, tools), *stations, *optimizer, *(() if delivery is None else _delivery(delivery))])
+
+
+def _delivery(broker: MqttPlace) -> Iterator[str]:
+    """Yield who is sent what: the MES routes, the welding robot that is fine-tuned parameters."""
+    told = {
+        "mes": ("what makes orders by routes: recommended ones are sent to it once a person approved them", "mes", "route"),
+        "welding-robot": ("the cell that is fine-tuned: trials that a person approved", "welding-robot", "parameters"),
+    }
+    yield ""
+    yield "# Approved recommendations are sent to these controllers, which check them by themselves and answer."
+    yield "[delivery]"
+    yield "stale_seconds = 604800  # the simulated history is some days old"
+    for name, (what, unit, kind) in told.items():
+        yield ""
+        yield f"# {what}"
+        yield "[[delivery.controllers]]"
+        yield f"id = {text(name)}"
+        yield 'way = "mqtt"'
+        yield f"url = {text(broker.url)}"
+        if broker.username is None or broker.password_file is None:
+            yield "allow_anonymous = true  # on this machine only"
+        else:
+            yield f"username = {text(broker.username)}"
+            yield f"password_file = {text(broker.password_file.resolve())}"
+        yield f"work_units = [{text(unit)}]"
+        yield f"takes = [{text(kind)}]"
+        yield "valid_seconds = 120"
+        yield "done_seconds = 300"
 
 
 _PLANNED: Final = {

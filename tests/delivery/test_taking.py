@@ -14,14 +14,14 @@ from delivery.taking_changes import follow_changes, take_changes
 from delivery.taking_changes import source_of as change_source
 from delivery.taking_routes import follow_routes, missing, take_routes
 from delivery.taking_routes import source_of as route_source
-from delivery.taking_tuning import back_source_of, follow_tuning, take_tuning
+from delivery.taking_tuning import follow_tuning, take_tuning
 from delivery.taking_tuning import source_of as tuning_source
 from plant.deliveries import Kind, Quantity
 from plant.design_changes import ChangeStage, Effect, read_design_change
 from plant.recommendations import Answer, Estimate, Gain, Recommendation, RouteEstimate, Stage
 from plant.tuning import Outcome, Proposal, Purpose, Trial, TuningTarget
 from storage.database import Connection, connect
-from storage.deliveries import Step, read_deliveries, step
+from storage.deliveries import Delivery, Step, read_deliveries, step
 from storage.design_changes import add_design_change, read_stored_change, withdraw_design_change
 from storage.process_windows import read_windows, write_windows
 from storage.recommendations import RealisedGain, add_recommendation, change_stage, read_recommendation, write_realised_gain
@@ -151,18 +151,12 @@ def test_steps_that_were_taken_already_are_not_taken_again() -> None:
     assert missing(Stage.EXECUTED, path) == []
 
 
-def target_of(connection: Connection, unit: str, *, stage: Stage = Stage.APPROVED) -> tuple[TuningTarget, int]:
-    """Return a target with its window, accepted recipe and a proposal that was approved."""
-    target = TuningTarget(unit, "P-7")
-    known = read_windows(connection)
-    text = "".join(WINDOWS.format(unit=name) for name in [*(one.work_unit for one in (known.windows if known else ())), unit])
-    write_windows(connection, text, actor="li.wei", now_us=NOW)
-    accept_recipe(connection, target, {"current": 240.0}, actor="chen.hao", reason="qualified", now_us=NOW)
-    add_trial(connection, Trial("home", target, {"current": 240.0}, 60, 54, 1, {}, NOW), actor="w.li", now_us=NOW)
+def proposed(connection: Connection, target: TuningTarget, parameters: dict[str, float]) -> int:
+    """Return a proposal that was approved."""
     proposal = Proposal(
         target=target,
         purpose=Purpose.IMPROVE,
-        parameters={"current": 245.0},
+        parameters=parameters,
         base={"current": 240.0},
         accepted={"current": 240.0},
         first_pass=Estimate(0.95, 0.9, 0.98),
@@ -175,8 +169,19 @@ def target_of(connection: Connection, unit: str, *, stage: Stage = Stage.APPROVE
         trust=1.0,
     )
     number = add_proposal(connection, proposal, windows_version=1, now_us=NOW)
-    change_proposal(connection, number, stage, actor="q.wang", now_us=NOW)
-    return target, number
+    change_proposal(connection, number, Stage.APPROVED, actor="q.wang", now_us=NOW)
+    return number
+
+
+def target_of(connection: Connection, unit: str) -> tuple[TuningTarget, int]:
+    """Return a target with its window, accepted recipe and a proposal that was approved."""
+    target = TuningTarget(unit, "P-7")
+    known = read_windows(connection)
+    text = "".join(WINDOWS.format(unit=name) for name in [*(one.work_unit for one in (known.windows if known else ())), unit])
+    write_windows(connection, text, actor="li.wei", now_us=NOW)
+    accept_recipe(connection, target, {"current": 240.0}, actor="chen.hao", reason="qualified", now_us=NOW)
+    add_trial(connection, Trial("home", target, {"current": 240.0}, 60, 54, 1, {}, NOW), actor="w.li", now_us=NOW)
+    return target, proposed(connection, target, {"current": 245.0})
 
 
 def test_a_trial_becomes_parameters_with_units_and_window_and_its_read_back_confirms_it(connection: Connection) -> None:
@@ -201,22 +206,52 @@ def test_a_trial_becomes_parameters_with_units_and_window_and_its_read_back_conf
     assert [round(one["value"], 3) for one in detail["measured"]] == [0.967, 0.067, 60.0]
 
 
-def test_a_trial_that_was_worse_puts_the_accepted_recipe_back_in_force(connection: Connection) -> None:
+def after(connection: Connection, delivery: int) -> Delivery:
+    return next(one for one in read_deliveries(connection, after=delivery) if one.draft.source.endswith(f":after:{delivery}"))
+
+
+def test_after_a_trial_that_was_worse_the_accepted_recipe_is_put_in_force_again(connection: Connection) -> None:
     target, number = target_of(connection, "robot-2")
     take_tuning(connection, MES, NOW)
     first = of_source(connection, tuning_source(number)).number
     carried_out(connection, first)
     follow_tuning(connection, MES, NOW)
+    assert take_tuning(connection, MES, NOW) == 0, "the trial is being made"
     add_trial(connection, Trial("t-1", target, {"current": 245.0}, 60, 30, 9, {}, NOW), actor="cell", now_us=NOW, proposal=number)
     judge_trial(connection, read_trials(connection, target)[-1], Outcome.WORSE, expected=0.9, evidence=9.0, now_us=NOW)
     assert take_tuning(connection, MES, NOW) == 1
-    back = of_source(connection, back_source_of(number))
+    back = after(connection, first)
     assert (back.draft.parameters, back.approved_by) == ((Quantity("current", 240.0, "A"),), "chen.hao")
     assert follow_tuning(connection, MES, NOW) == 0, "the recipe before is not in force yet"
     carried_out(connection, back.number)
     assert follow_tuning(connection, MES, NOW) == 1
     assert stage_of(connection, first) is Stage.ROLLED_BACK
     assert take_tuning(connection, MES, NOW) == 0
+
+
+def test_what_a_controller_measured_is_the_result_of_the_trial_and_the_next_trial_begins_from_the_accepted_recipe(
+    connection: Connection,
+) -> None:
+    target, number = target_of(connection, "robot-4")
+    take_tuning(connection, MES, NOW)
+    first = of_source(connection, tuning_source(number)).number
+    carried_out(connection, first)
+    told = {"parts": 60.0, "good": 58.0, "scrapped": 1.0, "penetration": 4.2}
+    measured = [{"name": name, "value": value, "unit": "1"} for name, value in told.items()]
+    step(connection, [Step(first, Stage.MEASURED, NOW + SECOND, "robot-4", detail={"measured": measured})])
+    while follow_tuning(connection, MES, NOW + 2 * SECOND):
+        pass
+    made = read_trials(connection, target)[-1]
+    assert (made.trial.parts, made.trial.good, made.trial.scrapped, made.trial.responses) == (60, 58, 1, {"penetration": 4.2})
+    assert (made.proposal, made.actor) == (number, "robot-4")
+    judge_trial(connection, made, Outcome.BETTER, expected=0.9, evidence=-3.0, now_us=NOW)
+    following = proposed(connection, target, {"current": 246.0})
+    assert take_tuning(connection, MES, NOW) == 1
+    back = after(connection, first)
+    assert read_deliveries(connection, source=tuning_source(following)) == []
+    carried_out(connection, back.number)
+    assert take_tuning(connection, MES, NOW) == 1
+    assert of_source(connection, tuning_source(following)).stage is Stage.APPROVED
 
 
 def test_a_trial_that_a_controller_refuses_gives_way_to_the_next_one(connection: Connection) -> None:

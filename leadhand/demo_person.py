@@ -1,0 +1,92 @@
+"""Who decides in the demo where nobody does: after a while, one thing at a time, and it says so by name.
+
+In a plant a person approves; this is here so that a visitor sees without a click how a recommendation is sent, executed and measured.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from leadhand.console import Console
+from plant.clock import Clock
+from plant.errors import Rejected, Unavailable
+from plant.recommendations import Answer, Stage
+from storage.audit import add_audit
+from storage.database import Connection, connect
+from storage.recommendations import StoredRecommendation, change_stage, read_recommendations
+from storage.trials import change_proposal, open_proposal, tuned_targets
+
+WHO: Final = "demo"
+WAIT_SECONDS: Final = 45.0
+"""So long a visitor has for deciding by himself."""
+_LOOK_SECONDS: Final = 5.0
+_UNDER_WAY: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.EXECUTED)
+_NOTE: Final = f"nobody decided within {WAIT_SECONDS:g} s: the demo approves by itself, so that it goes on"
+
+
+class DemoPerson:
+    """Looks now and then for what waits; from ``looks`` to ``close`` it holds a connection."""
+
+    def __init__(self, url: str, console: Console, clock: Clock) -> None:
+        self._url, self._console, self._clock = url, console, clock
+        self._connection: Connection | None = None
+        self._due = clock.monotonic() + _LOOK_SECONDS
+
+    def looks(self) -> bool:
+        """Approve what has waited long enough, at most each few seconds; return False: the demo goes on."""
+        if self._clock.monotonic() < self._due:
+            return False
+        self._due = self._clock.monotonic() + _LOOK_SECONDS
+        try:
+            if self._connection is None:
+                self._connection = connect(self._url, application="leadhand demo", statement_seconds=5)
+            for words in approve_waiting(self._connection, self._clock.now_us()):
+                self._console.said(f"  {words}: approved by the demo, since nobody decided")
+        except (Unavailable, Rejected):
+            self.close()  # the next look tries again
+        return False
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def approve_waiting(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Approve the trial and the route that waited longest, and return what they are; no route while another one is not measured yet."""
+    before_us = now_us - round(wait_seconds * 1e6)
+    told = []
+    for target in tuned_targets(connection):
+        waiting = open_proposal(connection, target)
+        if waiting is not None and waiting.stage is Stage.PROPOSED and waiting.made_us < before_us:
+            change_proposal(connection, waiting.id, Stage.APPROVED, actor=WHO, reason=_NOTE, now_us=now_us)
+            told.append(f"a trial of {target.words}")
+    if not read_recommendations(connection, stages=_UNDER_WAY, most=1):
+        routes = read_recommendations(connection, stages=[Stage.PROPOSED], answer=Answer.RECOMMENDED)
+        old = [one for one in routes if one.made_us < before_us and one.recommendation.valid_until.timestamp() * 1e6 > now_us]
+        if old:
+            told.append(_approve(connection, max(old, key=_gain), now_us))
+    return told
+
+
+def _gain(one: StoredRecommendation) -> float:
+    gain = one.recommendation.gain
+    return 0.0 if gain is None else gain.mean
+
+
+def _approve(connection: Connection, one: StoredRecommendation, now_us: int) -> str:
+    product = one.recommendation.product
+    with connection.transaction():
+        change_stage(connection, one.id, Stage.APPROVED, time_us=now_us, actor=WHO, note=_NOTE)
+        told = {"stage": Stage.APPROVED.value, "note": _NOTE}
+        add_audit(
+            connection,
+            time_us=now_us,
+            actor=WHO,
+            act="recommendation.stage",
+            subject=f"recommendation {one.id} of {product}",
+            previous={"stage": Stage.PROPOSED.value},
+            next_=told,
+        )
+    return f"the route of {product}"
