@@ -17,20 +17,24 @@ class RestBeat:
     work_unit: str
     time_us: int
     actor: str
-    ai_off: bool = False
+    ai_off: bool | None = None
+    """None, here and below: it did not say, and what it said before stands."""
     counter: int | None = None
-    """The highest that it has taken; None where it does not say."""
-    state: str = ""
+    """The highest that it has taken."""
+    state: str | None = None
 
 
 def write_beats(connection: Connection, beats: Sequence[RestBeat]) -> None:
-    """Keep signs of life, all in one statement; an older one changes nothing, and one without a counter keeps the one before."""
+    """Keep signs of life, all in one statement; an older one changes nothing, and what one does not say stays as it was."""
     with translate_errors():
         connection.execute(
             "INSERT INTO delivery_beat AS b (work_unit, time, actor, ai_off, counter, state) "
-            "SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bigint[], %s::text[]) "
+            "SELECT n.work_unit, n.time, n.actor, coalesce(n.ai_off, o.ai_off, false), coalesce(n.counter, o.counter), "
+            "coalesce(n.state, o.state, '') "
+            "FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::boolean[], %s::bigint[], %s::text[]) "
+            "AS n (work_unit, time, actor, ai_off, counter, state) LEFT JOIN delivery_beat o USING (work_unit) "
             "ON CONFLICT (work_unit) DO UPDATE SET time = excluded.time, actor = excluded.actor, ai_off = excluded.ai_off, "
-            "counter = coalesce(excluded.counter, b.counter), state = excluded.state WHERE excluded.time > b.time",
+            "counter = excluded.counter, state = excluded.state WHERE excluded.time > b.time",
             [
                 *([one.work_unit for one in beats], [moment(one.time_us) for one in beats], [one.actor for one in beats]),
                 *([one.ai_off for one in beats], [one.counter for one in beats], [one.state for one in beats]),
