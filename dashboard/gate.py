@@ -125,7 +125,8 @@ class Gate:
             return _problem(401, "log in first, or send a token", {"WWW-Authenticate": "Bearer"})
         if not person.may(route.role, route.scope):
             _log.warning("refused", person=person.name, method=scope["method"], path=scope["path"], needs=str(route.role))
-            return _problem(403, f"this needs the role '{route.role}'" + (f" or a token with '{route.scope}'" if route.scope else ""))
+            wanted = ([f"the role '{route.role}'"] if route.role else []) + ([f"a token with '{route.scope}'"] if route.scope else [])
+            return _problem(403, f"this needs {' or '.join(wanted)}")
         return None
 
     # -- knowing -----------------------------------------------------------------------------------------------------
