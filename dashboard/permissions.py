@@ -38,6 +38,11 @@ def _get(path: str, role: Role = Role.VIEWER, scope: Scope | None = Scope.READ) 
     return Route("GET", path, role, scope)
 
 
+def _controller(method: str, rest: str) -> Route:
+    """A route for tokens of controllers, and for no person."""
+    return Route(method, "/api/v1/controllers/{work_unit:path}/" + rest, None, Scope.CONTROLLER)
+
+
 _PUBLIC = (
     Route("GET", "/login", None, kind=Kind.PUBLIC),
     Route("POST", "/login", None, kind=Kind.PUBLIC),
@@ -155,6 +160,12 @@ _REST = (
     _get("/api/v1/changeovers"),
     _get("/api/v1/changeovers/next"),
     Route("POST", "/api/v1/changeovers/check", Role.VIEWER),
+    _get("/api/v1/modes"),
+    _get("/api/v1/modes/changes"),
+    Route("POST", "/api/v1/modes", Role.INSPECTOR),
+    Route("POST", "/api/v1/modes/ask", Role.APPROVER),
+    Route("POST", "/api/v1/modes/confirm", Role.APPROVER),
+    Route("POST", "/api/v1/modes/drop", Role.INSPECTOR),
     _get("/api/v1/windows"),
     _get("/api/v1/windows/versions"),
     _get("/api/v1/windows/file"),
@@ -197,6 +208,19 @@ _REST = (
     _get("/api/v1/plan/disturbances"),
     Route("POST", "/api/v1/plan/disturbances", Role.ENGINEER, Scope.PLAN),
     Route("POST", "/api/v1/plan/disturbances/{disturbance}/end", Role.ENGINEER, Scope.PLAN),
+    _get("/api/v1/deliveries"),
+    _get("/api/v1/deliveries/waiting"),
+    _get("/api/v1/deliveries/{delivery}"),
+    Route("POST", "/api/v1/deliveries/{delivery}/approve", Role.APPROVER),
+    Route("POST", "/api/v1/deliveries/{delivery}/decline", Role.APPROVER),
+    Route("POST", "/api/v1/deliveries/{delivery}/settle", Role.INSPECTOR),
+    _controller("GET", "deliveries"),
+    _controller("GET", "live"),
+    _controller("POST", "deliveries/{message}/accept"),
+    _controller("POST", "deliveries/{message}/refuse"),
+    _controller("POST", "deliveries/{message}/report"),
+    _controller("GET", "answers/{answer}"),
+    _controller("POST", "heartbeat"),
     _get("/api/v1/processes"),
     _get("/api/v1/storage"),
     _get("/api/v1/sources"),

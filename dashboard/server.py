@@ -25,10 +25,13 @@ from dashboard.api_audit import audit_routes
 from dashboard.api_changeovers import changeover_routes
 from dashboard.api_charts import chart_routes
 from dashboard.api_condition import condition_routes
+from dashboard.api_controllers import controller_routes
+from dashboard.api_deliveries import delivery_routes
 from dashboard.api_design_changes import design_change_routes
 from dashboard.api_events import event_routes
 from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
+from dashboard.api_modes import mode_routes
 from dashboard.api_new_products import new_product_routes
 from dashboard.api_orders import order_change_routes, order_routes
 from dashboard.api_people import person_routes, right_routes
@@ -40,6 +43,7 @@ from dashboard.api_tuning import tuning_routes
 from dashboard.api_vision import frame_routes, inspection_routes
 from dashboard.api_windows import window_routes
 from dashboard.context import PageContext, Person, set_context
+from dashboard.delivery_board import DeliveryBoard
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
 from dashboard.live import live_routes
@@ -54,6 +58,7 @@ from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
 from dashboard.services_condition import ConditionService
+from dashboard.services_controllers import ControllerService
 from dashboard.services_deliveries import DeliveryService
 from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
@@ -61,6 +66,7 @@ from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
+from dashboard.services_modes import ModeService
 from dashboard.services_new_products import NewProductService
 from dashboard.services_orders import OrderService
 from dashboard.services_people import PeopleService
@@ -142,8 +148,11 @@ def build_server(
         WindowService(pool, clock),
         AuditService(pool, clock, settings.home),
         DeliveryService(pool, clock),
+        ModeService(pool, clock, settings.site_file),
         hub,
     )
+    controllers = ControllerService(pool, clock)
+    board = DeliveryBoard(settings.database_url, controllers, clock)
     registry = CollectorRegistry()
     answers = Answers(registry)
     registry.register(PlantCollector(hub, ever(pool), clock))
@@ -154,14 +163,16 @@ def build_server(
         policy.append(content_policy(pages.csp_hashes()))
         reader = threading.Thread(target=hub.read_forever, name="hub", daemon=True)
         reader.start()
-        publisher = asyncio.create_task(hub.publish_forever())
+        tasks = [asyncio.create_task(hub.publish_forever()), asyncio.create_task(board.end_when(lambda: hub.stopping))]
+        board.start()
         try:
             yield
         finally:
             hub.stop()
-            publisher.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await publisher
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(board.stop)
             await asyncio.to_thread(reader.join, 5.0)
             pool.close()
 
@@ -203,6 +214,9 @@ def build_server(
         planning_routes(services),
         changeover_routes(services),
         window_routes(services),
+        mode_routes(services),
+        delivery_routes(services),
+        controller_routes(controllers, board, sessions, clock),
         frame_routes(services),
         notice_routes(services),
         person_routes(services),

@@ -21,6 +21,7 @@ from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
+from dashboard.services_modes import ModeService
 from dashboard.services_new_products import NewProductService
 from dashboard.services_orders import OrderService
 from dashboard.services_people import PeopleService
@@ -89,5 +90,7 @@ class Services:
     """The audit trail: searched and checked."""
     deliveries: DeliveryService
     """Messages to line controllers: what waits for somebody, what became of each."""
+    modes: ModeService
+    """How much is delivered to each work unit, and how its controller does."""
     hub: Hub
     """The shared read each second."""

@@ -52,6 +52,30 @@ def read_waiting(connection: Connection) -> Waiting:
     return Waiting(0, 0) if row is None else Waiting(int(row[0]), int(row[1]))
 
 
+@dataclass(frozen=True, slots=True)
+class UnitCounts:
+    """How many deliveries of a work unit are where."""
+
+    proposed: int
+    under_way: int
+    in_doubt: int
+
+
+def read_unit_counts(connection: Connection) -> dict[str, UnitCounts]:
+    """Return how many deliveries are open, of each work unit that ever had one."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT work_unit, count(*) FILTER (WHERE stage = 'proposed'), "
+            "count(*) FILTER (WHERE stage IN ('approved', 'sent', 'accepted')), count(*) FILTER (WHERE stage = 'in_doubt') "
+            "FROM delivery WHERE stage IN ('proposed', 'approved', 'sent', 'accepted', 'in_doubt') GROUP BY work_unit "
+            "UNION ALL SELECT work_unit, 0, 0, 0 FROM delivery_counter"
+        ).fetchall()
+    found: dict[str, UnitCounts] = {}
+    for work_unit, proposed, under_way, in_doubt in rows:
+        found.setdefault(work_unit, UnitCounts(int(proposed), int(under_way), int(in_doubt)))
+    return found
+
+
 def read_before(connection: Connection, delivery: Delivery) -> Before | None:
     """Return what was in use before a delivery of parameters: of the last one carried out, or the accepted recipe, the later of both.
 
