@@ -10,7 +10,7 @@ from plant.deliveries import Draft, Kind
 from plant.recommendations import Answer, Stage, may_become
 from storage.database import Connection
 from storage.deliveries import Delivery, Step, read_deliveries, read_steps, step
-from storage.delivery_origins import propose_new
+from storage.delivery_origins import newest_operation_us, propose_new
 from storage.products import write_current_routes
 from storage.recommendations import RealisedGain, StoredRecommendation, change_stage, read_models, read_recommendations
 
@@ -36,15 +36,19 @@ def take_routes(connection: Connection, places: Places, now_us: int) -> int:
     if not found:
         return 0
     basis = {model.version: (model.from_us, model.to_us) for model in read_models(connection, most=1000)}
+    # what came after a model was learned is held against it row by row, and changes it where machines work otherwise
+    newest_us = newest_operation_us(connection)
     drafts = [
-        _draft(one, work_unit, controller.valid_seconds, *basis.get(one.model_version, (None, None)))
+        _draft(one, work_unit, controller.valid_seconds, *basis.get(one.model_version, (None, None)), newest_us)
         for one in reversed(found)
         if 0 < len(one.recommendation.route) <= _MOST_STEPS
     ]
     return propose_new(connection, drafts, now_us)
 
 
-def _draft(one: StoredRecommendation, work_unit: str, valid_seconds: float, from_us: int | None, to_us: int | None) -> Draft:
+def _draft(
+    one: StoredRecommendation, work_unit: str, valid_seconds: float, from_us: int | None, to_us: int | None, newest_us: int
+) -> Draft:
     said = one.recommendation
     known = from_us is not None and to_us is not None
     return Draft(
@@ -57,7 +61,7 @@ def _draft(one: StoredRecommendation, work_unit: str, valid_seconds: float, from
         steps=said.route,
         reason=_why(one),
         basis_from_us=from_us if known else None,
-        basis_to_us=to_us if known else None,
+        basis_to_us=max(to_us or 0, min(newest_us, one.stage_us)) if known else None,
         approved_by=one.stage_actor,
     )
 

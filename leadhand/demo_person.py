@@ -30,7 +30,8 @@ class DemoPerson:
     def __init__(self, url: str, console: Console, clock: Clock) -> None:
         self._url, self._console, self._clock = url, console, clock
         self._connection: Connection | None = None
-        self._due = clock.monotonic() + _LOOK_SECONDS
+        self._due = clock.monotonic() + WAIT_SECONDS
+        self._route_due = 0.0
 
     def looks(self) -> bool:
         """Approve what has waited long enough, at most each few seconds; return False: the demo goes on."""
@@ -40,7 +41,11 @@ class DemoPerson:
         try:
             if self._connection is None:
                 self._connection = connect(self._url, application="leadhand demo", statement_seconds=5)
-            for words in approve_waiting(self._connection, self._clock.now_us()):
+            now_us, routes = self._clock.now_us(), self._clock.monotonic() >= self._route_due
+            told = [*approve_trials(self._connection, now_us), *(approve_route(self._connection, now_us) if routes else [])]
+            if routes and len(told) > 0:
+                self._route_due = self._clock.monotonic() + WAIT_SECONDS
+            for words in told:
                 self._console.said(f"  {words}: approved by the demo, since nobody decided")
         except (Unavailable, Rejected):
             self.close()  # the next look tries again
@@ -53,8 +58,8 @@ class DemoPerson:
             connection.close()
 
 
-def approve_waiting(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:
-    """Approve the trial and the route that waited longest, and return what they are; no route while another one is not measured yet."""
+def approve_trials(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Approve trials of fine-tuning that waited so long, and return what they are of."""
     before_us = now_us - round(wait_seconds * 1e6)
     told = []
     for target in tuned_targets(connection):
@@ -62,12 +67,17 @@ def approve_waiting(connection: Connection, now_us: int, wait_seconds: float = W
         if waiting is not None and waiting.stage is Stage.PROPOSED and waiting.made_us < before_us:
             change_proposal(connection, waiting.id, Stage.APPROVED, actor=WHO, reason=_NOTE, now_us=now_us)
             told.append(f"a trial of {target.words}")
-    if not read_recommendations(connection, stages=_UNDER_WAY, most=1):
-        routes = read_recommendations(connection, stages=[Stage.PROPOSED], answer=Answer.RECOMMENDED)
-        old = [one for one in routes if one.made_us < before_us and one.recommendation.valid_until.timestamp() * 1e6 > now_us]
-        if old:
-            told.append(_approve(connection, max(old, key=_gain), now_us))
     return told
+
+
+def approve_route(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Approve the route that gains most of those that waited so long, and return of which product it is; none while one is under way."""
+    before_us = now_us - round(wait_seconds * 1e6)
+    if read_recommendations(connection, stages=_UNDER_WAY, most=1):
+        return []
+    routes = read_recommendations(connection, stages=[Stage.PROPOSED], answer=Answer.RECOMMENDED)
+    old = [one for one in routes if one.made_us < before_us and one.recommendation.valid_until.timestamp() * 1e6 > now_us]
+    return [_approve(connection, max(old, key=_gain), now_us)] if old else []
 
 
 def _gain(one: StoredRecommendation) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from plant.deliveries import Draft, Kind
-from storage.database import Connection, moment, translate_errors
+from storage.database import Connection, micros, moment, translate_errors
 from storage.deliveries import Delivery, propose, read_delivery
 
 MOST_REVISIONS: Final = 20
@@ -72,6 +72,13 @@ def changeovers_version(connection: Connection) -> int:
     with translate_errors():
         row = connection.execute("SELECT coalesce(max(version), 0) FROM changeover_book WHERE in_force").fetchone()
     return 0 if row is None else int(row[0])
+
+
+def newest_operation_us(connection: Connection) -> int:
+    """Return when the newest operation of the history began; 0 where there is none."""
+    with translate_errors():
+        row = connection.execute("SELECT max(started_time) FROM operation_history").fetchone()
+    return 0 if row is None or row[0] is None else micros(row[0])
 
 
 def read_serials(connection: Connection, jobs: Sequence[str]) -> dict[str, str]:

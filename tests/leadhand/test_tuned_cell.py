@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leadhand.demo_person import WHO, approve_waiting
+from leadhand.demo_person import WHO, approve_trials
 from leadhand.tuned_cell import SimulatedCell, begin_cell, bring_history, cell_name, end_cell
 from plant.deliveries import Kind, Message, Quantity
 from plant.delivery_messages import message_text, sign
@@ -42,8 +42,8 @@ def test_a_proposal_waits_after_the_first_start_and_the_demo_decides_only_where_
         asked = open_proposal(connection, cell.target)
         assert asked is not None
         assert asked.stage is Stage.PROPOSED
-        assert approve_waiting(connection, asked.made_us + 10 * SECOND) == []
-        assert approve_waiting(connection, asked.made_us + 60 * SECOND) == [f"a trial of {cell.target.words}"]
+        assert approve_trials(connection, asked.made_us + 10 * SECOND) == []
+        assert approve_trials(connection, asked.made_us + 60 * SECOND) == [f"a trial of {cell.target.words}"]
         done = read_proposal(connection, asked.id)
         assert done is not None
         assert (done.stage, done.stage_actor) == (Stage.APPROVED, WHO)
