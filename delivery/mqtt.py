@@ -152,8 +152,10 @@ class MqttWay:
         if not self._line.connected:
             raise Unavailable(f"no broker for controller '{self.controller}'")
         for place, one in enumerate(pulses):
-            text = pulse_text(one.work_unit, one.number, one.time_us, one.mode.value)
-            self._pulses.setdefault(one.work_unit, deque(maxlen=_PULSES)).append(one.number)
+            # no number is ever used again, not by another process either: a sign of life that follows an old one is known for it
+            number = one.time_us // 1000
+            text = pulse_text(one.work_unit, number, one.time_us, one.mode.value)
+            self._pulses.setdefault(one.work_unit, deque(maxlen=_PULSES)).append(number)
             every = max(1, round(self._settings.heartbeat_seconds))
             self._line.publish_unconfirmed(self._letter(one.work_unit, "pulse", text, b"", every))
             if place % _AT_ONCE == _AT_ONCE - 1:

@@ -17,6 +17,7 @@ from delivery.flights import Flight, Flights
 from delivery.hearing import Hearing
 from delivery.pulses import Pulses
 from delivery.recovery import Recovery
+from delivery.rest import RestWay
 from delivery.sending import MOST_AT_ONCE, Look, Outbox, Sent
 from delivery.standing import mode_of
 from delivery.ways import InDoubt, Way
@@ -66,6 +67,9 @@ class Worker:
         self._log = structlog.get_logger(process=NAME)
         self._woken = asyncio.Event()
         self._desk = Desk(url, CHANNELS, self._woken.set)
+        for way in ways.values():
+            if isinstance(way, RestWay):
+                way.attach(self._desk)
         self._writer = Writer(self._desk, clock)
         self._flights = Flights(plan)
         self._hearing = Hearing(self._flights, ways, self._writer, self._desk, clock)
