@@ -44,6 +44,10 @@ _EXAMPLES = {
     "row": "0",
     "job": "1",
     "disturbance": "1",
+    "delivery": "1",
+    "work_unit": "cell",
+    "message": "0c7c1cbe-1f0e-4d8a-9c39-0e6f6a5f2a11",
+    "answer": "1",
     "page": "health",
     "path": "acme/north",
     "file": "10_stream.js",
@@ -60,7 +64,7 @@ def _example(route: Route) -> str:
 
 def _ask(dashboard: RunningDashboard, client: httpx.Client, route: Route) -> httpx.Response:
     path = _example(route)
-    if path == "/live":
+    if path.endswith("/live"):
         with client.stream("GET", path) as answer:
             return answer
     if path == _CALLBACK:
