@@ -11,6 +11,9 @@ shift
 most=2
 # two workers share the cores: linear algebra with threads of its own would only get in their way
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
+# hundreds of processes are started: let none of them compile our modules anew
+unset PYTHONDONTWRITEBYTECODE
+ls -d */__init__.py 2>/dev/null | xargs -r -n 1 dirname | xargs -r "$python" -m compileall -q -j 2
 failed=.pytest_cache/v/cache/lastfailed
 rm -f "$failed"
 "$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

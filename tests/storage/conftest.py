@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -76,6 +77,29 @@ _NAMED = {"timescale_native": "LEADHAND_TIMESCALE_URL", "postgres_native": "LEAD
 
 
 _SERVERS = ["timescale_wasm", *(kind for kind, name in _NAMED.items() if os.environ.get(name))]
+
+
+_ALIKE = frozenset(
+    {
+        "test_catalogue.py",
+        "test_deliveries.py",
+        "test_design_changes.py",
+        "test_ledger.py",
+        "test_recommendations.py",
+        "test_route_set.py",
+        "test_tightening.py",
+    }
+)
+"""What these are about lies in plain tables of every kind of database: they run on the embedded one, and on all in the long run."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that need no hypertable take the time of another kind of database only in the long run."""
+    for item in items:
+        kind = item.callspec.params.get("database") if isinstance(item, pytest.Function) and hasattr(item, "callspec") else None
+        if kind == "timescale_wasm" and item.path.parent == Path(__file__).parent and item.path.name in _ALIKE:
+            item.add_marker(pytest.mark.heavy)
 
 
 @pytest.fixture(params=["embedded", *_SERVERS])
