@@ -239,6 +239,8 @@ class MqttConnection:
         self._client.disconnect()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(5)
+        if not self._thread.is_alive():
+            self._client.release()
         self._connected.clear()
 
     def _new_client(self) -> _Client:
@@ -415,6 +417,10 @@ class _Client(paho.Client):
         packets[:, 0], packets[:, 1] = 0x40, 0x02
         packets[:, 2:] = np.array(packet_ids, ">u2").view(np.uint8).reshape(-1, 2)
         self._packet_queue(0x40, packets.tobytes(), 0, 0)
+
+    def release(self) -> None:
+        """Close its sockets once no thread works on them; the garbage collector may find them open before it finds the client."""
+        self._reset_sockets()
 
     def _create_socket(self) -> Any:
         return self.linked(super()._create_socket())

@@ -129,7 +129,7 @@ class StreamFrames:
     def _wanted(self) -> FrameTrigger | None:
         """Return what the next picture shows, None where none is wanted yet."""
         if self._triggers is not None:
-            return self._triggers.take()
+            return self._triggers.waiting.take()
         if self._clock.monotonic() < self._due:
             return None
         self._due = self._clock.monotonic() + self._camera.every_seconds

@@ -28,42 +28,18 @@ class _Heard(NamedTuple):
     """On a clock that never steps."""
 
 
-class MqttTriggers:
-    """Hears the triggers of one camera until stopped; a stream takes them one by one."""
+class WaitingTriggers:
+    """Triggers of one camera that wait for their pictures, each for some seconds."""
 
-    def __init__(self, camera: CameraSettings, folder: Path, clock: Clock) -> None:
+    def __init__(self, camera: CameraSettings, clock: Clock) -> None:
         self._camera = camera
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: deque[_Heard] = deque()
-        self._connection = MqttConnection(broker_of(camera, camera.trigger_url or "", folder, _MOST_BYTES), self._hear, self._tell)
         self.refused = 0
         """Messages that name no part."""
         self.missed = 0
         """Triggers for which no picture came in time."""
-
-    def start(self) -> None:
-        """Begin connecting; returns at once."""
-        self._connection.subscribe([(self._camera.trigger_topic or "", 1)])
-        self._connection.start()
-
-    def wait_connected(self, seconds: float) -> None:
-        """Return once the broker has accepted us. Raises Unavailable after ``seconds``."""
-        self._connection.wait_connected(seconds)
-
-    def stop(self) -> None:
-        """End; what waits is forgotten: its picture cannot be taken any more."""
-        self._connection.stop()
-
-    def take(self) -> FrameTrigger | None:
-        """Return the oldest trigger that still waits for its picture; those that waited too long are counted as missed."""
-        oldest = self._clock.monotonic() - self._camera.trigger_seconds
-        with self._lock:
-            while self._waiting and self._waiting[0].at < oldest:
-                late = self._waiting.popleft()
-                self.missed += 1
-                _log.warning("no picture came for a trigger", camera=self._camera.id, part=late.trigger.part, missed=self.missed)
-            return self._waiting.popleft().trigger if self._waiting else None
 
     def hear(self, topic: str, payload: bytes) -> bool:
         """Let a trigger wait for its picture; return whether it is one."""
@@ -79,8 +55,41 @@ class MqttTriggers:
                 self.missed += 1
         return True
 
+    def take(self) -> FrameTrigger | None:
+        """Return the oldest trigger that still waits for its picture; those that waited too long are counted as missed."""
+        oldest = self._clock.monotonic() - self._camera.trigger_seconds
+        with self._lock:
+            while self._waiting and self._waiting[0].at < oldest:
+                late = self._waiting.popleft()
+                self.missed += 1
+                _log.warning("no picture came for a trigger", camera=self._camera.id, part=late.trigger.part, missed=self.missed)
+            return self._waiting.popleft().trigger if self._waiting else None
+
+
+class MqttTriggers:
+    """Hears the triggers of one camera until stopped; a stream takes them one by one."""
+
+    def __init__(self, camera: CameraSettings, folder: Path, clock: Clock) -> None:
+        self._camera = camera
+        self._connection = MqttConnection(broker_of(camera, camera.trigger_url or "", folder, _MOST_BYTES), self._hear, self._tell)
+        self.waiting = WaitingTriggers(camera, clock)
+        """What was heard."""
+
+    def start(self) -> None:
+        """Begin connecting; returns at once."""
+        self._connection.subscribe([(self._camera.trigger_topic or "", 1)])
+        self._connection.start()
+
+    def wait_connected(self, seconds: float) -> None:
+        """Return once the broker has accepted us. Raises Unavailable after ``seconds``."""
+        self._connection.wait_connected(seconds)
+
+    def stop(self) -> None:
+        """End; what waits is forgotten: its picture cannot be taken any more."""
+        self._connection.stop()
+
     def _hear(self, message: MqttMessage) -> bool:
-        self.hear(message.topic, b"[]" if message.oversized else message.payload)
+        self.waiting.hear(message.topic, b"[]" if message.oversized else message.payload)
         if message.qos:
             self._connection.acknowledge([message.token])
         return True

@@ -31,7 +31,7 @@ from vision import shipped
 from vision.cameras import StreamFrames, open_video
 from vision.frames import Pixels
 from vision.mqtt_frames import MqttFrames, broker_of, trigger_of_topic
-from vision.mqtt_triggers import MqttTriggers, trigger_of_message
+from vision.mqtt_triggers import MqttTriggers, WaitingTriggers, trigger_of_message
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -198,7 +198,7 @@ def test_a_stream_takes_one_picture_for_each_trigger_with_the_part_that_it_names
         sender.publish("line/1/trigger/x", b'{"part": "SN-2", "taken_us": 1700000000000000}', qos=1)
         sender.publish("line/1/trigger/x", b"[1]", qos=1)
         sender.publish("line/1/trigger/x", b'{"prt": "SN-9"}', qos=1)
-        until(lambda: len(inbox.waiting()) == 2 and triggers.refused == 2)
+        until(lambda: len(inbox.waiting()) == 2 and triggers.waiting.refused == 2)
     finally:
         stream.stop()
         sender.stop()
@@ -209,7 +209,7 @@ def test_a_stream_takes_one_picture_for_each_trigger_with_the_part_that_it_names
     assert found["SN-1"].taken_us is not None
 
 
-def test_a_trigger_without_a_picture_in_time_is_void_and_counted(tmp_path: Path) -> None:
+def test_a_trigger_without_a_picture_in_time_is_void_and_counted() -> None:
     camera = CameraSettings(
         id="cam-4",
         kind="stream",
@@ -221,17 +221,14 @@ def test_a_trigger_without_a_picture_in_time_is_void_and_counted(tmp_path: Path)
         trigger_seconds=1,
     )
     clock = HandClock()
-    triggers = MqttTriggers(camera, tmp_path, clock)
-    try:
-        for part in ("SN-1", "SN-2"):
-            assert triggers.hear(f"t/{part}", b"")
-            clock.seconds += 0.8
-        shown = triggers.take()
-        assert shown is not None
-        assert (shown.part, triggers.missed) == ("SN-2", 1)
-        assert triggers.take() is None
-    finally:
-        triggers.stop()
+    waiting = WaitingTriggers(camera, clock)
+    for part in ("SN-1", "SN-2"):
+        assert waiting.hear(f"t/{part}", b"")
+        clock.seconds += 0.8
+    shown = waiting.take()
+    assert shown is not None
+    assert (shown.part, waiting.missed) == ("SN-2", 1)
+    assert waiting.take() is None
     assert trigger_of_message("t", b"{" * 100_000, camera, 1) is None
 
 
