@@ -18,12 +18,17 @@ DOUBT_ASK_SECONDS: Final = 30.0
 _MICRO: Final = 1_000_000
 
 
-def due(flight: Flight, controller: Controller | None, now_us: int) -> bool:
-    """Return whether a controller should have said by now what it makes of a message."""
+def due(flight: Flight, controller: Controller | None, now_us: int, begun_us: int = 0) -> bool:
+    """Return whether a controller should have said by now what it makes of a message.
+
+    ``begun_us``: when this process began. What an earlier one sent is not in doubt before its controller could be asked.
+    """
     if flight.stage is Stage.IN_DOUBT:
         return True
-    seconds = 0.0 if controller is None else controller.answer_seconds if flight.stage is Stage.SENT else controller.done_seconds
-    return now_us - flight.stage_us >= seconds * _MICRO
+    if controller is None:
+        return True
+    seconds = controller.answer_seconds if flight.stage is Stage.SENT else controller.done_seconds
+    return now_us >= max(flight.stage_us + seconds * _MICRO, begun_us + (0 if flight.handed else controller.answer_seconds * _MICRO))
 
 
 def without_answer(flight: Flight, said: NotTaken | None, now_us: int, *, is_due: bool) -> Turn | None:

@@ -11,6 +11,8 @@ from plant.delivery_modes import ControllerStanding, Dropped
 
 LOST_TIMES: Final = 3.0
 """A controller is lost after so many of its heartbeats in silence."""
+FRESH_TIMES: Final = 2.5
+"""Nothing is sent from then on: the gate would refuse what comes a moment later for good."""
 _EXPECTED_US: Final = 5_000_000
 """Of a controller that was never heard."""
 
@@ -64,12 +66,17 @@ class Heartbeats:
         return sorted(self._heard)
 
     def silent(self, work_unit: str, now_us: int) -> bool:
-        """Return whether a controller that was heard before is lost."""
+        """Return whether a controller that was heard before is lost. While this process was away nobody listened: that is no silence."""
         one = self._heard.get(work_unit)
         if one is None:
             return False
         since_us = max(one.beat.heard_us, self._mute_us or 0)
         return now_us - since_us > LOST_TIMES * one.every_us
+
+    def fresh(self, work_unit: str, now_us: int) -> bool:
+        """Return whether a controller was heard so lately that it will not count as lost before a message leaves; or never was heard."""
+        one = self._heard.get(work_unit)
+        return one is None or now_us - one.beat.heard_us < FRESH_TIMES * one.every_us
 
     def ai_off(self, work_unit: str) -> bool:
         """Return whether the switch at the machine forbids everything from outside."""

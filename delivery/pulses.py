@@ -97,7 +97,7 @@ class Pulses:
 
     def withholds(self, work_unit: str) -> bool:
         """Return whether nothing may be sent to a work unit now: its controller is lost, or the switch says AI off."""
-        return self._beats.silent(work_unit, self._clock.now_us()) or self._beats.ai_off(work_unit)
+        return not self._beats.fresh(work_unit, self._clock.now_us()) or self._beats.ai_off(work_unit)
 
     def facts(self, work_unit: str) -> UnitFacts:
         """Return what is known of a work unit's controller."""
@@ -128,10 +128,10 @@ class Pulses:
                 running is None or running.done()
             ):
                 continue
-            self._pulsed[controller] = now
-            self._number += 1
             reached = [unit for unit in units if controller in self._of(unit) and way.reaches(unit)]
             if reached:
+                self._pulsed[controller] = now
+                self._number += 1
                 pulses = [Pulse(unit, self._number, now_us, mode_of(self._modes.get(unit), now_us)) for unit in reached]
                 self._tasks[controller] = asyncio.get_running_loop().create_task(self._pulse(way, pulses))
         drops = self._drops(now_us)

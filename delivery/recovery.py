@@ -34,6 +34,7 @@ class Recovery:
         self._hearing = hearing
         self._writer = writer
         self._clock = clock
+        self._begun_us = clock.now_us()
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger(process=NAME)
@@ -42,7 +43,7 @@ class Recovery:
         """Ask about what is due, or was sent by a process before this one. Never waits."""
         now_us, now = self._clock.now_us(), self._clock.monotonic()
         for flight in self._flights:
-            over = due(flight, self._flights.controller(flight.message), now_us)
+            over = due(flight, self._flights.controller(flight.message), now_us, self._begun_us)
             pause = DOUBT_ASK_SECONDS if flight.stage is Stage.IN_DOUBT else ASK_SECONDS
             if (over or not flight.handed) and now - flight.asked >= pause:
                 flight.asked = now
@@ -86,7 +87,7 @@ class Recovery:
             if not is_under_way(flight.stage):
                 return
             now_us = self._clock.now_us()
-            is_due = due(flight, self._flights.controller(flight.message), now_us)
+            is_due = due(flight, self._flights.controller(flight.message), now_us, self._begun_us)
             turn = without_answer(flight, said, now_us, is_due=is_due)
             if turn is None:
                 return

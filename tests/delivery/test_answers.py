@@ -76,6 +76,9 @@ def test_silence_is_doubt_and_never_a_second_sending() -> None:
     assert due(flight(Stage.SENT), CONTROLLER, NOW + 30_000_000)
     assert not due(flight(Stage.ACCEPTED), CONTROLLER, NOW + 99_999_999)
     assert due(flight(Stage.ACCEPTED), CONTROLLER, NOW + 100_000_000)
+    # what an earlier process sent: this one asks first
+    assert not due(flight(Stage.SENT), CONTROLLER, NOW + 89_999_999, begun_us=NOW + 60_000_000)
+    assert due(flight(Stage.SENT), CONTROLLER, NOW + 90_000_000, begun_us=NOW + 60_000_000)
     late = NOW + 200_000_000
     sent, accepted = (without_answer(flight(stage), None, late, is_due=True) for stage in (Stage.SENT, Stage.ACCEPTED))
     assert sent is not None
