@@ -30,8 +30,10 @@ MOST_SWINGS: Final = 2
 """In a closed loop a parameter turns round so often at most in so many messages; what a person approved one by one may."""
 OFFSETS: Final[Mapping[str, float]] = {"mm": 10.0, "deg": 5.0}
 """How far spindles may be moved either way, by unit, where nothing else is said."""
-_PERSONLESS: Final = ("closed loop", "shadow")
-"""Begin the actor of an approval that no person gave for this very message."""
+_PERSONLESS: Final = "closed loop"
+"""Begins the actor of an approval that no person gave for this very message."""
+_SHADOW: Final = "shadow"
+"""Approves what is made to be looked at only."""
 _HEX: Final = frozenset(string.hexdigits.lower())
 
 
@@ -124,7 +126,7 @@ def _of_mode(told: Read, standing: Standing) -> list[Refusal]:
         return [Refusal(Why.MODE_OFF)]
     if standing.mode == Mode.SHADOW:
         return [Refusal(Why.MODE_SHADOW)]
-    if _by_a_person(standing) or _loops(standing):
+    if _loops(standing) or (_by_a_person(standing) and standing.approved_by != _SHADOW):
         return []
     if standing.mode == Mode.CLOSED_LOOP:
         return [Refusal(Why.LOOP_ENDED)]

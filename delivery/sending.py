@@ -25,7 +25,8 @@ from plant.errors import Rejected
 from plant.recommendations import Stage
 from storage.database import Connection
 from storage.deliveries import Delivery, Step, read_deliveries, read_delivery, send, step
-from storage.delivery_modes import drop_mode, newest_modes
+from storage.delivery_modes import drop_mode, hold_modes, newest_modes
+from storage.process_windows import hold_windows
 
 MOST_AT_ONCE: Final = 200
 """Messages of one commit: the last of them waits for all."""
@@ -115,27 +116,30 @@ class Outbox:
         return Sent(tuple(found), self._clock.monotonic())
 
     def _send(self, connection: Connection, some: Sequence[Delivery], facts: Mapping[str, UnitFacts]) -> Sent:
-        known = self._gatherer.gather(connection, some)
-        self._inputs.prepare(connection, [one.draft for one in some])
-        now_us = self._clock.now_us()
-        by_number: dict[int, tuple[Delivery, str]] = {}
-        for one in some:
-            fault = self._inputs.fault(connection, one.draft, now_us)
-            if fault is None or fault.lasting:
-                by_number[one.number] = (one, "" if fault is None else fault.words)
-        drops: dict[str, tuple[Dropped, str]] = {}
-
-        def check(signed: SignedMessage) -> tuple[Stage, str, str] | None:
-            delivery, inputs = by_number[signed.number]
-            refused = self._refused(signed, delivery, inputs, known, facts, now_us)
-            if refused is None:
-                self._unsure[signed.number] = signed
-                return None
-            if refused[0] is Stage.REFUSED:
-                drops[signed.message.work_unit] = (Dropped.INPUTS if inputs else Dropped.GATE, refused[2])
-            return refused
-
         with connection.transaction():
+            # whoever switches a mode or changes a window meanwhile waits: what leaves was allowed when it left
+            hold_modes(connection, [one.draft.work_unit for one in some])
+            hold_windows(connection)
+            known = self._gatherer.gather(connection, some)
+            self._inputs.prepare(connection, [one.draft for one in some])
+            now_us = self._clock.now_us()
+            by_number: dict[int, tuple[Delivery, str]] = {}
+            for one in some:
+                fault = self._inputs.fault(connection, one.draft, now_us)
+                if fault is None or fault.lasting:
+                    by_number[one.number] = (one, "" if fault is None else fault.words)
+            drops: dict[str, tuple[Dropped, str]] = {}
+
+            def check(signed: SignedMessage) -> tuple[Stage, str, str] | None:
+                delivery, inputs = by_number[signed.number]
+                refused = self._refused(signed, delivery, inputs, known, facts, now_us)
+                if refused is None:
+                    self._unsure[signed.number] = signed
+                    return None
+                if refused[0] is Stage.REFUSED:
+                    drops[signed.message.work_unit] = (Dropped.INPUTS if inputs else Dropped.GATE, refused[2])
+                return refused
+
             messages = send(connection, list(by_number), now_us, actor=NAME, sign=self._sign, check=check)
             for unit, (why, words) in drops.items():
                 drop_mode(connection, unit, why, now_us=now_us, note=words)

@@ -92,6 +92,15 @@ def drop_mode(connection: Connection, work_unit: str, why: Dropped, *, now_us: i
         return _add(connection, work_unit, Mode.ADVISORY, actor=DELIVERY, now_us=now_us, reason=reason)
 
 
+def hold_modes(connection: Connection, work_units: Sequence[str]) -> None:
+    """Keep modes as they are until the transaction ends: who sets one waits, and what leaves in it left before."""
+    with translate_errors():
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(s.unit, 78)) FROM (SELECT unit FROM unnest(%s::text[]) AS unit ORDER BY 1) s",
+            [sorted(set(work_units))],
+        )
+
+
 def newest_modes(connection: Connection) -> dict[str, ModeRow]:
     """Return the newest row of each work unit whose mode was ever set; ``plant.delivery_modes.mode_now`` says which mode it makes."""
     with translate_errors():

@@ -44,6 +44,12 @@ def lock_windows(connection: Connection) -> None:
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
+def hold_windows(connection: Connection) -> None:
+    """Keep the windows in force until the transaction ends: who puts others in force waits."""
+    with translate_errors():
+        connection.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_LOCK])
+
+
 def read_windows(connection: Connection) -> WindowSet | None:
     """Return the windows in force, None where none were ever imported."""
     text = read_window_text(connection)

@@ -151,6 +151,7 @@ def test_a_window_that_changed_while_a_message_was_open_makes_it_void(standing: 
         ({"mode": Mode.SHADOW}, Why.MODE_SHADOW),
         ({"approved_by": ""}, Why.NOT_APPROVED),
         ({"approved_by": "closed loop (ada, bob)"}, Why.NOT_APPROVED),
+        ({"approved_by": "shadow"}, Why.NOT_APPROVED),
         ({"approved_by": "", "mode": Mode.CLOSED_LOOP, "mode_until_us": NOW_US}, Why.LOOP_ENDED),
         ({"approved_by": "", "mode": Mode.CLOSED_LOOP}, Why.LOOP_ENDED),
         ({"ai_off": True}, Why.AI_OFF),
