@@ -29,10 +29,12 @@ from plant.site import load_site
 from storage.counting import Piece, count_pieces, moved_between, rows_since
 from storage.health import read_sources
 from storage.ledger import read_gaps, read_totals
-from storage.people import ensure_first_admin, issue_login_link
+from storage.people import Scope, ensure_first_admin, issue_login_link, issue_token, read_tokens, revoke_token
 from storage.process_networks import write_network
 
 _LINK_SECONDS = 3600
+_SYSTEMS = "demo: MES and PLM"
+_TOKEN_SECONDS = 30 * 86_400
 _SPINDLES = 4
 """Of the slewing-bearing station."""
 _ALWAYS = (0, 253_370_764_800_000_000)
@@ -76,7 +78,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
     settings = load_settings(home.settings)
     port = dashboard_port(settings.dashboard.host, options.port or settings.dashboard.port, must=options.port is not None, console=console)
     begin, since_us = clock.monotonic(), clock.now_us()
-    for controller in ("mes", "welding-robot"):
+    for controller in ("mes", "welding-robot", "stations"):
         # as an engineer gives a controller its key, before anything is sent
         KeyFolder(programs.delivery_keys(home)).key(controller)
     results: dict[str, object] | None = None
@@ -104,10 +106,11 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
             supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
-            floor = programs.floor_simulator(home, seed=options.seed, broker=broker)
+            address = f"http://{settings.dashboard.host}:{port}"
+            floor = programs.floor_simulator(home, seed=options.seed, broker=broker, leadhand_url=address, token=_token(url, clock))
             supervisor.launch([floor, programs.optimizer(home.site, url), programs.delivery(home, home.site, url)])
             supervisor.launch([programs.tuned_cell(home, url, seed=options.seed, broker=broker)])
-            _welcome(supervisor, url, f"http://{settings.dashboard.host}:{port}", clock.monotonic() - begin, console, clock)
+            _welcome(supervisor, url, address, clock.monotonic() - begin, console, clock)
             _bring_network(supervisor, url, clock)
             cost = _watch(supervisor, DemoPerson(url, console, clock), options.seconds, clock)
             if before is not None:
@@ -118,6 +121,18 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         return 0
     _print(results, as_json=options.as_json)
     return 0 if results["ok"] else 1
+
+
+def _token(url: str, clock: Clock) -> str:
+    """Return a token for the simulated MES and PLM: they bring orders and design changes, and may do nothing else."""
+    with connected(url) as connection:
+        for known in read_tokens(connection):
+            if known.name == _SYSTEMS and known.revoked_us is None:
+                revoke_token(connection, known.id, clock)
+        _, secret = issue_token(
+            connection, name=_SYSTEMS, scopes=(Scope.ORDERS, Scope.DESIGN), valid_seconds=_TOKEN_SECONDS, created_by="demo", clock=clock
+        )
+    return secret
 
 
 def _bring_network(supervisor: Supervisor, url: str, clock: Clock) -> None:

@@ -154,11 +154,13 @@ def tuned_cell(home: Home, database_url: str, *, seed: int, broker: Broker) -> P
     return Program("tuned-cell", (*arguments, "--memory", str(memory)), environment, ready_seconds=120.0)
 
 
-def floor_simulator(home: Home, *, seed: int, broker: Broker) -> Program:
+def floor_simulator(home: Home, *, seed: int, broker: Broker, leadhand_url: str, token: str) -> Program:
     """Return a simulated factory that goes on making orders, by routes that its MES takes; its route set is made at the first start."""
     arguments = ["-m", "simulators", "floor", "--folder", str(home.path / ROUTES_INBOX), "--set", str(home.path / "routes" / "set")]
     arguments += ["--mqtt-url", broker.url, "--keys", str(delivery_keys(home)), "--seed", str(_FLOOR_SEEDS + seed)]
-    return Program("floor", tuple(arguments), {**_ONE_THREAD, **broker.environment}, ready_seconds=120.0)
+    arguments += ["--leadhand-url", leadhand_url]
+    environment = {**_ONE_THREAD, **broker.environment, "LEADHAND_TOKEN": token}
+    return Program("floor", tuple(arguments), environment, ready_seconds=120.0)
 
 
 def delivery_keys(home: Home) -> Path:

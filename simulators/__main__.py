@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     floor.add_argument("--every-seconds", type=float, default=5.0, help="one file each so many seconds (default 5)")
     floor.add_argument("--orders", type=int, default=2, help="orders in a file (default 2)")
     floor.add_argument("--mqtt-url", help="broker behind which its MES takes routes; without it there is none")
+    floor.add_argument("--leadhand-url", help="where orders and design changes are told over REST, with the token LEADHAND_TOKEN")
     cell = commands.add_parser("cell", help="a welding cell behind its controller: it is sent parameters, makes parts, says what came out")
     cell.add_argument("--seed", type=int, required=True, help="of the cell, as python -m simulators.weld_cell is given")
     cell.add_argument("--values", type=json.loads, default={}, help="set points at its first start, as JSON (default: its own)")
@@ -228,14 +230,25 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
     if given.mqtt_url is None:
         run()
         return
+    from plant.network_file import network_of
     from simulators.broker_controllers import behind_broker, key_of
     from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
+    from simulators.factory_plm import STATIONS, station_controllers
+    from simulators.factory_shape import network
+    from simulators.rest_client import RestClient
 
     given.set.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mes = Mes.of(given.set.parent / "mes-routes.json")
     controller = mes_controller(mes, key_of(_keys(given), WORK_UNIT), given.set.parent / "mes-memory.json")
-    with behind_broker([controller], WORK_UNIT, given.prefix, broker_of(given.mqtt_url), clock):
-        run(routes=mes.routes)
+    units = sorted({one.work_unit for one in network_of(network("simulated factory")).alternatives})
+    stations = station_controllers(units, key_of(_keys(given), STATIONS), given.set.parent / "stations")
+    broker, token = broker_of(given.mqtt_url), os.environ.get("LEADHAND_TOKEN", "")
+    leadhand = RestClient(given.leadhand_url, token) if given.leadhand_url and token else None
+    with (
+        behind_broker([controller], WORK_UNIT, given.prefix, broker, clock),
+        behind_broker(stations, STATIONS, given.prefix, broker, clock),
+    ):
+        run(routes=mes.routes, leadhand=leadhand)
 
 
 def _cell(given: argparse.Namespace, clock: Clock) -> None:

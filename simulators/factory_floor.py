@@ -19,9 +19,11 @@ from plant.clock import Clock
 from plant.operation_history import OperationHistory
 from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
+from simulators.factory_plm import Plm
 from simulators.factory_runs import Floor
 from simulators.factory_shape import OPERATIONS
 from simulators.factory_truth import truth_of
+from simulators.rest_client import RestClient
 
 _MOST_WAITING: Final = 20
 _FIRST_ORDERS: Final = 8
@@ -50,11 +52,13 @@ def run_floor(
     announce: Callable[[dict[str, Any]], None],
     stop: threading.Event,
     routes: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+    leadhand: RestClient | None = None,
 ) -> None:
     """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out.
 
     ``kept``: where the factory's route set is; at the first start it is made with about so many ``rows`` of history, and its products and
     history are the first files in the folder. ``routes``: by product what the MES was told; some orders are made so, too.
+    ``leadhand``: where customers' orders and design changes are told over REST; without it orders are laid into the folder.
     """
     works = Works(truth_of(seed))
     begun_us = clock.now_us()
@@ -65,12 +69,15 @@ def run_floor(
     if not (kept / "network.json").exists():
         make_set(kept, seed, rows, folder)
     announce({"network": str(kept / "network.json"), "folder": str(folder), "every_seconds": every_seconds})
-    desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock)
+    desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock, leadhand)
     desk.take(_FIRST_ORDERS)
+    plm = None if leadhand is None else Plm(works, leadhand, chance, clock)
     count = 0
     by_told: dict[tuple[str, tuple[str, ...]], int] = {}
     while not stop.wait(every_seconds):
         desk.take_due()
+        if plm is not None:
+            plm.tell_due()
         if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
             continue
         done: list[list[str]] = []

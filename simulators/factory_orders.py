@@ -7,11 +7,14 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import structlog
 
 from plant.clock import Clock
+from plant.errors import Rejected, Unavailable
+from simulators.rest_client import RestClient
 
 COLUMNS: Final = ("order", "product", "customer", "quantity", "due", "priority")
 _CUSTOMERS: Final = ("Miller Earthworks", "Nordic Quarry", "Li & Sons", "Port of Sines", "Alpine Roads", "Delta Mining")
@@ -23,7 +26,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 class OrderDesk:
     """Where orders come in."""
 
-    def __init__(self, folder: Path, products: Sequence[str], chance: np.random.Generator, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, products: Sequence[str], chance: np.random.Generator, clock: Clock, leadhand: RestClient | None = None
+    ) -> None:
+        """``leadhand``: the MES brings orders over REST; without it they are laid into the folder."""
+        self._leadhand = leadhand
         self._folder, self._products, self._chance, self._clock = folder, products, chance, clock
         self._begun = f"{clock.now_us() // 1_000_000:x}".upper()
         self._count = 0
@@ -36,13 +43,20 @@ class OrderDesk:
             self.take(1)
 
     def take(self, count: int) -> None:
-        """Lay so many orders into the folder, whole or not at all; none while nobody takes them out."""
+        """Bring so many orders, whole or not at all; none while nobody takes them."""
+        rows = [self._order() for _ in range(count)]
+        if self._leadhand is not None:
+            try:
+                self._leadhand.post("/api/v1/orders", {"orders": [_record(row) for row in rows]})
+            except (Unavailable, Rejected) as error:
+                structlog.get_logger(process="mes").warning("orders were not taken", reason=str(error))
+            return
         if sum(1 for _ in self._folder.glob("orders-*.csv")) >= _MOST_WAITING:
             return
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(self._order() for _ in range(count))
+        writer.writerows(rows)
         name = f"orders-{self._clock.now_us()}.csv"
         fresh = self._folder / f".{name}"
         fresh.write_text(text.getvalue(), encoding="utf-8")
@@ -58,3 +72,17 @@ class OrderDesk:
         product = str(self._chance.choice(list(self._products)))
         told = due.isoformat(timespec="minutes").replace("+00:00", "Z")
         return [f"CO-{self._begun}-{self._count}", product, customer, str(quantity), told, str(priority)]
+
+
+def _record(row: Sequence[str]) -> dict[str, Any]:
+    """Return an order as Leadhand takes it over REST."""
+    told = dict(zip(COLUMNS, row, strict=True))
+    due = datetime.fromisoformat(told["due"])
+    return {
+        "number": told["order"],
+        "product": told["product"],
+        "customer": told["customer"],
+        "quantity": int(told["quantity"]),
+        "due_us": (due - _EPOCH) // timedelta(microseconds=1),
+        "priority": int(told["priority"]),
+    }

@@ -72,6 +72,7 @@ def _delivery(broker: MqttPlace) -> Iterator[str]:
     told = {
         "mes": ("what makes orders by routes: recommended ones are sent to it once a person approved them", "mes", "route"),
         "welding-robot": ("the cell that is fine-tuned: trials that a person approved", "welding-robot", "parameters"),
+        "stations": ("all that must acknowledge a design change", "*", "design_change"),
     }
     yield ""
     yield "# Approved recommendations are sent to these controllers, which check them by themselves and answer."

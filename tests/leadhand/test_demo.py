@@ -108,7 +108,7 @@ def test_the_demo_is_live_on_loopback_and_ctrl_c_leaves_no_process_and_no_port(t
         assert port in ports
         until(lambda: len(status_of(home)["sources"]) == 7, 30)
         names = {"database", "broker", "simulator", "upkeep", "ingest", "monitor", "dashboard", "vision", "cameras", "floor"}
-        names |= {"optimizer", "tuned-cell"}
+        names |= {"optimizer", "tuned-cell", "delivery"}
         until(lambda: {each["name"] for each in status_of(home)["processes"]} == names, 30)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
@@ -142,7 +142,7 @@ def test_a_killed_demo_leaves_no_process_and_starts_again(tmp_path: Path) -> Non
     "names",
     [
         *(("simulator",), ("ingest",), ("monitor",), ("dashboard",), ("upkeep",), ("broker",), ("database",)),
-        ("vision", "cameras", "optimizer", "floor", "tuned-cell"),
+        ("vision", "cameras", "optimizer", "floor", "tuned-cell", "delivery"),
     ],
 )
 @pytest.mark.heavy

@@ -1,0 +1,140 @@
+"""The simulated MES takes routes and keeps them; PLM and MES speak to Leadhand over REST as a strict reader takes it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plant.clock import SystemClock
+from plant.deliveries import Kind, Message
+from plant.delivery_messages import message_text, sign
+from plant.design_changes import InForce, change_problems, read_design_change
+from plant.errors import Rejected, Unavailable
+from simulators.controller_rules import Said
+from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
+from simulators.factory_orders import OrderDesk
+from simulators.factory_planner import Works
+from simulators.factory_plm import Plm, station_controllers
+from simulators.factory_truth import truth_of
+from simulators.rest_client import RestClient
+from tests.ports import free_port
+
+NOW = 1_790_000_000_000_000
+SECOND = 1_000_000
+KEYS = {"mes": b"k" * 32}
+
+
+class Heard(ThreadingHTTPServer):
+    """A server that keeps what it is told, and answers as it was set to."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, dict[str, str], Any]] = []
+        self.status = 200
+        super().__init__(("127.0.0.1", 0), _Listens)
+
+
+class _Listens(BaseHTTPRequestHandler):
+    server: Heard
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.told.append((self.path, dict(self.headers), json.loads(body)))
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(b'{"detail": "as it is"}')
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def leadhand() -> Iterator[Heard]:
+    server = Heard()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join(30)
+    server.server_close()
+
+
+def client(server: Heard) -> RestClient:
+    return RestClient(f"http://127.0.0.1:{server.server_address[1]}", "lh_secret")
+
+
+def route(product: str, *steps: str, number: int = 1) -> tuple[str, str]:
+    message = Message(
+        id=f"00000000-0000-4000-8000-{number:012d}",
+        kind=Kind.ROUTE,
+        work_unit=WORK_UNIT,
+        counter=1,
+        issued_us=NOW,
+        expires_us=NOW + 60 * SECOND,
+        product=product,
+        steps=steps,
+    )
+    text = message_text(message)
+    return text, sign(text, "mes", KEYS["mes"])
+
+
+def test_a_route_is_taken_once_it_is_executed_and_outlives_a_restart(tmp_path: Path) -> None:
+    mes = Mes.of(tmp_path / "routes.json")
+    controller = mes_controller(mes, KEYS, tmp_path / "memory.json")
+    taken = controller.take(*route("M001", "cut-1", "weld-2"), NOW)
+    assert taken is not None
+    assert taken.said is Said.ACCEPTED
+    assert mes.routes() == {}
+    (executed,) = controller.tick(NOW + 5 * SECOND)
+    assert executed.said is Said.EXECUTED, "and nothing is said to be measured: the history tells that"
+    assert mes.routes() == {"M001": ("cut-1", "weld-2")}
+    assert Mes.of(tmp_path / "routes.json").routes() == mes.routes()
+    again = mes_controller(mes, KEYS, tmp_path / "memory.json").take(*route("M002", "cut-1", number=2), NOW)
+    assert again is not None
+    assert (again.said, again.reason) == (Said.REFUSED, "counter"), "it remembers what it took"
+
+
+def test_orders_are_brought_over_rest_with_their_due_time(leadhand: Heard, tmp_path: Path) -> None:
+    clock = SystemClock()
+    desk = OrderDesk(tmp_path, ["M001"], np.random.default_rng(1), clock, client(leadhand))
+    desk.take(3)
+    ((path, headers, body),) = leadhand.told
+    assert (path, headers["Authorization"]) == ("/api/v1/orders", "Bearer lh_secret")
+    assert [one["product"] for one in body["orders"]] == ["M001"] * 3
+    assert all(one["due_us"] > clock.now_us() for one in body["orders"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_design_change_of_the_simulated_plm_names_what_the_plant_knows(leadhand: Heard) -> None:
+    works = Works(truth_of(1001))
+    plm = Plm(works, client(leadhand), np.random.default_rng(1), SystemClock())
+    change = read_design_change(plm.following())
+    known = InForce(works.network, works.products.at(works.products.positions[change.product]))
+    problems = [one for one in change_problems(change, known) if not one.startswith("stations:")]
+    assert problems == []
+    plm.tell_due()
+    assert leadhand.told == [], "it waits a while before the first one"
+
+
+def test_what_leadhand_says_no_to_is_not_tried_again_and_what_is_away_is(leadhand: Heard) -> None:
+    leadhand.status = 422
+    with pytest.raises(Rejected, match="as it is"):
+        client(leadhand).post("/api/v1/orders", {})
+    leadhand.status = 503
+    with pytest.raises(Unavailable):
+        client(leadhand).post("/api/v1/orders", {}, key="K-1")
+    assert leadhand.told[-1][1]["Idempotency-Key"] == "K-1"
+    with pytest.raises(Unavailable):
+        RestClient(f"http://127.0.0.1:{free_port()}", "lh_secret").post("/", {})
+
+
+def test_each_station_has_a_controller_of_its_own_that_remembers_its_counter(tmp_path: Path) -> None:
+    one, other = station_controllers(["weld/cell-1", "cut-1"], {"stations": b"s" * 32}, tmp_path / "stations")
+    assert [each.rules.work_unit for each in (one, other)] == ["weld/cell-1", "cut-1"]
+    assert one.rules.memory != other.rules.memory
