@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -24,7 +25,8 @@ from plant.recommendations import Stage
 from storage.delivery_modes import DELIVERY
 from storage.delivery_troubles import StandingTrouble, TroubleKind
 
-TICK_SECONDS: Final = 0.25
+TICK_SECONDS: Final = 0.1
+_CHECK_SECONDS: Final = 0.25
 _WRITE_SECONDS: Final = 1.0
 _PULSE_SECONDS: Final = 5.0
 
@@ -45,7 +47,8 @@ class Pulses:
         self._modes: Mapping[str, ModeRow] = {}
         self._controllers: dict[str, tuple[str, ...]] = {}
         self._troubles: dict[tuple[str, TroubleKind], str] = {}
-        self._pulsed: dict[str, float] = {}
+        self._pulsed: dict[str, dict[str, float]] = {}
+        self._checked = float("-inf")
         self._number = 0
         self._known: tuple[str, ...] = ()
         self._wrote = float("-inf")
@@ -121,19 +124,16 @@ class Pulses:
     def tick(self) -> None:
         """Tell whom it is time to tell, and see what is wrong. Never waits."""
         now_us, now = self._clock.now_us(), self._clock.monotonic()
-        units = self._units()
         for controller, way in self._ways.items():
             running = self._tasks.get(controller)
-            if now - self._pulsed.get(controller, float("-inf")) < self._every_us(controller) / 1e6 or not (
-                running is None or running.done()
-            ):
-                continue
-            reached = [unit for unit in units if controller in self._of(unit) and way.reaches(unit)]
-            if reached:
-                self._pulsed[controller] = now
+            due = self._due(controller, way, now) if running is None or running.done() else []
+            if due:
                 self._number += 1
-                pulses = [Pulse(unit, self._number, now_us, mode_of(self._modes.get(unit), now_us)) for unit in reached]
+                pulses = [Pulse(unit, self._number, now_us, mode_of(self._modes.get(unit), now_us)) for unit in due]
                 self._tasks[controller] = asyncio.get_running_loop().create_task(self._pulse(way, pulses))
+        if now - self._checked < _CHECK_SECONDS:
+            return
+        self._checked = now
         drops = self._drops(now_us)
         troubles = self._changed(now_us)
         if drops or troubles or now - self._wrote >= _WRITE_SECONDS:
@@ -143,6 +143,16 @@ class Pulses:
                 self._writer.put(Entry(drops=drops, standings=standings, troubles=troubles))
             if drops:
                 self._wake()
+
+    def _due(self, controller: str, way: Way, now: float) -> list[str]:
+        """Return whom a controller's way is to tell now: a few at a time, so that what is sent between them does not wait for all."""
+        every = self._every_us(controller) / 1e6
+        units = [unit for unit in self._units() if controller in self._of(unit)]
+        pulsed = self._pulsed.setdefault(controller, {})
+        most = math.ceil(2 * len(units) * TICK_SECONDS / every)
+        due = [unit for unit in units if now - pulsed.get(unit, float("-inf")) >= every and way.reaches(unit)][:most]
+        pulsed.update(dict.fromkeys(due, now))
+        return due
 
     async def _pulse(self, way: Way, pulses: list[Pulse]) -> None:
         try:
