@@ -20,6 +20,8 @@ WHO: Final = "demo"
 WAIT_SECONDS: Final = 45.0
 """So long a visitor has for deciding by himself."""
 _LOOK_SECONDS: Final = 5.0
+_TRIAL_SECONDS: Final = 180.0
+"""From one trial of fine-tuning that the demo approves to the next."""
 _UNDER_WAY: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.EXECUTED)
 _NOTE: Final = f"nobody decided within {WAIT_SECONDS:g} s: the demo approves by itself, so that it goes on"
 
@@ -31,7 +33,7 @@ class DemoPerson:
         self._url, self._console, self._clock = url, console, clock
         self._connection: Connection | None = None
         self._due = clock.monotonic() + WAIT_SECONDS
-        self._route_due = 0.0
+        self._route_due = self._trial_due = 0.0
 
     def looks(self) -> bool:
         """Approve what has waited long enough, at most each few seconds; return False: the demo goes on."""
@@ -41,15 +43,19 @@ class DemoPerson:
         try:
             if self._connection is None:
                 self._connection = connect(self._url, application="leadhand demo", statement_seconds=5)
-            now_us, routes = self._clock.now_us(), self._clock.monotonic() >= self._route_due
-            told = [*approve_trials(self._connection, now_us), *(approve_route(self._connection, now_us) if routes else [])]
-            if routes and len(told) > 0:
-                self._route_due = self._clock.monotonic() + WAIT_SECONDS
-            for words in told:
+            for words in self._decide(self._connection):
                 self._console.said(f"  {words}: approved by the demo, since nobody decided")
         except (Unavailable, Rejected):
             self.close()  # the next look tries again
         return False
+
+    def _decide(self, connection: Connection) -> list[str]:
+        now_us, now = self._clock.now_us(), self._clock.monotonic()
+        trials = approve_trials(connection, now_us) if now >= self._trial_due else []
+        routes = approve_route(connection, now_us) if now >= self._route_due else []
+        self._trial_due = now + _TRIAL_SECONDS if trials else self._trial_due
+        self._route_due = now + WAIT_SECONDS if routes else self._route_due
+        return [*trials, *routes]
 
     def close(self) -> None:
         """Let go of the connection."""
