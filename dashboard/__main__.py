@@ -19,6 +19,7 @@ import structlog
 import typer
 import uvicorn
 
+from dashboard.delivery_board import MOST_WAITING
 from dashboard.hub import Hub
 from dashboard.server import Server, ServerSettings, build_server
 from dashboard.shell import build_shell
@@ -124,7 +125,7 @@ def _serve(server: Server, listening: socket.socket, *, behind_proxy: bool) -> N
         ws="none",
         timeout_graceful_shutdown=3,
         timeout_keep_alive=30,
-        limit_concurrency=1000,
+        limit_concurrency=1000 + MOST_WAITING,
         server_header=False,
         proxy_headers=behind_proxy,  # then, and from this machine only, the client's address is what the proxy says
         forwarded_allow_ips="127.0.0.1",

@@ -254,7 +254,8 @@ def test_a_thousand_controllers_wait_without_a_thread_or_a_connection_each(dashb
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=600, limits=limits) as client:
             waiting = [asyncio.create_task(wait(client, unit)) for unit in units]
-            await asyncio.to_thread(until, lambda: len(process.net_connections("tcp")) > 1000)
+            await asyncio.to_thread(until, lambda: any(one.done() for one in waiting) or _waiting(process, dashboard.port) >= len(units))
+            assert not [one for one in waiting if one.done()]
             assert process.num_threads() < threads + 60
             assert _database_connections(dashboard) <= connections + 10
             messages = await asyncio.to_thread(lambda: [sent(dashboard, unit) for unit in units[::100]])
@@ -266,6 +267,10 @@ def test_a_thousand_controllers_wait_without_a_thread_or_a_connection_each(dashb
 
     asyncio.run(all_wait())
     assert threading.active_count() < 200
+
+
+def _waiting(process: psutil.Process, port: int) -> int:
+    return sum(one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED for one in process.net_connections("tcp"))
 
 
 def _database_connections(dashboard: RunningDashboard) -> int:
