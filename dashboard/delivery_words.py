@@ -16,8 +16,6 @@ LOOKS = {
     Stage.IN_DOUBT: "critical",
     Stage.REFUSED: "bad",
     Stage.ROLLED_BACK: "bad",
-    Stage.EXPIRED: "stale",
-    Stage.DECLINED: "stale",
 }
 """How stages look that are not normal; only what waits for a person has a strong colour."""
 MODE_LOOKS = {Mode.OFF: "stale", Mode.SHADOW: "stale"}
@@ -54,6 +52,11 @@ def delivery_stage_words(stage: str, t: Texts) -> str:
         Stage.ROLLED_BACK: t("rolled back"),
     }
     return words[Stage(stage)]
+
+
+def step_words(stage: str, t: Texts) -> str:
+    """Return a step that was taken, in words."""
+    return t("proposed") if stage == Stage.PROPOSED else t("approved") if stage == Stage.APPROVED else delivery_stage_words(stage, t)
 
 
 def mode_words(mode: str, t: Texts) -> str:

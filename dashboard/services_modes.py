@@ -109,9 +109,7 @@ class ModeService:
         with self._pool.connection() as connection:
             if self._now(connection, unit) in (Mode.OFF, Mode.SHADOW):
                 raise Rejected(f"'{unit}' is {self._now(connection, unit).value}: set it to advisory first")
-            standing = read_standings(connection, unit).get(unit)
-            if standing is not None and standing.ai_off:
-                raise Rejected(f"the switch 'AI off' at '{unit}' is on")
+            _switched_on(connection, unit)
             ask_closed_loop(
                 *(connection, unit),
                 actor=who.name,
@@ -127,6 +125,7 @@ class ModeService:
         require(who, Role.APPROVER)
         unit = _clean(draft.work_unit)
         with self._pool.connection() as connection:
+            _switched_on(connection, unit)
             confirm_closed_loop(connection, unit, actor=who.name, now_us=self._clock.now_us(), address=who.address)
         return self._one(unit)
 
@@ -205,6 +204,13 @@ def _view(
 
 def _controller(settings: DeliverySettings, unit: str) -> Controller | None:
     return next((one for one in settings.controllers if any(fnmatchcase(unit, pattern) for pattern in one.work_units)), None)
+
+
+def _switched_on(connection: Connection, unit: str) -> None:
+    """Raise Rejected where the machine's own switch is at AI off."""
+    standing = read_standings(connection, unit).get(unit)
+    if standing is not None and standing.ai_off:
+        raise Rejected(f"the switch at '{unit}' is at AI off")
 
 
 def _clean(words: str) -> str:

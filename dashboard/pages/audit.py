@@ -22,6 +22,8 @@ from storage.people import Role
 
 _AT_ONCE = 100
 _DAY_US = 86_400_000_000
+_FIRST = ("stage", "mode", "reason", "note", "work_unit", "kind")
+_LAST = ("detail", "message", "sha256")
 _REFUSED = (Rejected, Unavailable, PermissionError, SettingsError)
 
 
@@ -202,7 +204,11 @@ def _entries(services: Services, context: PageContext, t: Texts, wish: AuditWish
         [
             html.Span(whole(one.id), title=one.hash),
             moment(one.time_us, context.time_zone),
-            html.Span(one.actor, title=t("from {address}", address=one.address) if one.address else "", className="wrap"),
+            html.Span(
+                one.actor,
+                title=t("from {address}", address=one.address) if one.address else "",
+                className="wrap" if len(one.actor) > 20 else "nowrap",
+            ),
             one.act,
             html.Span(one.subject, className="wrap"),
             _values(one, t),
@@ -220,13 +226,20 @@ def _values(one: AuditEntryView, t: Texts) -> Component | str:
     """Return in short what stands there now; all of it, with what stood there before, opens below."""
     if one.previous is None and one.next is None:
         return NONE_SHOWN
-    short = ", ".join(f"{key} {_word(value)}" for key, value in one.next.items()) if isinstance(one.next, dict) else _word(one.next)
+    short = _short(one.next) if isinstance(one.next, dict) else _word(one.next)
     shown = [
         html.Pre(f"{words}: {json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)}", className="shown")
         for words, value in ((t("before"), one.previous), (t("after"), one.next))
         if value is not None
     ]
     return html.Details([html.Summary(short[:90] + ("…" if len(short) > 90 else "") or t("before"), className="small"), *shown])
+
+
+def _short(told: dict[str, Any]) -> str:
+    """Return what an entry says, that first which tells most; long numbers that say nothing to people are below."""
+    first = [key for key in _FIRST if key in told]
+    rest = [key for key in told if key not in (*_FIRST, *_LAST)]
+    return ", ".join(f"{key} {_word(told[key])}" for key in (*first, *rest, *(key for key in _LAST if key in told)))
 
 
 def _word(value: Any) -> str:

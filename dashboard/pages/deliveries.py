@@ -42,6 +42,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(
                 [
                     html.Div(_waiting(services, context, t), id="delivery-waiting", className="live"),
+                    html.H2(t("All others")),
                     _filters(services, t),
                     html.Div(
                         html.Div(_list(services, context, t, None, None, None), id="delivery-list", className="live"),
@@ -222,15 +223,15 @@ def _list(services: Services, context: PageContext, t: Texts, stages: str | None
 
 def _table(found: list[DeliveryLine], context: PageContext, t: Texts, caption: str, nothing: str = "") -> Component:
     heads = [(t("No."), False), (t("Kind"), False), (t("Work unit"), False), (t("About"), False), (t("Stage"), False), (t("Since"), False)]
-    heads += [(t("Valid"), False), (t("By"), False)]
+    heads += [(t("Valid"), False), (t("Who"), False)]
     rows = [
         [
             html.Button(str(one.number), className="tool small", **also(data_open=str(one.number))),
-            kind_words(one.kind, t),
+            html.Span(kind_words(one.kind, t), className="nowrap"),
             html.Span(one.work_unit, className="wrap"),
             html.Div([html.Span(subject_words(one), className="wrap"), *_why(one, t)]),
             state(LOOKS.get(Stage(one.stage), "normal"), delivery_stage_words(one.stage, t)),
-            html.Span(moment(one.stage_us, context.time_zone), className="small"),
+            html.Span(moment(one.stage_us, context.time_zone), className="small nowrap"),
             _valid(one),
             html.Span(actor_words(one.stage_actor, t), className="small wrap"),
         ]
@@ -243,7 +244,7 @@ def _valid(one: DeliveryLine) -> Component | str:
     """Return the time that is left to a message that a controller may still take; nothing is said of others."""
     if one.stage != Stage.SENT or one.expires_us is None:
         return NONE_SHOWN
-    return html.Span("…", className="small until", **also(data_until=str(one.expires_us)))
+    return html.Span("…", className="small until nowrap", **also(data_until=str(one.expires_us)))
 
 
 def _why(one: DeliveryLine, t: Texts) -> list[Component]:

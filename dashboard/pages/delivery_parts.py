@@ -9,7 +9,16 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext
-from dashboard.delivery_words import LOOKS, actor_words, delivery_stage_words, kind_words, origin_of, reason_words, subject_words
+from dashboard.delivery_words import (
+    LOOKS,
+    actor_words,
+    delivery_stage_words,
+    kind_words,
+    origin_of,
+    reason_words,
+    step_words,
+    subject_words,
+)
 from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, problems_of, state, table
 from dashboard.pages.window_parts import range_bar, span_words, with_unit
 from dashboard.recommendation_words import declined_words
@@ -79,7 +88,8 @@ def one_shown(services: Services, context: PageContext, t: Texts, number: int) -
     right = html.Div([facts(_facts(found, context, t)), *_beside(found, t), *_message(found, t)], className="panel")
     content: list[Component] = [
         html.H2(title),
-        html.Div([left, right], className="vision-side-by-side"),
+        left,
+        right,
         html.Div([html.H3(t("What happened")), _history(found, context, t)], className="panel"),
     ]
     return content, [number, line.stage, line.stage_us]
@@ -275,12 +285,13 @@ def _pretty(text: str) -> str:
 def _history(found: DeliveryView, context: PageContext, t: Texts) -> Component:
     heads = [(t("Time"), False), (t("Stage"), False), (t("Who"), False), (t("Why"), False), (t("What came with it"), False)]
     rows = []
-    for one in found.history:
+    for number, one in enumerate(found.history, 1):
+        look = LOOKS.get(Stage(one.after), "normal") if number == len(found.history) else "normal"
         why = ": ".join(word for word in (reason_words(one.reason, t) if one.reason else "", one.note) if word)
         rows.append(
             [
                 moment(one.time_us, context.time_zone, exact=True),
-                state(LOOKS.get(Stage(one.after), "normal"), delivery_stage_words(one.after, t)),
+                state(look, step_words(one.after, t)),
                 html.Span(actor_words(one.actor, t), className="wrap"),
                 html.Span(why or NONE_SHOWN, className="wrap"),
                 _detail(one.detail, t),

@@ -216,11 +216,11 @@ def _heard(one: ModeView, now_us: int, t: Texts) -> Component | str:
     if one.heard_us is None:
         return html.Span(t("never"), className="quiet") if one.controller else NONE_SHOWN
     late = one.heartbeat_seconds is not None and now_us - one.heard_us > _LOST_TIMES * one.heartbeat_seconds * 1e6
-    return html.Span(_age(one.heard_us), className="state bad" if late else "")
+    return html.Span(_age(one.heard_us), className="state bad nowrap" if late else "nowrap")
 
 
 def _age(time_us: int | None) -> Component | str:
-    return NONE_SHOWN if time_us is None else html.Span("…", className="small", **also(data_since=str(time_us)))
+    return NONE_SHOWN if time_us is None else html.Span("…", className="small nowrap", **also(data_since=str(time_us)))
 
 
 def _counter(one: ModeView, t: Texts) -> Component:

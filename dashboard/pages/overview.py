@@ -12,6 +12,7 @@ from dashboard.context import PageContext
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
 from dashboard.pages.parts import NONE_SHOWN, also, notice, state
+from dashboard.pages.waits import waits
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import EquipmentView, SignalView
@@ -50,6 +51,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(
                 [
                     html.H1(t("Plant overview")),
+                    waits(services, t),
                     html.Section(
                         className="panel live",
                         children=[

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
+from dashboard.pages.carried import carried
 from dashboard.pages.parts import NONE_SHOWN, age, also, facts, moment, notice, problems_of, state, table, whole
 from dashboard.pages.recommendation_results import interval_coverage, realised_gains
 from dashboard.recommendation_words import LOOKS, against_words, answer_words, declined_words, stage_words
@@ -237,6 +238,7 @@ def _one(services: Services, context: PageContext, t: Texts, asked: int | None) 
                     className="panel",
                     children=[
                         html.Div([_state(line.stage, t), html.Strong(answer_words(line.answer, t))], className="vision-head"),
+                        carried(services, t, f"recommendation:{line.id}"),
                         *drawn.main_gain(one, t),
                         *why,
                         *drawn.missing(one, t),

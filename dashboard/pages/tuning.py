@@ -11,6 +11,7 @@ from dashboard.charts import unit_words
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
+from dashboard.pages.carried import carried
 from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
 from dashboard.pages.tuning_drawings import safety_bar, trials_drawing, window_bar
 from dashboard.recommendation_words import LOOKS, declined_words, stage_words
@@ -187,7 +188,7 @@ def _one(services: Services, context: PageContext, t: Texts, key: str) -> list[C
     about = html.Div([html.H3(t("Recipe in its window")), _recipe(one, t), facts(_facts(one, context, t))], className="panel")
     return [
         html.H2(f"{one.program}, {one.work_unit}"),
-        html.Div([_proposal(one, context, t), about], className="vision-side-by-side"),
+        html.Div([_proposal(services, one, context, t), about], className="vision-side-by-side"),
         html.Div(
             className="panel",
             children=[
@@ -213,7 +214,7 @@ def _one(services: Services, context: PageContext, t: Texts, key: str) -> list[C
     ]
 
 
-def _proposal(one: TuningView, context: PageContext, t: Texts) -> Component:
+def _proposal(services: Services, one: TuningView, context: PageContext, t: Texts) -> Component:
     found = one.proposal
     if found is None:
         words = refused_words(one.refusal, t) if one.refusal else t("Nothing is proposed at the moment.")
@@ -227,6 +228,7 @@ def _proposal(one: TuningView, context: PageContext, t: Texts) -> Component:
         children=[
             html.H3(t("Proposed trial")),
             html.Div([_stage(found.stage, t), html.Strong(purpose_words(found.purpose, t))], className="vision-head"),
+            carried(services, t, f"tuning:{found.id}", f"tuning:{found.id}:back"),
             html.Div(
                 className="gain",
                 children=[

@@ -214,7 +214,7 @@ def _decided(found: list[WindowDraftView], context: PageContext, t: Texts) -> Co
         (t("Window"), False),
         (t("Written by"), False),
         (t("Decision"), False),
-        (t("By"), False),
+        (t("By whom"), False),
         (t("Reason"), False),
     ]
     rows = [
