@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Final
 
@@ -50,3 +51,8 @@ def password_of(folder: Path, name: str | None) -> str | None:
     if not text:
         raise SettingsError(f"{folder / name}: holds no password")
     return text
+
+
+def quiet() -> None:
+    """Let asyncua say nothing in the log: it tells each request that it refuses, and anybody could fill a disk with it."""
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from asyncio import Future
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
-from delivery.opcua_endpoints import endpoint_of
+import structlog
+
+from delivery.opcua_endpoints import endpoint_of, quiet
 from delivery.ways import Beat, Ears, InDoubt, NotTaken, Pulse, ReadBack, Setup, Taken, Way
 from plant.deliveries import Answer, Quantity, SetPart, SignedMessage, Verdict
 from plant.errors import Rejected, SettingsError, Unavailable
@@ -38,7 +39,6 @@ _LEAST_PAUSE, _MOST_PAUSE = 0.2, 15.0
 _REFUSED_PAUSE: Final = 30.0
 _SERVER_STATE: Final = "ns=0;i=2259"
 _FINAL: Final = frozenset({Verdict.EXECUTED, Verdict.FAILED, Verdict.REFUSED})
-_log = logging.getLogger(__name__)
 
 
 def make_ways(setup: Setup) -> Sequence[Way]:
@@ -63,6 +63,7 @@ class JobsWay:
         self._settings = settings
         self._setup = setup
         self._ears: Ears | None = None
+        self._log: Any = structlog.get_logger("delivery", controller=settings.id)
         self._tasks: set[asyncio.Task[None]] = set()
         self._keeper: asyncio.Task[None] | None = None
         self._now: _Connection | None = None
@@ -82,6 +83,7 @@ class JobsWay:
     async def open(self, ears: Ears) -> None:
         """Begin; connecting goes on by itself."""
         endpoint_of(self._settings, self._setup)
+        quiet()
         self._ears = ears
         self._keeper = asyncio.create_task(self._keep())
 
@@ -189,7 +191,7 @@ class JobsWay:
                 try:
                     await self._serve(session, said)
                     pause, said = _LEAST_PAUSE, session.lost_reason
-                    _log.warning("controller %s lost: %s", self.controller, said)
+                    self._log.warning("the controller is lost", reason=said)
                 finally:
                     self._now = None
                     await session.close()
@@ -197,7 +199,7 @@ class JobsWay:
                 pause = _REFUSED_PAUSE if isinstance(error, Rejected) else min(2 * pause, _MOST_PAUSE)
                 if said != str(error):
                     said = str(error)
-                    _log.warning("controller %s is not reached: %s", self.controller, said)
+                    self._log.warning("the controller is not reached", reason=said)
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - not all at once
 
     async def _serve(self, session: OpcUaSession, before: str) -> None:
@@ -205,7 +207,7 @@ class JobsWay:
         if _UNIT not in self._settings.receiver:
             receivers[self._settings.receiver] = await find_receiver(session, self._settings.receiver)
         self._now = _Connection(session, NodeBook(session), receivers)
-        _log.info("controller %s reached%s", self.controller, " again" if before else "")
+        self._log.info("the controller is reached", again=bool(before))
         self._news.set()
         tasks = [asyncio.create_task(self._look()), asyncio.create_task(self._hear())]
         tasks += [asyncio.create_task(one.watch(self._news.set)) for one in receivers.values()]
@@ -228,7 +230,7 @@ class JobsWay:
                 try:
                     await self._look_at(open_)
                 except (Unavailable, Rejected) as error:
-                    _log.debug("controller %s does not tell: %s", self.controller, error)
+                    self._log.debug("the controller does not tell what became of its orders", reason=str(error))
 
     async def _look_at(self, open_: Sequence[SignedMessage]) -> None:
         by_receiver: dict[JobReceiver, list[SignedMessage]] = {}
@@ -272,7 +274,7 @@ class JobsWay:
                         said = [values[_of(one, unit)].value if one else None for one in each]
                         self._beat(unit, said)
             except (Unavailable, Rejected) as error:
-                _log.debug("controller %s gives no sign of life: %s", self.controller, error)
+                self._log.debug("the controller gives no sign of life", reason=str(error))
             await asyncio.sleep(min(1.0, settings.heartbeat_seconds / 3))
 
     def _beat(self, unit: str, said: Sequence[object]) -> None:
@@ -368,9 +370,9 @@ class JobsWay:
 
 
 def _heard(done: Future[Taken]) -> None:
-    """An answer that was not committed is asked for again: the controller keeps its orders."""
-    if not done.cancelled() and isinstance(done.exception(), Unavailable):
-        _log.debug("an answer was not taken: %s", done.exception())
+    """An answer that was not committed is asked for again by the worker: the controller keeps its orders."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _of(address: str, work_unit: str) -> str:

@@ -7,13 +7,14 @@ An answer is acknowledged by the method's result, and only once it is committed.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Final
 
-from delivery.opcua_endpoints import password_of
+import structlog
+
+from delivery.opcua_endpoints import password_of, quiet
 from delivery.ways import Beat, Ears, NotTaken, Pulse, ReadBack, Setup, Way
 from plant.deliveries import Answer, SignedMessage, Verdict
 from plant.errors import Rejected, SettingsError, Unavailable
@@ -24,7 +25,7 @@ from protocols.ports import free_port
 
 _ANY: Final = frozenset("*?[")
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 30.0
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger("delivery")
 
 
 def make_ways(setup: Setup) -> Sequence[Way]:
@@ -61,6 +62,7 @@ class _Desk:
         self._ways[way.account] = way
         self._open.add(way.controller)
         if self._starting is None:
+            quiet()
             self._starting = asyncio.create_task(self._start())
 
     async def leave(self, way: ServerWay) -> None:
@@ -82,9 +84,9 @@ class _Desk:
                 for way in self._ways.values():
                     await way.show_all()
                 self.listening = True
-                _log.info("controllers are served at %s", self.server.url)
+                _log.info("controllers that come are served", at=self.server.url)
             except Unavailable as error:
-                _log.warning("%s", error)
+                _log.warning("controllers cannot come yet", reason=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MOST_PAUSE)
 
@@ -146,7 +148,9 @@ class ServerWay:
 
     async def ask(self, signed: SignedMessage) -> Answer | NotTaken | None:
         """Offer a message again that was not answered, as after a restart; what became of it only the controller can say."""
-        if self._clock.now_us() < signed.message.expires_us and self._desk.listening:
+        if not self._desk.listening:
+            raise Unavailable("our OPC UA server does not listen yet")
+        if self._clock.now_us() < signed.message.expires_us:
             unit = signed.message.work_unit
             if signed.message.id not in self._offered.setdefault(unit, {}):
                 self._offered[unit][signed.message.id] = signed

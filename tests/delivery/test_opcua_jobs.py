@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from delivery.opcua_jobs import JobsWay, make_ways
 from delivery.ways import InDoubt, NotTaken, ReadBack
@@ -30,7 +31,7 @@ from tests.node_parts import Node
 from tests.ports import free_port
 from tests.protocols.opcua_servers import ServerProcess
 
-UNITS = ("robot-1", "robot-2", "press-1")
+UNITS = ("robot-1", "robot-2", "robot-3", "press-1")
 ADDRESS = f"nsu={OWN};s={{work_unit}}"
 PLACES = {
     "parameters": {"*": f"{ADDRESS}/{{name}}"},
@@ -63,6 +64,13 @@ async def line(protection: Protection | None = None) -> AsyncIterator[OpcUaContr
         await served.stop()
 
 
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def open_line() -> AsyncIterator[OpcUaControllers]:
+    """One server without security for all tests here; each has work units of its own."""
+    async with line() as served:
+        yield served
+
+
 def settings(url: str, **more: object) -> OpcUaJobsController:
     told = {"id": "cell", "way": "opcua_jobs", "work_units": [*UNITS], "url": url, "heartbeat_seconds": 0.3, **PLACES}
     return OpcUaJobsController.model_validate({**told, **more})
@@ -85,9 +93,10 @@ async def done(way: JobsWay, heard: Heard, message: SignedMessage) -> None:
     await until(lambda: heard.verdicts(message.message.id) == [Verdict.ACCEPTED, Verdict.EXECUTED])
 
 
-async def test_a_message_is_carried_out_read_back_and_taken_off_the_list(tmp_path: Path) -> None:
-    heard = Heard()
-    async with line() as served, way_to(served.url, tmp_path, heard) as way:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_message_is_carried_out_read_back_and_taken_off_the_list(open_line: OpcUaControllers, tmp_path: Path) -> None:
+    heard, served = Heard(), open_line
+    async with way_to(served.url, tmp_path, heard) as way:
         message = signed("robot-1", 1)
         await done(way, heard, message)
         assert served.controllers["robot-1"].executions[0].message_id == message.message.id
@@ -95,7 +104,7 @@ async def test_a_message_is_carried_out_read_back_and_taken_off_the_list(tmp_pat
         assert await way.read_back(message) == ReadBack((Quantity(CURRENT, 210.0, "A"),))
         assert isinstance(await way.ask(message), Answer)
         way.settled(message)
-        await until(lambda: not served._entries)
+        await until(lambda: message.message.id not in served._entries)
 
         answer = await way.ask(message)
         assert isinstance(answer, Answer)
@@ -130,14 +139,16 @@ async def test_a_message_is_carried_out_read_back_and_taken_off_the_list(tmp_pat
         await until(lambda: heard.verdicts(late.message.id) == [Verdict.ACCEPTED, Verdict.EXECUTED])
 
 
-async def test_signs_of_life_go_both_ways_and_what_is_not_known_is_in_doubt(tmp_path: Path) -> None:
-    heard = Heard()
-    async with line() as served, way_to(served.url, tmp_path, heard) as way:
-        first = served.controllers["robot-1"]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_signs_of_life_go_both_ways_and_what_is_not_known_is_in_doubt(open_line: OpcUaControllers, tmp_path: Path) -> None:
+    heard, served = Heard(), open_line
+    async with way_to(served.url, tmp_path, heard) as way:
+        first = served.controllers["robot-3"]
         await until(lambda: {unit for unit, _ in heard.beats} == set(UNITS))
-        assert (heard.beats[-1][1].counter, heard.beats[-1][1].ai_off, heard.beats[-1][1].state) == (0, False, "Idle")
+        sign = next(beat for unit, beat in reversed(heard.beats) if unit == "robot-3")
+        assert (sign.counter, sign.ai_off, sign.state) == (0, False, "Idle")
         first.behaviour = Behaviour.AI_OFF
-        await until(lambda: any(unit == "robot-1" and beat.ai_off for unit, beat in heard.beats))
+        await until(lambda: any(unit == "robot-3" and beat.ai_off for unit, beat in heard.beats))
         first.behaviour = Behaviour.OBEDIENT
         first.situation.local = True
         await way.pulse([pulse(unit, 7) for unit in UNITS])
@@ -145,23 +156,23 @@ async def test_signs_of_life_go_both_ways_and_what_is_not_known_is_in_doubt(tmp_
 
         # it did not say whether it took it: in doubt; its counter says later that it did not
         first.behaviour = Behaviour.DEAF
-        lost = signed("robot-1", 9)
+        lost = signed("robot-3", 9)
         with pytest.raises(InDoubt):
             await way.send(lost)
         first.behaviour = Behaviour.OBEDIENT
         assert await way.ask(lost) is None, "a controller that counts from nothing may have forgotten"
-        await done(way, heard, signed("robot-1", 8))
+        await done(way, heard, signed("robot-3", 8))
         assert await way.ask(lost) == NotTaken(8)
 
         # it fails, and says so
         first.behaviour = Behaviour.FAILING
-        bad = signed("robot-1", 10)
+        bad = signed("robot-3", 10)
         await way.send(bad)
         await until(lambda: heard.verdicts(bad.message.id) == [Verdict.ACCEPTED, Verdict.FAILED])
 
         # it lies: what is read from its variables is not what it says
         first.behaviour = Behaviour.LYING
-        lie = signed("robot-1", 11, value=240.0)
+        lie = signed("robot-3", 11, value=240.0)
         await done(way, heard, lie)
         assert heard.answers[-1].readback == (Quantity(CURRENT, 240.0, "A"),)
         assert await way.read_back(lie) == ReadBack((Quantity(CURRENT, 210.0, "A"),))
@@ -169,11 +180,11 @@ async def test_signs_of_life_go_both_ways_and_what_is_not_known_is_in_doubt(tmp_
 
         # the connection breaks: nothing is sent meanwhile, and it comes back by itself
         served.drop_connections()
-        await until(lambda: not way.reaches("robot-1"))
+        await until(lambda: not way.reaches("robot-3"))
         with pytest.raises(Unavailable):
-            await way.send(signed("robot-1", 12))
-        await until(lambda: way.reaches("robot-1"))
-        await done(way, heard, signed("robot-1", 13, value=220.0))
+            await way.send(signed("robot-3", 12))
+        await until(lambda: way.reaches("robot-3"))
+        await done(way, heard, signed("robot-3", 13, value=220.0))
         assert len(first.executions) == 2
 
 

@@ -7,11 +7,15 @@ import json
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncua import Client, ua
+import pytest_asyncio
+from asyncua import ua
+from asyncua.client.client import Client
+from asyncua.ua.uaerrors import UaStatusCodeError
 
 from delivery.opcua_server import ServerWay, make_ways
 from delivery.ways import Setup, Taken
@@ -62,13 +66,27 @@ async def served(given: Setup, heard: Heard) -> AsyncIterator[tuple[ServerWay, S
         await second.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    robots: ServerWay
+    rest: ServerWay
+    url: str
+    folder: Path
+    heard: Heard
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory, identity: tuple[Path, Path]) -> AsyncIterator[Server]:
+    """One server for all tests here; it trusts the identity."""
+    folder, heard = tmp_path_factory.mktemp("server"), Heard()
+    pki.trust(folder / "state" / "trusted", pki.read_certificate(identity[0]))
+    async with served(plan(folder), heard) as (robots, rest, url):
+        yield Server(robots, rest, url, folder, heard)
+
+
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_identity(tmp_path_factory.mktemp("identity"), CLIENT_URI)
-
-
-def trusting(folder: Path, identity: tuple[Path, Path]) -> None:
-    pki.trust(folder / "state" / "trusted", pki.read_certificate(identity[0]))
 
 
 def endpoint(url: str, folder: Path, identity: tuple[Path, Path], **more: Any) -> OpcUaEndpoint:
@@ -95,78 +113,77 @@ def nothing(kind: ua.VariantType) -> ua.Variant:
     return ua.Variant([], kind, is_array=True)
 
 
-async def test_a_controller_sees_its_own_work_units_answers_and_is_heard(tmp_path: Path, identity: tuple[Path, Path]) -> None:
-    heard = Heard()
-    trusting(tmp_path, identity)
-    async with served(plan(tmp_path), heard) as (robots, rest, url):
-        # without a session nobody is reached; what is offered lies open
-        assert not robots.reaches("robot-1")
-        message, foreign = signed("robot-1", 7), signed("other", 7)
-        await robots.send(message)
-        await rest.send(foreign)
-        for wrong in ({"password": "wrong"}, {"username": "nobody"}, {"username": "admin"}, {"username": None, "password": None}):
-            with pytest.raises(Rejected):
-                await open_session(endpoint(url, tmp_path, identity, **wrong))
-        session = await open_session(endpoint(url, tmp_path, identity, policy="Aes256_Sha256_RsaPss"))
-        book = NodeBook(session)
-        try:
-            assert robots.reaches("robot-1")
-            assert not rest.reaches("other")
-            read = await book.read([at("robot-1", name) for name in ("Open", "Id", "Kind", "Message", "Signature", "Units", "Program")])
-            kinds = ["parameters", message.text, message.signature, ["A"], "P1"]
-            assert [one.value for one in read] == [1, message.message.id, *kinds]
-            hidden = await book.read([at("other", "Message"), at("other"), "ns=0;i=2256"])
-            assert [one.is_bad for one in hidden] == [True, True, False]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_controller_sees_its_own_work_units_answers_and_is_heard(server: Server, identity: tuple[Path, Path]) -> None:
+    robots, rest, url, heard, tmp_path = server.robots, server.rest, server.url, server.heard, server.folder
+    # without a session nobody is reached; what is offered lies open
+    assert not robots.reaches("robot-1")
+    message, foreign = signed("robot-1", 7), signed("other", 7)
+    await robots.send(message)
+    await rest.send(foreign)
+    for wrong in ({"password": "wrong"}, {"username": "nobody"}, {"username": "admin"}, {"username": None, "password": None}):
+        with pytest.raises(Rejected):
+            await open_session(endpoint(url, tmp_path, identity, **wrong))
+    session = await open_session(endpoint(url, tmp_path, identity, policy="Aes256_Sha256_RsaPss"))
+    book = NodeBook(session)
+    try:
+        assert robots.reaches("robot-1")
+        assert not rest.reaches("other")
+        read = await book.read([at("robot-1", name) for name in ("Open", "Id", "Kind", "Message", "Signature", "Units", "Program")])
+        kinds = ["parameters", message.text, message.signature, ["A"], "P1"]
+        assert [one.value for one in read] == [1, message.message.id, *kinds]
+        hidden = await book.read([at("other", "Message"), at("other"), "ns=0;i=2256"])
+        assert [one.is_bad for one in hidden] == [True, True, False]
 
-            async def say(unit: str, name: str, *arguments: ua.Variant) -> Any:
-                return (await call(session.link, await book.node(at(unit)), await book.node(method(name)), list(arguments))).value(0)
+        async def say(unit: str, name: str, *arguments: ua.Variant) -> Any:
+            return (await call(session.link, await book.node(at(unit)), await book.node(method(name)), list(arguments))).value(0)
 
-            await robots.pulse([pulse("robot-1", 41)])
-            beat = (ua.Variant(Value=True), ua.Variant(6, ua.VariantType.UInt64), text("Idle"))
-            assert await say("robot-1", "Heartbeat", *beat) == 41
-            unit, sign = heard.beats[-1]
-            assert (unit, sign.ai_off, sign.counter, sign.state) == ("robot-1", True, 6, "Idle")
+        await robots.pulse([pulse("robot-1", 41)])
+        beat = (ua.Variant(Value=True), ua.Variant(6, ua.VariantType.UInt64), text("Idle"))
+        assert await say("robot-1", "Heartbeat", *beat) == 41
+        unit, sign = heard.beats[-1]
+        assert (unit, sign.ai_off, sign.counter, sign.state) == ("robot-1", True, 6, "Idle")
 
-            assert await say("robot-1", "Accept", text(message.message.id)) == "step"
-            names, units = (ua.Variant([one], ua.VariantType.String, is_array=True) for one in (CURRENT, "A"))
-            values = ua.Variant([210.0], ua.VariantType.Double, is_array=True)
-            executed = (text(message.message.id), text("executed"), text(""), names, values, units, nothing(ua.VariantType.String))
-            assert await say("robot-1", "Report", *executed) == "step"
-            assert heard.verdicts(message.message.id) == [Verdict.ACCEPTED, Verdict.EXECUTED]
-            assert heard.answers[-1].readback == (Quantity(CURRENT, 210.0, "A"),)
-            assert heard.answers[-1].actor == "cell"
+        assert await say("robot-1", "Accept", text(message.message.id)) == "step"
+        names, units = (ua.Variant([one], ua.VariantType.String, is_array=True) for one in (CURRENT, "A"))
+        values = ua.Variant([210.0], ua.VariantType.Double, is_array=True)
+        executed = (text(message.message.id), text("executed"), text(""), names, values, units, nothing(ua.VariantType.String))
+        assert await say("robot-1", "Report", *executed) == "step"
+        assert heard.verdicts(message.message.id) == [Verdict.ACCEPTED, Verdict.EXECUTED]
+        assert heard.answers[-1].readback == (Quantity(CURRENT, 210.0, "A"),)
+        assert heard.answers[-1].actor == "cell"
 
-            # what is not its own, not a method, or not of the right form is refused, and nobody hears of it
-            for unit, name, arguments in (
-                ("other", "Accept", (text(foreign.message.id),)),
-                ("robot-1", "Accept", ()),
-                ("robot-1", "Accept", (ua.Variant(7, ua.VariantType.Int32),)),
-                ("robot-1", "Report", (text("x"), text("perhaps"), *executed[2:])),
-                ("robot-1", "Report", (*executed[:4], nothing(ua.VariantType.Double), *executed[5:])),
-            ):
-                with pytest.raises(CallRefused):
-                    await say(unit, name, *arguments)
-            assert len(heard.answers) == 2
+        # what is not its own, not a method, or not of the right form is refused, and nobody hears of it
+        for unit, name, arguments in (
+            ("other", "Accept", (text(foreign.message.id),)),
+            ("robot-1", "Accept", ()),
+            ("robot-1", "Accept", (ua.Variant(7, ua.VariantType.Int32),)),
+            ("robot-1", "Report", (text("x"), text("perhaps"), *executed[2:])),
+            ("robot-1", "Report", (*executed[:4], nothing(ua.VariantType.Double), *executed[5:])),
+        ):
+            with pytest.raises(CallRefused):
+                await say(unit, name, *arguments)
+        assert len(heard.answers) == 2
 
-            # it is told only when the answer is committed
-            heard.settled = False
-            waiting = asyncio.ensure_future(say("robot-1", "Refuse", text("x"), text("not_ready")))
-            await until(lambda: len(heard.waiting) == 1)
-            assert not waiting.done()
-            heard.waiting[0].set_result(Taken.REFUSED)
-            assert await waiting == "refused"
+        # it is told only when the answer is committed
+        heard.settled = False
+        waiting = asyncio.ensure_future(say("robot-1", "Refuse", text("x"), text("not_ready")))
+        await until(lambda: len(heard.waiting) == 1)
+        assert not waiting.done()
+        heard.waiting[0].set_result(Taken.REFUSED)
+        assert await waiting == "refused"
 
-            # what is settled is taken back, what expired too, and what was asked about after a restart lies open again
-            robots.settled(message)
-            brief = signed("robot-1", 8, seconds=-1)
-            await robots.send(brief)
-            await robots.pulse([pulse("robot-1", 42)])
-            await until_open(book, 0)
-            assert await robots.ask(message) is None
-            await until_open(book, 1)
-        finally:
-            await session.close()
-        await until(lambda: not robots.reaches("robot-1"))
+        # what is settled is taken back, what expired too, and what was asked about after a restart lies open again
+        robots.settled(message)
+        brief = signed("robot-1", 8, seconds=-1)
+        await robots.send(brief)
+        await robots.pulse([pulse("robot-1", 42)])
+        await until_open(book, 0)
+        assert await robots.ask(message) is None
+        await until_open(book, 1)
+    finally:
+        await session.close()
+    await until(lambda: not robots.reaches("robot-1"))
 
 
 async def until_open(book: NodeBook, count: int) -> None:
@@ -175,30 +192,29 @@ async def until_open(book: NodeBook, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_nobody_comes_in_without_security_or_with_a_certificate_that_is_not_trusted(
-    tmp_path: Path, identity: tuple[Path, Path]
-) -> None:
-    async with served(plan(tmp_path), Heard()) as (robots, _, url):
-        with pytest.raises(Rejected, match="BadCertificate"):
-            await open_session(endpoint(url, tmp_path, identity))
-        assert list((tmp_path / "state" / "rejected").glob("*.der")), "a person can trust it from there"
-        offers = await Client(url).connect_and_get_server_endpoints()
-        assert {(one.SecurityPolicyUri.rpartition("#")[2], one.SecurityMode.name) for one in offers} == {
-            ("Basic256Sha256", "SignAndEncrypt"),
-            ("Aes256_Sha256_RsaPss", "SignAndEncrypt"),
-        }
-        with pytest.raises(Rejected):
-            await open_session(OpcUaEndpoint(url, policy="None", mode="None"))
-        plain = Client(url)
-        await plain.connect_socket()
-        await plain.send_hello()
-        await plain.open_secure_channel()
-        with pytest.raises(ua.UaStatusCodeError, match="BadSecurityPolicyRejected"):
-            # asyncua's server opens a channel without security for anybody, and would make a session in it
-            await plain.create_session()
-        plain.disconnect_socket()
-        await hostile(url)
-        assert robots._desk.listening
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nobody_comes_in_without_security_or_with_a_certificate_that_is_not_trusted(server: Server, tmp_path: Path) -> None:
+    robots, url = server.robots, server.url
+    with pytest.raises(Rejected, match="BadCertificate"):
+        await open_session(endpoint(url, server.folder, make_identity(tmp_path, CLIENT_URI)))
+    assert list((server.folder / "state" / "rejected").glob("*.der")), "a person can trust it from there"
+    offers = await Client(url).connect_and_get_server_endpoints()
+    assert {(one.SecurityPolicyUri.rpartition("#")[2], one.SecurityMode.name) for one in offers} == {
+        ("Basic256Sha256", "SignAndEncrypt"),
+        ("Aes256_Sha256_RsaPss", "SignAndEncrypt"),
+    }
+    with pytest.raises(Rejected):
+        await open_session(OpcUaEndpoint(url, policy="None", mode="None"))
+    plain = Client(url)
+    await plain.connect_socket()
+    await plain.send_hello()
+    await plain.open_secure_channel()
+    with pytest.raises(UaStatusCodeError, match="BadSecurityPolicyRejected"):
+        # asyncua's server opens a channel without security for anybody, and would make a session in it
+        await plain.create_session()
+    plain.disconnect_socket()
+    await hostile(url)
+    assert robots._desk.listening
 
 
 async def hostile(url: str) -> None:
