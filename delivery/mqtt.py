@@ -281,7 +281,7 @@ def make_ways(setup: Setup) -> Sequence[Way]:
     return ways
 
 
-def endpoint_of(one: BrokerController, setup: Setup) -> MqttEndpoint:
+def endpoint_of(one: BrokerController, setup: Setup, session_seconds: int = _SESSION_SECONDS) -> MqttEndpoint:
     """Return where the broker of a controller is, and as whom to come. Raises SettingsError."""
     try:
         parts = urlsplit(one.url)
@@ -309,5 +309,5 @@ def endpoint_of(one: BrokerController, setup: Setup) -> MqttEndpoint:
         ca_file=ca_file,
         username=one.username,
         password=password,
-        session_seconds=_SESSION_SECONDS,
+        session_seconds=session_seconds,
     )
