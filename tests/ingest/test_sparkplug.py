@@ -43,6 +43,8 @@ LEVEL, HEAT, STATE = "a/b/level", "a/b/heat", "a/b/state"
 ADDRESSES = {LEVEL: "hall/paint:level", HEAT: "hall/paint/booth-1:Motor/heat", STATE: "hall/paint/booth-1:state"}
 TYPES = {LEVEL: DataType.DOUBLE, HEAT: DataType.INT32, STATE: DataType.STRING}
 RULES = HostRules(reorder_us=300_000, rebirth_us=1_000_000, hold_us=3_000_000)
+PATIENT = HostRules(reorder_us=60_000_000, rebirth_us=60_000_000, hold_us=60_000_000)
+"""Of a host that asks nobody for births while the first ones are on their way, however slow the machine."""
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ class Run:
         self,
         folder: Path,
         port: int,
-        rules: HostRules = RULES,
+        rules: HostRules = PATIENT,
         store: StoreRule = StoreRule.NEW_SOURCE_TIME,
         version: Any = "5",
         state: HostState | None = None,
@@ -92,6 +94,11 @@ class Run:
 
     def heard(self) -> bool:
         return self.detail.startswith("1 of 1")
+
+    def hear_births(self) -> None:
+        """Wait until the first birth was heard; from then on be as impatient as a test can wait for."""
+        until(self.heard, 10)
+        self.reader._host._rules = RULES
 
     def expect(self, samples: int) -> None:
         """Wait until the ledger tells of so many samples."""
@@ -191,7 +198,7 @@ def test_births_and_data_of_an_edge_node_we_did_not_write_are_stored_and_its_dea
 ) -> None:
     run, edge = Run(tmp_path, broker.port), peer()
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     edge.data(1.5)
     edge.heat(-41)
     edge.data(2.5, compress=True)
@@ -218,9 +225,9 @@ def test_a_host_that_starts_late_asks_once_for_births_and_the_edge_node_answers(
     edge = peer()
     edge.birth()
     edge.wait_for("born")
-    run = Run(tmp_path, broker.port)
+    run = Run(tmp_path, broker.port, replace(PATIENT, reorder_us=300_000))
     assert edge.wait_for("command") == ["Node Control/Rebirth"]
-    until(run.heard, 10)
+    run.hear_births()
     edge.data(1.5)
     run.expect(4)
     assert run.end() == Counts(expected=4, stored=4)
@@ -278,7 +285,7 @@ def test_a_hole_in_the_sequence_is_a_gap_of_as_many_messages_one_rebirth_request
 ) -> None:
     run = Run(tmp_path, broker.port, version=version)
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     edge.level(1.0)
     edge.level(2.0, lose=True)
     edge.level(3.0, lose=True)
@@ -299,7 +306,7 @@ def test_a_hole_in_the_sequence_is_a_gap_of_as_many_messages_one_rebirth_request
 def test_values_by_an_unknown_alias_are_rejected_and_counted(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
     run = Run(tmp_path, broker.port)
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     edge.level(1.0, alias=99)
     edge.level(2.0)
     run.expect(5)
@@ -313,7 +320,7 @@ def test_only_the_death_of_the_present_session_counts_also_when_it_overtakes_its
 ) -> None:
     run = Run(tmp_path, broker.port)
     edge.birth(bd_seq=7)
-    until(run.heard, 10)
+    run.hear_births()
     edge.send("NDEATH", [Metric(BDSEQ, 6, MetricType.INT64)])
     edge.level(1.0)
     run.expect(4)
@@ -332,7 +339,7 @@ def test_only_the_death_of_the_present_session_counts_also_when_it_overtakes_its
 def test_history_is_kept_with_its_own_time_and_marked(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
     run = Run(tmp_path, broker.port)
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     now_ms = edge.clock.now_us() // 1000
     for n in range(3):
         edge.level(float(n), time_ms=now_ms - 60_000 + n * 1000, historical=True)
@@ -348,7 +355,7 @@ def test_a_birth_repeats_nothing_unless_a_signal_was_stale(tmp_path: Path, broke
     old_ms = edge.clock.now_us() // 1000 - 5000
     born = [Metric(BDSEQ, 0, MetricType.INT64), Metric("level", 0.5, MetricType.DOUBLE, alias=1, time_ms=old_ms)]
     edge.send("NBIRTH", born)
-    until(run.heard, 10)
+    run.hear_births()
     edge.send("NBIRTH", born)
     run.expect(2)
     edge.send("NDEATH", [Metric(BDSEQ, 0, MetricType.INT64)])
@@ -365,7 +372,7 @@ def test_a_birth_repeats_nothing_unless_a_signal_was_stale(tmp_path: Path, broke
 def test_only_changes_are_kept_where_that_is_the_rule(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
     run = Run(tmp_path, broker.port, store=StoreRule.ON_CHANGE)
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     for value in (1.0, 1.0, 2.0, 2.0, 2.0, 1.0):
         edge.level(value)
     run.expect(9)
@@ -376,7 +383,7 @@ def test_only_changes_are_kept_where_that_is_the_rule(tmp_path: Path, broker: Mo
 def test_small_changes_are_left_out_by_a_deadband_but_not_behind_a_gap(tmp_path: Path, broker: Mosquitto, edge: Own) -> None:
     run = Run(tmp_path, broker.port, deadband=1.0)
     edge.birth(10.0)
-    until(run.heard, 10)
+    run.hear_births()
     for value in (10.5, 11.0, 11.5, 12.4, 11.6):
         edge.level(value)
     edge.level(0.0, lose=True)
@@ -420,7 +427,7 @@ def test_a_broker_that_goes_away_makes_signals_stale_and_births_are_asked_for_wh
 ) -> None:
     run = Run(tmp_path, broker.port)
     edge.birth()
-    until(run.heard, 10)
+    run.hear_births()
     run.expect(3)
     broker.kill()
     run.expect(6)
