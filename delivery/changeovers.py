@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import structlog
-
 from delivery.live_plan import LivePlan, Start, Switch
 from delivery.places import Places
 from plant.changeover_sets import ChangeoverSet, PartKind, Readback, SetFault, readback_faults
@@ -22,6 +20,7 @@ from plant.recommendations import Stage
 from storage.database import Connection
 from storage.deliveries import Delivery, Step, read_deliveries, step
 from storage.delivery_origins import groups_at_work, last_switched, propose_new
+from storage.delivery_troubles import StandingTrouble, TroubleKind, add_troubles, standing_troubles
 
 ACTOR: Final = "delivery"
 AS_ONE: Final = "as_one"
@@ -119,16 +118,13 @@ def _outdated(connection: Connection, wanted: Mapping[str, Switch], now_us: int)
     return sum(step(connection, [Step(one.number, Stage.EXPIRED, now_us, ACTOR, "plan", words) for one in old])) if old else 0
 
 
-def carry_on(connection: Connection, places: Places, now_us: int, told: set[int]) -> int:
-    """Bring each changeover one step further that is at work or was until a day ago; return how many steps that was.
-
-    ``told``: numbers of deliveries of which the log has said already that a person must look.
-    """
+def carry_on(connection: Connection, places: Places, now_us: int) -> int:
+    """Bring each changeover one step further that is at work or was until a day ago; return how many steps that was."""
     steps = 0
     for group in groups_at_work(connection, BEGINS, now_us - _DAY_US):
         with connection.transaction():
             found = Group.of(read_deliveries(connection, group=group, oldest_first=True, most=200))
-            steps += _carry(connection, places, found, now_us, told)
+            steps += _carry(connection, places, found, now_us)
     return steps
 
 
@@ -172,9 +168,9 @@ class Group:
         return any(one.stage in _ENDED for one in self.switches)
 
 
-def _carry(connection: Connection, places: Places, group: Group, now_us: int, told: set[int]) -> int:
+def _carry(connection: Connection, places: Places, group: Group, now_us: int) -> int:
     if group.failed:
-        return _take_back(connection, places, group, now_us, told)
+        return _take_back(connection, places, group, now_us)
     if not group.approver:
         return 0
     rest = [Step(one.number, Stage.APPROVED, now_us, group.approver, AS_ONE) for one in group.switches if one.stage is Stage.PROPOSED]
@@ -182,10 +178,25 @@ def _carry(connection: Connection, places: Places, group: Group, now_us: int, to
     taken += _hold(connection, places, group, now_us)
     if any(one.stage not in _DONE for one in group.switches):
         return taken
-    if faults(group):
+    wrong = faults(group)
+    if wrong:
         # a device that cannot be read back is a person's to look at; nothing is let in by what a controller merely says
-        return taken
-    return taken + _release(connection, places, group, now_us)
+        return taken + _tell(connection, group, "; ".join(one.words for one in wrong), now_us)
+    return taken + _release(connection, places, group, now_us) + _tell(connection, group, "", now_us)
+
+
+def _tell(connection: Connection, group: Group, words: str, now_us: int) -> int:
+    """Tell people that a unit was not switched over, once; empty: it is all right now. Only the newest changeover of a unit has a say."""
+    newest = next(
+        iter(read_deliveries(connection, work_units=[one.draft.work_unit for one in group.switches], kinds=[Kind.CHANGEOVER], most=1)), None
+    )
+    if newest is None or newest.draft.group != group.name:
+        return 0
+    standing = [one for one in standing_troubles(connection) if (one.work_unit, one.kind) == (group.unit, TroubleKind.CHANGEOVER)]
+    if bool(standing) is bool(words):
+        return 0
+    add_troubles(connection, [StandingTrouble(group.unit, TroubleKind.CHANGEOVER, bool(words), now_us, words[:500])])
+    return 1
 
 
 def faults(group: Group) -> tuple[SetFault, ...]:
@@ -246,7 +257,7 @@ def _beside(group: Group, kind: Kind, suffix: str, words: str, approved_by: str)
     )
 
 
-def _take_back(connection: Connection, places: Places, group: Group, now_us: int, told: set[int]) -> int:
+def _take_back(connection: Connection, places: Places, group: Group, now_us: int) -> int:
     """Let nothing more begin, and bring each device that was switched back to what it had; what a device is at, it ends first."""
     because = next(one for one in group.switches if one.stage in _ENDED)
     note = f"delivery {because.number} is {because.stage.value}: {because.stage_reason}"
@@ -254,11 +265,11 @@ def _take_back(connection: Connection, places: Places, group: Group, now_us: int
     taken = sum(step(connection, [Step(one.number, Stage.DECLINED, now_us, ACTOR, AS_ONE, note) for one in waiting])) if waiting else 0
     for one in group.switches:
         if one.stage in _DONE:
-            taken += _back(connection, places, group, one, note, now_us, told)
-    return taken
+            taken += _back(connection, places, group, one, note, now_us)
+    return taken + (_tell(connection, group, note, now_us) if group.approver else 0)
 
 
-def _back(connection: Connection, places: Places, group: Group, one: Delivery, note: str, now_us: int, told: set[int]) -> int:
+def _back(connection: Connection, places: Places, group: Group, one: Delivery, note: str, now_us: int) -> int:
     back = group.backs.get(one.draft.work_unit)
     if back is not None:
         done = back.stage in _DONE
@@ -266,10 +277,7 @@ def _back(connection: Connection, places: Places, group: Group, one: Delivery, n
     before = _before(connection, one)
     controller = places.takes(one.draft.work_unit, Kind.CHANGEOVER)
     if before is None or controller is None:
-        if one.number not in told:
-            told.add(one.number)
-            words = "a device stays switched over: what it had before is not known; a person must look"
-            structlog.get_logger(process="delivery").warning(words, device=one.draft.work_unit, reason=note)
+        # what it had before is not known: it stays as it is, and people are told
         return 0
     draft = Draft(
         kind=Kind.CHANGEOVER,

@@ -47,7 +47,6 @@ class Taking:
 
     def __init__(self, site: Site) -> None:
         places, live = places_of(site), LivePlan()
-        told: set[int] = set()
         self._log = structlog.get_logger(process="delivery")
         self._problems: dict[str, str] = {}
         self._takes: dict[str, _Take] = {
@@ -55,7 +54,7 @@ class Taking:
             "releases": lambda connection, now_us: take_releases(connection, places, now_us),
             "offsets": lambda connection, now_us: take_offsets(connection, places, now_us),
             "changeovers": lambda connection, now_us: take_changeovers(connection, places, live, now_us),
-            "what became of changeovers": lambda connection, now_us: carry_on(connection, places, now_us, told),
+            "what became of changeovers": lambda connection, now_us: carry_on(connection, places, now_us),
             "jobs": lambda connection, now_us: take_jobs(connection, places, live, now_us),
             "routes": lambda connection, now_us: take_routes(connection, places, now_us),
             "tuning": lambda connection, now_us: take_tuning(connection, places, now_us),

@@ -256,7 +256,7 @@ def _found(connection: Connection) -> _Found:
         read_standings(connection),
         newest_modes(connection),
         read_counters(connection),
-        {(one.work_unit, one.kind): one.words for one in standing_troubles(connection)},
+        {(one.work_unit, one.kind): one.words for one in standing_troubles(connection) if one.kind is not TroubleKind.CHANGEOVER},
     )
 
 

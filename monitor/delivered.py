@@ -47,6 +47,11 @@ _KINDS: Final[Mapping[TroubleKind, tuple[Priority, str, str]]] = {
         "The closed loop of {unit} ended by itself",
         "See on the page of modes why, and set the mode that shall hold",
     ),
+    TroubleKind.CHANGEOVER: (
+        Priority.HIGH,
+        "{unit} was not switched over as one; its first part stays held",
+        "See on the page of deliveries which device is where, and switch it over by hand or plan it anew",
+    ),
 }
 
 

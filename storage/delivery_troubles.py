@@ -26,6 +26,8 @@ class TroubleKind(StrEnum):
     """A controller says executed, and what is in force is another."""
     MODE_DROP = "mode_drop"
     """A closed loop ended by itself; a person decides how to go on."""
+    CHANGEOVER = "changeover"
+    """A work unit was not switched over as one: its first part stays held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,11 @@ class StandingTrouble:
 
 
 def add_troubles(connection: Connection, troubles: Sequence[StandingTrouble]) -> None:
-    """Keep what began or ended. One process writes it, so no smaller number comes later."""
+    """Keep what began or ended. Who writes waits for who writes just now, so that no smaller number comes later."""
     if not troubles:
         return
     with translate_errors(), connection.transaction():
+        connection.execute("LOCK TABLE delivery_trouble IN SHARE ROW EXCLUSIVE MODE")
         with connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO delivery_trouble (work_unit, kind, active, time, words) VALUES (%s, %s, %s, %s, %s)",

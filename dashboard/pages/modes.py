@@ -208,6 +208,7 @@ def _trouble(kind: str, t: Texts) -> str:
         "counter": t("it counts otherwise: somebody else sends"),
         "in_doubt": t("a message is in doubt"),
         "read_back": t("it reads back something else"),
+        "changeover": t("it was not switched over as one"),
     }
     return words.get(kind, kind)
 

@@ -23,6 +23,7 @@ from plant.settings_plan import PlanSettings
 from storage.changeover_sets import write_changeovers
 from storage.database import Connection, connect
 from storage.deliveries import Delivery, Step, read_deliveries, step
+from storage.delivery_troubles import TroubleKind, standing_troubles
 from storage.plans import NewPlan, PlanKind, add_plan
 from tests.databases import fresh_database
 from tests.delivery.taken import NOW, SECOND, carried_out, controller, places, sent, stage_of
@@ -70,8 +71,8 @@ def problem_of(*jobs: tuple[str, str, str], origin_us: int = NOW) -> PlanProblem
 def planned(connection: Connection, problem: PlanProblem, plan: Plan) -> int:
     for job in problem.jobs:
         connection.execute(
-            "INSERT INTO customer_order (number, product, customer, quantity, priority, received_time, state_time, changed_time, actor, note, "
-            "source) VALUES (%(n)s, %(p)s, '', 1, 5, now(), now(), now(), 't', '', 'file') ON CONFLICT DO NOTHING",
+            "INSERT INTO customer_order (number, product, customer, quantity, priority, received_time, state_time, changed_time, actor, "
+            "note, source) VALUES (%(n)s, %(p)s, '', 1, 5, now(), now(), now(), 't', '', 'file') ON CONFLICT DO NOTHING",
             {"n": job.name, "p": job.product},
         )
         connection.execute(
@@ -99,8 +100,7 @@ def members(connection: Connection, job: str) -> list[Delivery]:
 
 def again(connection: Connection, one: Delivery) -> list[Delivery]:
     """Return the messages of the group once the process has looked until nothing is left to do."""
-    told: set[int] = set()
-    while carry_on(connection, APART, NOW + 2 * SECOND, told):
+    while carry_on(connection, APART, NOW + 2 * SECOND):
         pass
     return read_deliveries(connection, group=one.draft.group, oldest_first=True)
 
@@ -117,6 +117,11 @@ def switched(connection: Connection, one: Delivery, **other: str) -> None:
 
 def kinds(found: list[Delivery]) -> list[tuple[Kind, str, Stage]]:
     return [(one.draft.kind, one.draft.work_unit.removeprefix(UNIT), one.stage) for one in found]
+
+
+def told(connection: Connection) -> list[str]:
+    """Return what people are told of changeovers now."""
+    return [one.words for one in standing_troubles(connection) if (one.work_unit, one.kind) == (UNIT, TroubleKind.CHANGEOVER)]
 
 
 def test_each_device_is_sent_its_part_and_the_first_part_is_let_in_when_all_were_read_back(connection: Connection) -> None:
@@ -148,6 +153,7 @@ def test_a_part_that_nobody_read_back_lets_nothing_in(connection: Connection) ->
     switched(connection, tool)
     carried_out(connection, camera.number, detail={"read_by": ""})
     assert [one for one in again(connection, tool) if one.draft.kind is Kind.RELEASE] == []
+    assert told(connection) == ["vision recipe: nothing was read back"]
 
 
 def test_where_one_device_refuses_the_others_go_back_to_what_they_had(connection: Connection) -> None:
@@ -169,6 +175,7 @@ def test_where_one_device_refuses_the_others_go_back_to_what_they_had(connection
     done = again(connection, tool)
     assert stage_of(connection, tool.number) is Stage.ROLLED_BACK
     assert [one for one in done if one.draft.kind is Kind.RELEASE] == []
+    assert told(connection) == [f"delivery {camera.number} is refused: no_recipe"]
 
 
 def test_who_declines_one_message_declines_the_whole(connection: Connection) -> None:
@@ -189,15 +196,16 @@ def test_a_process_that_was_killed_anywhere_lets_nothing_in_twice_and_nothing_ha
     found = next_changeover(connection, "ZE215-2")
     approve(connection, found[0])
     for _ in range(3):
-        carry_on(connection, APART, NOW + 2 * SECOND, set())
+        carry_on(connection, APART, NOW + 2 * SECOND)
         take_changeovers(connection, APART, LivePlan(), NOW + 2 * SECOND)
     tool, camera, _ = again(connection, found[0])
     for one in (camera, tool):
         switched(connection, one)
         for _ in range(2):
-            carry_on(connection, APART, NOW + 2 * SECOND, set())
+            carry_on(connection, APART, NOW + 2 * SECOND)
     releases = [one for one in read_deliveries(connection, group=tool.draft.group) if one.draft.kind is Kind.RELEASE]
     assert len(releases) == 1
+    assert told(connection) == [], "what people were told of the changeover before is over"
 
 
 def jobs(connection: Connection, job: str) -> list[tuple[str, Stage, str]]:
