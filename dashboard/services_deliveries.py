@@ -128,7 +128,7 @@ def _whole(connection: Connection, number: int) -> DeliveryView:
     then = now if now is None or draft.window_version in (None, now.version) else _window_then(connection, found)
     before = read_before(connection, found) if draft.kind is Kind.PARAMETERS else None
     limits = {} if then is None else {one.name: one for one in then.parameters}
-    back, measured = _told(history, "readback"), _told(history, "measured")
+    back, measured = _told(history, "read") or _told(history, "readback"), _told(history, "measured")
     parts = {(one["kind"]): f"{one['name']} {one['version']}" for one in _newest(history, "parts")}
     values = tuple(
         DeliveredValue(
