@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import structlog
 
 from delivery.opcua_endpoints import password_of, quiet
+from delivery.places import places_of
+from delivery.rest import Asks
+from delivery.station_results import read_latest_results
 from delivery.ways import Beat, Ears, NotTaken, Pulse, ReadBack, Setup, Way
 from plant.deliveries import Answer, SignedMessage, Verdict
 from plant.errors import Rejected, SettingsError, Unavailable
@@ -25,6 +28,8 @@ from protocols.ports import free_port
 
 _ANY: Final = frozenset("*?[")
 _LEAST_PAUSE, _MOST_PAUSE = 1.0, 30.0
+_RESULTS_SECONDS: Final = 1.0
+_RESULTS_AT_FIRST, _RESULTS_THEN = 1000, 100
 _log = structlog.get_logger("delivery")
 
 
@@ -36,7 +41,7 @@ def make_ways(setup: Setup) -> Sequence[Way]:
 
 
 class _Desk:
-    """The one server, open while any of its ways is."""
+    """The one server, open while any of its ways is; ``attach`` it to the database, and the latest results are shown too."""
 
     def __init__(self, setup: Setup, controllers: Sequence[OpcUaServerController]) -> None:
         settings = setup.site.delivery.settings.server
@@ -46,6 +51,8 @@ class _Desk:
         self._open: set[str] = set()
         self._starting: asyncio.Task[None] | None = None
         self.listening = False
+        self._places = places_of(setup.site)
+        self._database: Asks | None = None
         self.server = DeliveryServer(
             host=settings.host,
             port=settings.port,
@@ -56,6 +63,10 @@ class _Desk:
             clock=setup.clock,
             listeners=Listeners(self._answered, self._beat),
         )
+
+    def attach(self, database: Asks) -> None:
+        """Use this database."""
+        self._database = database
 
     async def join(self, way: ServerWay) -> None:
         """Let a way in; the first one has the server started."""
@@ -89,6 +100,21 @@ class _Desk:
                 _log.warning("controllers cannot come yet", reason=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MOST_PAUSE)
+        if self._database is not None:
+            await self._show_results(self._database)
+
+    async def _show_results(self, database: Asks) -> None:
+        """Show what is new at the stations, while anybody is there to see it."""
+        most = _RESULTS_AT_FIRST
+        while True:
+            if self.server.connected:
+                try:
+                    for one in await database.ask(partial(read_latest_results, places=self._places, most=most)):
+                        await self.server.show_result(one.station, one.kind, one.values)
+                    most = _RESULTS_THEN
+                except Unavailable as error:
+                    _log.debug("the latest results are not known", reason=str(error))
+            await asyncio.sleep(_RESULTS_SECONDS)
 
     async def _answered(self, said: Answered) -> str:
         return await self._ways[said.account].take(said)
@@ -113,6 +139,10 @@ class ServerWay:
     def controller(self) -> str:
         """The id of the controller in the settings."""
         return self._settings.id
+
+    def attach(self, desk: Asks) -> None:
+        """Use this database for the latest results of the stations."""
+        self._desk.attach(desk)
 
     @property
     def account(self) -> str:

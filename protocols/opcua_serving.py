@@ -195,7 +195,7 @@ class DeliveryServer:
         await self._write(unit.nodes, given)
 
     async def show_result(self, station: str, kind: str, values: Mapping[str, Any]) -> None:
-        """Let the latest result of a station be this one; names and types are those of the first."""
+        """Let the latest result of a station be this one; its account's controllers see it. Lists are of text, tuples of numbers."""
         nodes = self._nodes
         if nodes is None:
             return

@@ -80,8 +80,8 @@ def parts_of(texts: Sequence[str]) -> tuple[SetPart, ...]:
 
 def variant_of(value: Any) -> ua.Variant:
     """Return a value of a result as a variant."""
-    if isinstance(value, tuple):
-        kind = ua.VariantType.Double if value and isinstance(value[0], float) else ua.VariantType.String
+    if isinstance(value, list | tuple):
+        kind = ua.VariantType.Double if isinstance(value, tuple) else ua.VariantType.String
         return ua.Variant(list(value), kind, is_array=True)
     if isinstance(value, bool):
         return ua.Variant(value, ua.VariantType.Boolean)

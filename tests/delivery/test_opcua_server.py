@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,28 @@ from asyncua.client.client import Client
 from asyncua.ua.uaerrors import UaStatusCodeError
 
 from delivery.opcua_server import ServerWay, make_ways
+from delivery.rest import Asks
 from delivery.ways import Setup, Taken
 from plant.deliveries import Quantity, Verdict
 from plant.delivery_rules import DeliveryPlan
 from plant.equipment import EquipmentId
 from plant.errors import Rejected, SettingsError
+from plant.inspections import Decision, Reason
+from plant.settings import SiteFile
 from plant.settings_delivery import DeliveryServerSettings, DeliverySettings, OpcUaServerController
-from plant.site import Site
+from plant.signals import SourceId
+from plant.site import Site, site_of
+from plant.tightening import TighteningResult
+from plant.verdict import Verdict as PlantVerdict
 from protocols import pki
 from protocols.opcua_client import OpcUaEndpoint, open_session
 from protocols.opcua_jobs import CallRefused, call
 from protocols.opcua_nodes import NodeBook
+from storage.catalogue import register_site
+from storage.database import Connection, connect
+from storage.tightening import add
+from tests.databases import fresh_database
+from tests.delivery.test_taking_verdicts import looked
 from tests.delivery.way_parts import CLOCK, CURRENT, KEY, Heard, pulse, signed, until
 from tests.node_parts import Node
 from tests.protocols.opcua_servers import CLIENT_URI, REPOSITORY, make_identity
@@ -53,10 +64,12 @@ def plan(folder: Path, *, allow_none: bool = False, **certificate: str) -> Setup
 
 
 @asynccontextmanager
-async def served(given: Setup, heard: Heard) -> AsyncIterator[tuple[ServerWay, ServerWay, str]]:
+async def served(given: Setup, heard: Heard, database: Asks | None = None) -> AsyncIterator[tuple[ServerWay, ServerWay, str]]:
     first, second = make_ways(given)
     assert isinstance(first, ServerWay)
     assert isinstance(second, ServerWay)
+    if database is not None:
+        first.attach(database)
     await asyncio.gather(first.open(heard), second.open(heard))
     try:
         await until(lambda: first._desk.listening)
@@ -66,6 +79,16 @@ async def served(given: Setup, heard: Heard) -> AsyncIterator[tuple[ServerWay, S
         await second.close()
 
 
+class Database:
+    """Does jobs at a database at once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    async def ask(self, job: Callable[[Connection], Any]) -> Any:
+        return job(self.connection)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     robots: ServerWay
@@ -73,15 +96,19 @@ class Server:
     url: str
     folder: Path
     heard: Heard
+    connection: Connection
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory, identity: tuple[Path, Path]) -> AsyncIterator[Server]:
+async def server(
+    tmp_path_factory: pytest.TempPathFactory, identity: tuple[Path, Path], postgres_server: str, migrated_template: str
+) -> AsyncIterator[Server]:
     """One server for all tests here; it trusts the identity."""
     folder, heard = tmp_path_factory.mktemp("server"), Heard()
     pki.trust(folder / "state" / "trusted", pki.read_certificate(identity[0]))
-    async with served(plan(folder), heard) as (robots, rest, url):
-        yield Server(robots, rest, url, folder, heard)
+    with fresh_database(postgres_server, migrated_template) as at_database, connect(at_database, application="test") as connection:
+        async with served(plan(folder), heard, Database(connection)) as (robots, rest, url):
+            yield Server(robots, rest, url, folder, heard, connection)
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +270,52 @@ async def hostile(url: str) -> None:
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_latest_tightening_and_inspection_of_its_own_stations_can_be_read(server: Server, identity: tuple[Path, Path]) -> None:
+    file = {
+        "site": {"enterprise": "acme", "id": "north"},
+        "equipment": [{"path": "robot-1"}],
+        "sources": [{"protocol": "open_protocol", "id": "tools", "url": "op://h", "equipment": "robot-1", "allow_insecure": True}],
+    }
+    register_site(server.connection, site_of(SiteFile.model_validate(file)))
+    now = CLOCK.now_us()
+    first = TighteningResult(
+        SourceId("tools"), EquipmentId("acme/north/robot-1"), 41, now, now, PlantVerdict.OK, part="B-1", torque_nm=12.5
+    )
+    with server.connection.cursor() as cursor:
+        add(cursor, [first], [])
+    looked(server.connection, "B-2", Decision.NOK, station="other")
+    looked(server.connection, "B-1", Decision.REVIEW, station="robot-1", reasons=(Reason("blurred"),))
+    session = await open_session(endpoint(server.url, server.folder, identity))
+    book = NodeBook(session)
+
+    async def read(*names: str) -> list[Any]:
+        return [one.value for one in await book.read([f"nsu={SPACE};s=Results/{name}" for name in names])]
+
+    async def until_read(name: str, value: object) -> None:
+        async with asyncio.timeout(30):
+            while await read(name) != [value]:  # noqa: ASYNC110 - it is asked over the network
+                await asyncio.sleep(0.02)
+
+    try:
+        await until_read("robot-1/Tightening/ResultId", "41")
+        await until_read("robot-1/Inspection/ResultEvaluation", 3)
+        assert await read("robot-1/Tightening/ResultEvaluation", "robot-1/Tightening/PartId", "robot-1/Tightening/Units") == [
+            1,
+            "B-1",
+            ["N.m"],
+        ]
+        assert await read("robot-1/Inspection/PartId", "robot-1/Inspection/Reasons") == ["B-1", ["blurred"]]
+        assert await read("other/Inspection/PartId") == [None], "not its own"
+        second = replace(first, tightening_id=42, verdict=PlantVerdict.NOT_OK, torque_nm=None, time_us=now + 1)
+        with server.connection.cursor() as cursor:
+            add(cursor, [second], [])
+        await until_read("robot-1/Tightening/ResultId", "42")
+        assert await read("robot-1/Tightening/ResultEvaluation", "robot-1/Tightening/Units") == [2, []]
+    finally:
+        await session.close()
 
 
 def test_a_server_is_asked_for_and_passwords_are_there(tmp_path: Path) -> None:
