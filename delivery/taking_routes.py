@@ -12,10 +12,10 @@ from storage.database import Connection
 from storage.deliveries import Delivery, Step, read_deliveries, read_steps, step
 from storage.delivery_origins import newest_operation_us, propose_new
 from storage.products import write_current_routes
-from storage.recommendations import RealisedGain, StoredRecommendation, change_stage, read_models, read_recommendations
+from storage.recommendations import RealisedGain, StoredRecommendation, change_stage, read_models, read_recommendation, read_recommendations
 
 ACTOR: Final = "delivery"
-_FOLLOWING: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.EXECUTED, Stage.MEASURED)
+_FOLLOWING: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT)
 _LATELY: Final = 500
 """Recommendations looked at, the newest: what is older than so many has come to its end."""
 _MOST_STEPS: Final = 500
@@ -76,14 +76,13 @@ def _why(one: StoredRecommendation) -> str:
 
 def follow_routes(connection: Connection, now_us: int) -> int:
     """Bring recommendations to where their deliveries are, and tell deliveries what was measured; return how many steps that were."""
-    steps = 0
-    for one in read_recommendations(connection, stages=_FOLLOWING, answer=Answer.RECOMMENDED, most=_LATELY):
-        found = read_deliveries(connection, source=source_of(one.id), most=1)
-        if not found:
-            continue
-        steps += _follow(connection, one, found[0])
-        steps += _measure(connection, one, found[0], now_us)
-    return steps
+    found = read_recommendations(connection, stages=_FOLLOWING, answer=Answer.RECOMMENDED, most=_LATELY)
+    pairs = [(one, delivery) for one in found for delivery in read_deliveries(connection, source=source_of(one.id), most=1)]
+    for delivery in read_deliveries(connection, kinds=[Kind.ROUTE], stages=[Stage.EXECUTED], most=_LATELY):
+        executed = read_recommendation(connection, int(delivery.draft.source.partition(":")[2]))
+        if executed is not None and executed.stage not in _FOLLOWING:
+            pairs.append((executed, delivery))
+    return sum(_follow(connection, one, delivery) + _measure(connection, one, delivery, now_us) for one, delivery in pairs)
 
 
 def _follow(connection: Connection, one: StoredRecommendation, delivery: Delivery) -> int:

@@ -60,11 +60,11 @@ def groups_at_work(connection: Connection, begins: str, since_us: int) -> list[s
     """Return the groups whose name begins so, and of which something is open or happened since, the oldest first."""
     with translate_errors():
         rows = connection.execute(
-            "SELECT group_name FROM delivery WHERE starts_with(group_name, %s) GROUP BY group_name HAVING bool_or(stage IN ('proposed', "
-            "'approved', 'sent', 'accepted', 'in_doubt')) OR max(stage_time) >= %s ORDER BY min(number)",
+            "SELECT group_name, min(number) FROM delivery WHERE starts_with(group_name, %s) AND (stage IN ('proposed', 'approved', 'sent', "
+            "'accepted', 'in_doubt') OR stage_time >= %s) GROUP BY group_name ORDER BY 2",
             [begins, moment(since_us)],
         ).fetchall()
-    return [str(name) for (name,) in rows]
+    return [str(name) for name, _ in rows]
 
 
 def changeovers_version(connection: Connection) -> int:
