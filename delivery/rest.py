@@ -36,6 +36,15 @@ class Asks(Protocol):
         ...
 
 
+@runtime_checkable
+class NeedsDatabase(Protocol):
+    """A way that reads the database itself."""
+
+    def attach(self, desk: Asks) -> None:
+        """Use this database."""
+        ...
+
+
 class RestWay:
     """The way to one controller; ``attach`` it to the database before it is opened."""
 

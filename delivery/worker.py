@@ -17,7 +17,7 @@ from delivery.flights import Flight, Flights
 from delivery.hearing import Hearing
 from delivery.pulses import Pulses
 from delivery.recovery import Recovery
-from delivery.rest import RestWay
+from delivery.rest import NeedsDatabase
 from delivery.sending import MOST_AT_ONCE, Look, Outbox, Sent
 from delivery.standing import mode_of
 from delivery.ways import InDoubt, Way
@@ -68,7 +68,7 @@ class Worker:
         self._woken = asyncio.Event()
         self._desk = Desk(url, CHANNELS, self._woken.set)
         for way in ways.values():
-            if isinstance(way, RestWay):
+            if isinstance(way, NeedsDatabase):
                 way.attach(self._desk)
         self._writer = Writer(self._desk, clock)
         self._flights = Flights(plan)
