@@ -166,7 +166,7 @@ def test_each_route_of_the_server_stands_in_the_table(dashboard: RunningDashboar
     with dashboard.client(Role.VIEWER) as client:
         described = client.get("/api/v1/openapi.json").json()["paths"]
     asked = {(method.upper(), path) for path, methods in described.items() for method in methods}
-    written = {(r.method, r.path) for r in ROUTES if r.path.startswith("/api/")} - {("GET", "/api/v1/openapi.json")}
+    written = {(r.method, r.path.replace(":path}", "}")) for r in ROUTES if r.path.startswith("/api/")} - {("GET", "/api/v1/openapi.json")}
     assert asked == written
 
 
