@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,13 +28,14 @@ from plant.delivery_messages import sign
 from plant.recommendations import Stage
 from storage.database import connect
 from storage.deliveries import propose, read_delivery, send
-from storage.delivery_answers import take_answers, waiting_answers
+from storage.delivery_answers import answers_to, take_answers, waiting_answers
 from storage.people import Role, Scope, issue_token
 from storage.rest_controllers import read_beats, was_fetched
 from tests.dashboard.running import RunningDashboard
 
 _PATIENCE = 60.0
 _KEY = b"k" * 32
+_PAGE = Path(__file__).parents[2] / "docs" / "controllers.md"
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -54,7 +62,7 @@ def token(dashboard: RunningDashboard, *work_units: str) -> Iterator[httpx.Clien
         yield client
 
 
-def sent(dashboard: RunningDashboard, work_unit: str, *, seconds: float = 600.0) -> Message:
+def sent(dashboard: RunningDashboard, work_unit: str, *, seconds: float = 600.0, key: bytes = _KEY) -> Message:
     """A message that was approved and sent."""
     now = dashboard.clock.now_us()
     draft = Draft(
@@ -71,7 +79,7 @@ def sent(dashboard: RunningDashboard, work_unit: str, *, seconds: float = 600.0)
         (number,) = propose(connection, [draft], now)
         assert number is not None
         (signed,) = send(
-            connection, [number], now, actor="delivery", sign=lambda _message, text: sign(text, "cell", _KEY), check=lambda _signed: None
+            connection, [number], now, actor="delivery", sign=lambda _message, text: sign(text, "cell", key), check=lambda _signed: None
         )
     return signed.message
 
@@ -232,6 +240,26 @@ def test_persons_approve_decline_and_settle_and_programs_read(dashboard: Running
         found = read_delivery(connection, int(str(one)))
         assert found is not None
         assert found.stage is Stage.APPROVED
+
+
+def test_the_controller_in_a_shell_of_the_page_does_what_a_controller_does(dashboard: RunningDashboard, tmp_path: Path) -> None:
+    if not all(shutil.which(program) for program in ("curl", "openssl", "sh")):
+        pytest.skip("there is no curl or no openssl")
+    (text,) = re.findall(r"^<!-- sh rest -->\n```sh\n(.*?)^```$", _PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    file = tmp_path / "controller.sh"
+    file.write_text(text, "utf-8")
+    forged, message = sent(dashboard, "shell/cell", key=b"x" * 32), sent(dashboard, "shell/cell")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with token(dashboard, "shell/*") as cell, connect(dashboard.database_url, application="test") as connection:
+        secret = cell.headers["authorization"].removeprefix("Bearer ")
+        command = ["sh", str(file), dashboard.url, secret, "shell/cell", "cell", _KEY.hex()]
+        with subprocess.Popen(command, env=os.environ | {"PATH": path}, start_new_session=True, stdout=subprocess.DEVNULL) as process:
+            try:
+                until(lambda: [one.answer.verdict.value for one in answers_to(connection, [message.id])] == ["accepted", "executed"])
+                until(lambda: any(one.counter == message.counter for one in read_beats(connection, 0) if one.work_unit == "shell/cell"))
+            finally:
+                os.killpg(process.pid, signal.SIGKILL)
+        assert answers_to(connection, [forged.id]) == []
 
 
 @pytest.mark.heavy
