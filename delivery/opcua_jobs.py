@@ -34,6 +34,8 @@ _NAME: Final = "{name}"
 _ANY: Final = frozenset("*?[")
 _QUICK_SECONDS: Final = (0.0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032)
 _LOOK_SECONDS: Final = 1.0
+_HEAR_SECONDS: Final = 2.0
+_HEARD_AT_ONCE: Final = 25
 _MOST_ASKED_SINGLY: Final = 16
 _LEAST_PAUSE, _MOST_PAUSE = 0.2, 15.0
 _REFUSED_PAUSE: Final = 30.0
@@ -261,21 +263,28 @@ class JobsWay:
             self._quick.discard(signed.message.id)
 
     async def _hear(self) -> None:
-        """Read the controller's own signs of life."""
+        """Read the controller's own signs of life, of a few work units at a time: a message between them does not wait for all."""
         settings = self._settings
         each = (settings.ai_off, settings.counter, settings.state)
+        every = min(_HEAR_SECONDS, settings.heartbeat_seconds / 2)
         while True:
-            connection, units = self._connection(), list(self._units)
-            addresses = [_of(one, unit) for unit in units for one in each if one] or [_SERVER_STATE]
-            try:
-                values = dict(zip(addresses, await connection.book.read(addresses), strict=True))
-                if any(not one.is_bad for one in values.values()):
-                    for unit in units:
-                        said = [values[_of(one, unit)].value if one else None for one in each]
-                        self._beat(unit, said)
-            except (Unavailable, Rejected) as error:
-                self._log.debug("the controller gives no sign of life", reason=str(error))
-            await asyncio.sleep(min(1.0, settings.heartbeat_seconds / 3))
+            units = list(self._units)
+            slices = [units[start : start + _HEARD_AT_ONCE] for start in range(0, len(units), _HEARD_AT_ONCE)] or [[]]
+            for some in slices if any(each) else [units]:
+                try:
+                    await self._hear_of(some, each)
+                except (Unavailable, Rejected) as error:
+                    self._log.debug("the controller gives no sign of life", reason=str(error))
+                await asyncio.sleep(every / len(slices))
+
+    async def _hear_of(self, units: Sequence[str], each: Sequence[str]) -> None:
+        addresses = [_of(one, unit) for unit in units for one in each if one] or [_SERVER_STATE]
+        values = dict(zip(addresses, await self._connection().book.read(addresses), strict=True))
+        for unit in units:
+            own = [values[_of(one, unit)] if one else None for one in each]
+            said = [one for one in own if one is not None] or list(values.values())
+            if any(not one.is_bad for one in said):
+                self._beat(unit, [None if one is None else one.value for one in own])
 
     def _beat(self, unit: str, said: Sequence[object]) -> None:
         if self._ears is not None:
