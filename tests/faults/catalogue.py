@@ -20,7 +20,7 @@ _MARK = "<!-- from tests/faults/catalogue.py -->"
 class Row:
     """One fault: what is done, what happens then, and where that is tested (file below tests/, test)."""
 
-    number: int
+    number: int | str
     fault: str
     outcome: str
     tests: tuple[tuple[str, str], ...]
@@ -28,7 +28,7 @@ class Row:
     """Why a part of it is not tried here."""
 
 
-def _row(number: int, fault: str, outcome: str, *tests: str, reason: str = "") -> Row:
+def _row(number: int | str, fault: str, outcome: str, *tests: str, reason: str = "") -> Row:
     return Row(number, fault, outcome, tuple((test.split("::")[0], test.split("::")[1]) for test in tests), reason)
 
 
@@ -36,6 +36,8 @@ _LINKS, _DEVICES, _MESSAGES = "faults/test_links.py::", "faults/test_devices.py:
 _VALUES, _DISK, _DATABASE = "faults/test_values.py::", "faults/test_disk.py::", "faults/test_database.py::"
 _PROCESSES, _MONITORED = "faults/test_processes.py::", "ingest/test_monitored.py::"
 _SUBSCRIPTIONS = "faults/test_subscriptions.py::"
+_WIRE, _GATE, _WORKER, _RACES = (f"delivery/test_{name}.py::" for name in ("wire", "gate", "worker", "gate_races"))
+_CONTROLLER, _ANSWERS = "simulators/test_controller.py::", "delivery/test_answers.py::"
 
 ROWS: tuple[Row, ...] = (
     _row(
@@ -458,6 +460,62 @@ ROWS: tuple[Row, ...] = (
         "a gap; nothing from the past is written; leases are kept to",
         _PROCESSES + "test_a_standstill_of_all_processes_is_a_gap_and_writes_nothing_from_the_past",
         "ingest/test_gateways.py::test_a_gateway_frozen_for_30_seconds_writes_nothing_stale",
+    ),
+    _row(
+        "72a",
+        "a controller never answers, answers late, twice, says old answers again, or answers what nobody sent",
+        "asked what became of it; each answer counts once; what is of nothing is refused and audited; never sent twice",
+        _WORKER + "test_of_a_controller_that_never_says_a_word_it_is_asked_what_became",
+        _WIRE + "test_a_controller_that_never_took_a_message_says_so_and_it_is_not_sent_again",
+        _WIRE + "test_answers_that_come_late_or_twice_count_once",
+        _WORKER + "test_answers_said_twice_and_old_ones_and_those_to_nothing_change_nothing",
+        _WORKER + "test_of_what_may_have_arrived_a_late_answer_tells",
+        _WORKER + "test_answers_that_come_as_rows_of_another_unit_or_of_nothing_are_told_why_they_do_not_count",
+        _ANSWERS + "test_silence_is_doubt_and_never_a_second_sending",
+    ),
+    _row(
+        "72b",
+        "a message is played again, overtaken, late, changed, for another machine or program",
+        "refused by the gate or the controller; done once, or not at all",
+        _WIRE + "test_a_message_that_is_played_again_and_again_is_done_once",
+        _WIRE + "test_of_two_messages_that_change_places_the_overtaken_one_is_refused",
+        _WIRE + "test_a_message_that_comes_when_it_has_expired_is_refused_by_the_controller",
+        _WIRE + "test_a_message_that_was_changed_on_the_way_does_nothing",
+        _WIRE + "test_a_message_that_reaches_another_machine_does_nothing_there",
+        _WIRE + "test_a_message_for_another_program_does_not_even_leave",
+        "delivery/test_mqtt.py::test_a_message_sent_again_by_a_third_is_done_once",
+    ),
+    _row(
+        "72c",
+        "the optimizer proposes no number, what lies outside, too large a step, a wrong unit, a thousandfold, or swings to and fro",
+        "nothing of it leaves; the closed loop ends",
+        _GATE + "test_of_many_messages_no_wrong_one_passes_and_the_right_ones_do",
+        _GATE + "test_of_very_many_messages_no_wrong_one_passes",
+        _WIRE + "test_what_an_optimizer_proposes_wrongly_never_leaves_and_its_loop_ends",
+        _WIRE + "test_what_is_no_number_is_not_even_proposed",
+        _WIRE + "test_a_loop_that_swings_to_and_fro_is_ended",
+        reason="a million: benchmarks.delivery_gate",
+    ),
+    _row(
+        "72d",
+        "measurements are stale or gapped, delivery is killed, a heartbeat is lost",
+        "nothing new leaves; the closed loop ends; the controller goes back to its own set points within its watchdog's time",
+        _WORKER + "test_nothing_is_sent_that_rests_on_old_measurements",
+        _WIRE + "test_a_closed_loop_whose_controller_is_not_heard_ends_and_is_told_to_people",
+        _CONTROLLER + "test_without_our_heartbeat_it_goes_back_to_its_own_set_points_step_by_step",
+        _CONTROLLER + "test_a_loss_of_power_between_yes_and_deed_is_no_deed_and_is_told_where_memory_holds",
+        "delivery/test_kill_nine.py::test_killed_twenty_times_nothing_is_executed_twice_nor_lost_sight_of",
+    ),
+    _row(
+        "72e",
+        "a window is changed, a mode switched, a switch thrown while recommendations are open",
+        "what is old is void; who switches waits for what is just leaving, and it holds for all after that",
+        _WORKER + "test_a_recommendation_is_void_when_its_window_was_changed_meanwhile",
+        _RACES + "test_what_leaves_was_allowed_at_that_moment_whatever_happened_in_between",
+        _RACES + "test_what_leaves_was_allowed_at_that_moment_in_many_plays",
+        _RACES + "test_a_switch_of_mode_or_window_waits_for_what_is_just_leaving_and_holds_for_all_after_it",
+        _WORKER + "test_the_switch_at_the_machine_holds_everything_back_and_ends_the_loop",
+        _WORKER + "test_what_a_closed_loop_approved_does_not_outlive_it",
     ),
 )
 
