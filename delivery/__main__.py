@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +23,7 @@ from plant.site import Site, load_site
 from plant.watch import SettingsWatch
 from storage.process import run_process, say_ready
 
+_SWITCH_SECONDS: Final = 0.0005
 _STOP_SECONDS: Final = 0.1
 _WATCH_SECONDS: Final = 2.0
 _TAKING_SECONDS: Final = 15.0
@@ -46,6 +48,9 @@ def deliver(path: Path, folder: Path, url: str, clock: Clock, stop: threading.Ev
     site = load_site(path)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     make_ways(site, folder, clock)
+    # what is under way does not wait for the thread of the database to give way (5 ms otherwise), nor for garbage of the start
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.freeze()
     say_ready(wanted=bool(site.delivery), controllers=len(site.delivery.settings.controllers))
     while not stop.is_set():
         _with(site, folder, url, clock, stop, settings)

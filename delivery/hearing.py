@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,12 +20,14 @@ from plant.deliveries import Answer, Quantity, Verdict
 from plant.delivery_modes import Dropped
 from plant.errors import Unavailable
 from plant.recommendations import Stage
+from plant.settings_delivery import ToleranceSettings
 from storage.audit import Told
 from storage.deliveries import Delivery, Step, delivery_of_message
 from storage.delivery_answers import StoredAnswer
 
-READ_SECONDS: Final = 10.0
+READ_SECONDS: Final = 20.0
 """A controller that says executed has so long until it can be read back."""
+_READ_AGAIN_SECONDS: Final = 0.5
 _READ_PAUSES: Final = (0.02, 0.1, 0.3, 0.6)
 """What is in force may lag a little behind what is said."""
 
@@ -154,23 +156,10 @@ class Hearing:
         """Return what is not as asked for: by what the way reads, else by what the controller says it read."""
         way, takes = self._ways.get(flight.controller), self._flights.controller(flight.message)
         tolerances = () if takes is None else takes.tolerances
-        read: ReadBack | None = None
         if way is not None:
-            faults: list[str] = []
-            try:
-                async with asyncio.timeout(READ_SECONDS):
-                    for pause in (*_READ_PAUSES, None):
-                        read = await way.read_back(flight.signed)
-                        if read is None:
-                            break
-                        faults = unlike(flight.message, read, tolerances)
-                        if not faults or pause is None:
-                            break
-                        await asyncio.sleep(pause)
-            except (Unavailable, InDoubt, TimeoutError) as error:
-                return [f"it could not be read back: {error or 'no answer'}"]
-            if read is not None:
-                detail |= _read("leadhand", read)
+            faults, read = await self._read(flight, way, tolerances)
+            if read is not None or faults:
+                detail |= {} if read is None else _read("leadhand", read)
                 return faults
         if not answer.readback and not answer.parts:
             detail["read_by"] = ""
@@ -178,6 +167,26 @@ class Hearing:
         read = ReadBack(answer.readback, answer.parts)
         detail |= _read("controller", read)
         return unlike(flight.message, read, tolerances)
+
+    async def _read(self, flight: Flight, way: Way, tolerances: Sequence[ToleranceSettings]) -> tuple[list[str], ReadBack | None]:
+        """Return what is not as asked for, and what was read; neither where the way cannot read. What lags behind is read again."""
+        why, pauses = "no answer", iter(_READ_PAUSES)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                while True:
+                    try:
+                        read = await way.read_back(flight.signed)
+                    except (Unavailable, InDoubt) as error:
+                        why = str(error)
+                        await asyncio.sleep(_READ_AGAIN_SECONDS)
+                        continue
+                    faults = [] if read is None else unlike(flight.message, read, tolerances)
+                    pause = next(pauses, None)
+                    if not faults or pause is None:
+                        return faults, read
+                    await asyncio.sleep(pause)
+        except TimeoutError:
+            return [f"it could not be read back: {why}"], None
 
     def _entry(self, flight: Flight, answer: Answer, what: Meaning, row: StoredAnswer | None) -> Entry:
         actor = answer.actor or flight.controller or "controller"

@@ -106,6 +106,18 @@ class Heartbeats:
             return Trouble(Dropped.COUNTER, f"its controller has taken {one.beat.counter}, we gave {given or 0} at most")
         return None
 
+    def lost(self, now_us: int, given: Mapping[str, int]) -> dict[str, Trouble]:
+        """Return all work units that are lost or count otherwise. There are a thousand: nothing is asked of those that are well."""
+        mute_us, found = self._mute_us or 0, {}
+        for unit, one in self._heard.items():
+            beat = one.beat
+            silent = now_us - max(beat.heard_us, mute_us) > LOST_TIMES * one.every_us
+            if silent or (beat.counter is not None and beat.counter > given.get(unit, 0)):
+                wrong = self.trouble(unit, now_us, given.get(unit))
+                if wrong is not None and wrong.why in (Dropped.HEARTBEAT, Dropped.COUNTER):
+                    found[unit] = wrong
+        return found
+
     def standings(self) -> tuple[ControllerStanding, ...]:
         """Return what changed since this was asked last, to be kept."""
         found = []

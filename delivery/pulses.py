@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
@@ -25,7 +26,7 @@ from plant.recommendations import Stage
 from storage.delivery_modes import DELIVERY
 from storage.delivery_troubles import StandingTrouble, TroubleKind
 
-TICK_SECONDS: Final = 0.1
+TICK_SECONDS: Final = 0.025
 _CHECK_SECONDS: Final = 0.25
 _WRITE_SECONDS: Final = 1.0
 _PULSE_SECONDS: Final = 5.0
@@ -48,6 +49,8 @@ class Pulses:
         self._controllers: dict[str, tuple[str, ...]] = {}
         self._troubles: dict[tuple[str, TroubleKind], str] = {}
         self._pulsed: dict[str, dict[str, float]] = {}
+        self._turns: dict[str, deque[str]] = {}
+        self._turned: list[str] = []
         self._checked = float("-inf")
         self._number = 0
         self._known: tuple[str, ...] = ()
@@ -134,6 +137,7 @@ class Pulses:
         if now - self._checked < _CHECK_SECONDS:
             return
         self._checked = now
+        self._take_turns()
         drops = self._drops(now_us)
         troubles = self._changed(now_us)
         if drops or troubles or now - self._wrote >= _WRITE_SECONDS:
@@ -147,12 +151,27 @@ class Pulses:
     def _due(self, controller: str, way: Way, now: float) -> list[str]:
         """Return whom a controller's way is to tell now: a few at a time, so that what is sent between them does not wait for all."""
         every = self._every_us(controller) / 1e6
-        units = [unit for unit in self._units() if controller in self._of(unit)]
-        pulsed = self._pulsed.setdefault(controller, {})
-        most = math.ceil(2 * len(units) * TICK_SECONDS / every)
-        due = [unit for unit in units if now - pulsed.get(unit, float("-inf")) >= every and way.reaches(unit)][:most]
-        pulsed.update(dict.fromkeys(due, now))
+        pulsed, turn = self._pulsed.setdefault(controller, {}), self._turns.setdefault(controller, deque())
+        due: list[str] = []
+        for _ in range(min(len(turn), math.ceil(2 * len(turn) * TICK_SECONDS / every))):
+            if now - pulsed.get(turn[0], float("-inf")) < every:
+                break
+            if way.reaches(turn[0]):
+                due.append(turn[0])
+                pulsed[turn[0]] = now
+            turn.rotate(-1)
         return due
+
+    def _take_turns(self) -> None:
+        """Have new work units told too, those first that waited longest."""
+        units = self._units()
+        if units == self._turned:
+            return
+        self._turned = units
+        for controller in self._ways:
+            pulsed = self._pulsed.setdefault(controller, {})
+            mine = [unit for unit in units if controller in self._of(unit)]
+            self._turns[controller] = deque(sorted(mine, key=lambda unit: pulsed.get(unit, float("-inf"))))
 
     async def _pulse(self, way: Way, pulses: list[Pulse]) -> None:
         try:
@@ -193,14 +212,10 @@ class Pulses:
 
     def _standing(self, now_us: int) -> dict[tuple[str, TroubleKind], str]:
         found: dict[tuple[str, TroubleKind], str] = {}
-        for unit in self._beats.units():
-            if mode_of(self._modes.get(unit), now_us) is Mode.OFF:
-                continue
-            wrong = self._beats.trouble(unit, now_us, self._counters.get(unit))
-            if wrong is not None and wrong.why is Dropped.HEARTBEAT:
-                found[unit, TroubleKind.HEARTBEAT] = "its controller is not heard any more"
-            elif wrong is not None and wrong.why is Dropped.COUNTER:
-                found[unit, TroubleKind.COUNTER] = wrong.words
+        for unit, why in self._beats.lost(now_us, self._counters).items():
+            if mode_of(self._modes.get(unit), now_us) is not Mode.OFF:
+                heartbeat = why.why is Dropped.HEARTBEAT
+                found[unit, TroubleKind.HEARTBEAT if heartbeat else TroubleKind.COUNTER] = "" if heartbeat else why.words
         for flight in self._flights:
             if flight.stage is Stage.IN_DOUBT:
                 kind = TroubleKind.READ_BACK if flight.doubt == READ_BACK else TroubleKind.IN_DOUBT
