@@ -9,13 +9,13 @@ from plant.deliveries import Draft, Kind, Quantity, SetPart
 from plant.delivery_messages import sign
 from plant.delivery_modes import ControllerStanding, Dropped, Mode
 from plant.process_windows import ProcessWindow, parse_windows
-from plant.recommendations import Stage
-from plant.tuning import TuningTarget
+from plant.recommendations import Estimate, Stage
+from plant.tuning import Proposal, Purpose, Safety, TuningTarget
 from storage.database import Connection
 from storage.deliveries import Step, propose, send, step
 from storage.delivery_modes import ask_closed_loop, confirm_closed_loop, drop_mode, set_mode, write_standings
 from storage.process_windows import write_windows
-from storage.trials import accept_recipe
+from storage.trials import accept_recipe, add_proposal, change_proposal
 from storage.window_drafts import DraftStage, add_draft, approve_draft, end_draft
 
 ROBOT = "welding/cell-1/robot-1"
@@ -202,7 +202,7 @@ def fill_deliveries(connection: Connection, now_us: int, window_draft: int) -> N
     """Bring deliveries to where people meet them."""
     basis: dict[str, Any] = {"basis_from_us": now_us - 300 * MINUTE_US, "basis_to_us": now_us - 30 * MINUTE_US}
     first = {"current": (246.0, "A"), "voltage": (27.3, "V"), "travel_speed": (408.0, "mm/min")}
-    carried = made(connection, parameters("tuning:11", first, approved_by="zhang.min", **basis), now_us - 95 * MINUTE_US)
+    carried = made(connection, parameters("tuning:111", first, approved_by="zhang.min", **basis), now_us - 95 * MINUTE_US)
     sent_at = now_us - 94 * MINUTE_US
     go(connection, [carried], sent_at)
     read = [{"name": name, "value": value, "unit": unit} for name, (value, unit) in first.items()]
@@ -221,7 +221,7 @@ def fill_deliveries(connection: Connection, now_us: int, window_draft: int) -> N
         ],
     )
     doubted = made(
-        connection, parameters("tuning:12", {**first, "current": (250.0, "A")}, approved_by="zhang.min", **basis), now_us - 20 * MINUTE_US
+        connection, parameters("tuning:112", {**first, "current": (250.0, "A")}, approved_by="zhang.min", **basis), now_us - 20 * MINUTE_US
     )
     go(connection, [doubted], now_us - 19 * MINUTE_US)
     wrong = {"read_by": "leadhand", "read": [*read[1:], {"name": "current", "value": 246.0, "unit": "A"}], "seconds": 0.0071}
@@ -232,14 +232,28 @@ def fill_deliveries(connection: Connection, now_us: int, window_draft: int) -> N
             Step(doubted, Stage.IN_DOUBT, now_us - 19 * MINUTE_US + 7_100, "delivery", "read_back", "current is 246 A, not 250 A", wrong),
         ],
     )
+    tuned = TuningTarget(PRESS, "SB-36")
+    accepted, tried = {"torque": 845.0, "final_angle": 74.0}, {"torque": 851.0, "final_angle": 76.0}
+    proposal = Proposal(
+        *(tuned, Purpose.IMPROVE, tried, accepted, accepted, Estimate(0.985, 0.97, 0.993), Estimate(0.96, 0.94, 0.97)),
+        *((Safety("clamp_force", "kN", Estimate(512.0, 505.0, 519.0), 490.0, 540.0),), ("the bound rises",), 6, "surface+gp/1:abc", 1, 1.0),
+    )
+    number = add_proposal(connection, proposal, windows_version=3, now_us=now_us - 10 * MINUTE_US)
+    change_proposal(connection, number, Stage.APPROVED, actor="zhang.min", now_us=now_us - 4 * MINUTE_US)
     waiting = made(
         connection,
-        parameters("tuning:31", {"torque": (851.0, "N.m"), "final_angle": (76.0, "deg")}, unit=PRESS, program="SB-36", **basis),
+        parameters(
+            f"tuning:{number}",
+            {"torque": (851.0, "N.m"), "final_angle": (76.0, "deg")},
+            unit=PRESS,
+            program="SB-36",
+            **basis,
+        ),
         now_us - 3 * MINUTE_US,
     )
     old = made(
         connection,
-        parameters("tuning:30", {"torque": (818.0, "N.m"), "final_angle": (74.0, "deg")}, unit=PRESS, program="SB-24", **basis),
+        parameters("tuning:130", {"torque": (818.0, "N.m"), "final_angle": (74.0, "deg")}, unit=PRESS, program="SB-24", **basis),
         now_us - 45 * MINUTE_US,
     )
     step(connection, [Step(old, Stage.DECLINED, now_us - 44 * MINUTE_US, "zhang.min", "not_now", "shift change")])
@@ -309,7 +323,7 @@ def fill_deliveries(connection: Connection, now_us: int, window_draft: int) -> N
     go(connection, [held], now_us - 2 * MINUTE_US + 200_000)
     step(connection, [Step(held, Stage.ACCEPTED, now_us - 2 * MINUTE_US + 300_000, "line-1-spindles")])
     refused = made(
-        connection, parameters("tuning:29", {**first, "current": (279.0, "A")}, approved_by="zhang.min", **basis), now_us - 30 * MINUTE_US
+        connection, parameters("tuning:129", {**first, "current": (279.0, "A")}, approved_by="zhang.min", **basis), now_us - 30 * MINUTE_US
     )
     step(
         connection, [Step(refused, Stage.REFUSED, now_us - 30 * MINUTE_US + 90_000, "gate", "above", "current would be 279 A, above 276 A")]

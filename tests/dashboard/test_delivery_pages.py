@@ -103,6 +103,14 @@ def test_a_delivery_that_comes_further_is_drawn_again_by_itself(floor: Floor) ->
         expect(shown.get_by_role("button")).to_have_count(0)
 
 
+def test_how_far_a_delivery_has_come_stands_where_it_was_approved(floor: Floor) -> None:
+    with visitor(floor.browser, floor.dashboard.url, floor.dashboard.session(Role.VIEWER)) as (page, _):
+        page.goto(f"{floor.dashboard.url}/tuning")
+        page.locator("#tuning-list button", has_text="SB-36").click()
+        page.locator("#carried-shown a", has_text=f"delivery {floor.numbers.waiting}").click()
+        expect(page.locator("#delivery-shown h2")).to_have_text(f"Delivery {floor.numbers.waiting}: parameters, SB-36")
+
+
 def test_all_closed_loops_end_by_one_button_that_is_confirmed(floor: Floor) -> None:
     with visitor(floor.browser, floor.dashboard.url, floor.dashboard.session(Role.INSPECTOR), width=1366) as (page, _):
         page.goto(f"{floor.dashboard.url}/modes")

@@ -102,8 +102,8 @@ def test_lists_are_those_asked_for(floor: Floor) -> None:
     assert {one.work_unit for one in floor.deliveries.lines(work_unit=PRESS)} == {PRESS}
     newest, *_ = floor.deliveries.lines(most=1)
     assert all(one.number < newest.number for one in floor.deliveries.lines(before=newest.number))
-    carried = floor.deliveries.carried(["tuning:11", "tuning:99"])
-    assert {source: [one.stage for one in each] for source, each in carried.items()} == {"tuning:11": ["measured"]}
+    carried = floor.deliveries.carried(["tuning:111", "tuning:99"])
+    assert {source: [one.stage for one in each] for source, each in carried.items()} == {"tuning:111": ["measured"]}
 
 
 def test_only_approvers_decide_and_what_was_decided_stays(floor: Floor) -> None:
