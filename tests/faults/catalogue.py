@@ -173,14 +173,11 @@ ROWS: tuple[Row, ...] = (
         "protocols/test_opcua_hostile.py::test_a_reply_that_lies_is_unavailable_at_once",
         "protocols/test_opcua_hostile.py::test_damaged_bytes_bring_nothing_but_unavailable_and_no_hang",
     ),
-    _row(22, "chunks without end", "", reason="Leadhand serves no OPC UA: its servers are the simulators, which listen on loopback"),
     _row(
-        23,
-        "source times are impossible, hours off or frozen",
-        "replaced and flagged, kept as said, or unchanged; never a time before the plant",
-        _DEVICES + "test_an_impossible_source_time_is_replaced_and_flagged_and_a_wrong_one_is_kept",
-        _DEVICES + "test_a_frozen_source_time_is_unchanged_and_never_stored_again",
-        "ingest/test_readings.py::test_an_impossible_source_time_is_replaced_and_flagged",
+        22,
+        "chunks without end, or announced too large, to our own OPC UA server",
+        "that connection is closed; controllers do not notice",
+        "delivery/test_opcua_server.py::test_nobody_comes_in_without_security_or_with_a_certificate_that_is_not_trusted",
     ),
     _row(
         24,
