@@ -180,6 +180,14 @@ ROWS: tuple[Row, ...] = (
         "delivery/test_opcua_server.py::test_nobody_comes_in_without_security_or_with_a_certificate_that_is_not_trusted",
     ),
     _row(
+        23,
+        "source times are impossible, hours off or frozen",
+        "replaced and flagged, kept as said, or unchanged; never a time before the plant",
+        _DEVICES + "test_an_impossible_source_time_is_replaced_and_flagged_and_a_wrong_one_is_kept",
+        _DEVICES + "test_a_frozen_source_time_is_unchanged_and_never_stored_again",
+        "ingest/test_readings.py::test_an_impossible_source_time_is_replaced_and_flagged",
+    ),
+    _row(
         24,
         "the keys of a channel run out",
         "renewed while values are read; a server that answers no more is left and read anew",
