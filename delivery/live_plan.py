@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import structlog
 
+from plant.errors import SettingsError
 from plant.plan_changeovers import Changeover, plan_changeovers
 from plant.plan_file import read_plan, read_problem
 from plant.plan_problem import LockReason, PlanProblem
@@ -15,7 +17,7 @@ from plant.plans import Plan
 from storage.changeover_sets import read_changeovers, read_in_charge
 from storage.database import Connection
 from storage.delivery_origins import changeovers_version, read_serials
-from storage.plans import PlanRole, read_plan_content, read_standing
+from storage.plans import PlanContent, PlanRole, read_plan_content, read_standing
 from storage.process_networks import network_version, read_network
 
 _LATE_US: Final = 60_000_000
@@ -57,6 +59,7 @@ class LivePlan:
 
     def __init__(self) -> None:
         self._read: _Read | None = None
+        self._version = 0
         self._programs: tuple[int, Mapping[str, str]] = (0, {})
         self._changes: tuple[tuple[int, int], tuple[Changeover, ...]] | None = None
 
@@ -98,12 +101,9 @@ class LivePlan:
         standing = read_standing(connection, PlanRole.LIVE)
         if standing is None:
             return None
-        if self._read is None or self._read.version != standing.id:
-            content = read_plan_content(connection, standing.id)
-            if content is None:
-                return None
-            problem = read_problem(content.problem)
-            self._read = _Read(standing.id, problem, read_plan(content.plan, problem))
+        if self._version != standing.id:
+            self._read = _read(read_plan_content(connection, standing.id))
+            self._version = standing.id
         return self._read
 
     def _starts(self, connection: Connection, read: _Read, rows: list[int]) -> list[Start]:
@@ -136,6 +136,18 @@ class LivePlan:
             programs = {} if stored is None else {one.id: one.program for one in stored.network.alternatives}
             self._programs = (version, programs)
         return self._programs[1]
+
+
+def _read(content: PlanContent | None) -> _Read | None:
+    """Return a plan as read; None where it was forgotten, or nothing is planned yet: such a one names no unit."""
+    if content is None:
+        return None
+    try:
+        problem = read_problem(content.problem)
+        return _Read(content.id, problem, read_plan(content.plan, problem))
+    except SettingsError as error:
+        structlog.get_logger(process="delivery").info("no jobs are taken from this plan", plan=content.id, reason=error.problems[0])
+        return None
 
 
 def _times(read: _Read) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

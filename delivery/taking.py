@@ -22,7 +22,7 @@ from delivery.taking_routes import follow_routes, take_routes
 from delivery.taking_tuning import follow_tuning, take_tuning
 from delivery.taking_verdicts import take_holds, take_releases
 from plant.clock import Clock
-from plant.errors import Rejected, Unavailable
+from plant.errors import Rejected, SettingsError, Unavailable
 from plant.site import Site
 from storage.changeover_sets import CHANGEOVERS
 from storage.database import Connection, connect, heard, listen
@@ -38,6 +38,7 @@ CHANNELS: Final = (RECOMMENDED, TUNED, PLANNED, CHANGEOVERS, INSPECTED, CHANGED,
 """Where it is said that there may be something to take; a pass each few seconds finds it too."""
 LOOK_SECONDS: Final = 2.0
 _FOLLOWER: Final = "delivery taking"
+_AGAIN_SECONDS: Final = 30.0
 _STATEMENT_SECONDS: Final = 60.0
 _Take = Callable[[Connection, int], int]
 
@@ -73,7 +74,7 @@ class Taking:
         for name, take in self._takes.items():
             try:
                 brought += take(connection, now_us)
-            except Rejected as error:
+            except (Rejected, SettingsError) as error:
                 self._told(name, str(error))
             else:
                 self._problems.pop(name, None)
@@ -105,6 +106,10 @@ def run_taking(url: str, site: Site, clock: Clock, stop: threading.Event) -> Non
                 log.warning("cannot go on yet", reason=str(error))
             away = str(error)
             stop.wait(LOOK_SECONDS)
+        except Exception:
+            # what nobody thought of keeps nothing from being sent and answered; it is tried again, and said each time
+            log.exception("what is to be delivered could not be looked for")
+            stop.wait(_AGAIN_SECONDS)
 
 
 def _begin(connection: Connection) -> None:

@@ -9,10 +9,12 @@ from typing import Final
 
 from leadhand.console import Console
 from plant.clock import Clock
+from plant.deliveries import Kind
 from plant.errors import Rejected, Unavailable
 from plant.recommendations import Answer, Stage
 from storage.audit import add_audit
 from storage.database import Connection, connect
+from storage.deliveries import Step, read_deliveries, step
 from storage.recommendations import StoredRecommendation, change_stage, read_recommendations
 from storage.trials import change_proposal, open_proposal, tuned_targets
 
@@ -23,6 +25,7 @@ _LOOK_SECONDS: Final = 5.0
 _TRIAL_SECONDS: Final = 180.0
 """From one trial of fine-tuning that the demo approves to the next."""
 _UNDER_WAY: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.EXECUTED)
+_JOB_NOTE: Final = "the demo follows its plan by itself"
 _NOTE: Final = f"nobody decided within {WAIT_SECONDS:g} s: the demo approves by itself, so that it goes on"
 
 
@@ -51,6 +54,7 @@ class DemoPerson:
 
     def _decide(self, connection: Connection) -> list[str]:
         now_us, now = self._clock.now_us(), self._clock.monotonic()
+        approve_jobs(connection, now_us)
         trials = approve_trials(connection, now_us) if now >= self._trial_due else []
         routes = approve_route(connection, now_us) if now >= self._route_due else []
         self._trial_due = now + _TRIAL_SECONDS if trials else self._trial_due
@@ -74,6 +78,12 @@ def approve_trials(connection: Connection, now_us: int, wait_seconds: float = WA
             change_proposal(connection, waiting.id, Stage.APPROVED, actor=WHO, reason=_NOTE, now_us=now_us)
             told.append(f"a trial of {target.words}")
     return told
+
+
+def approve_jobs(connection: Connection, now_us: int) -> int:
+    """Approve what the plan starts next, at once: a plan that somebody had to begin piece by piece would soon be late. Return how many."""
+    waiting = read_deliveries(connection, kinds=[Kind.JOB], stages=[Stage.PROPOSED], most=100)
+    return sum(step(connection, [Step(one.number, Stage.APPROVED, now_us, WHO, note=_JOB_NOTE) for one in waiting]))
 
 
 def approve_route(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:

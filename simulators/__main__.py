@@ -232,6 +232,7 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
         return
     from plant.network_file import network_of
     from simulators.broker_controllers import behind_broker, key_of
+    from simulators.factory_jobs import Workshop
     from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
     from simulators.factory_plm import STATIONS, station_controllers
     from simulators.factory_shape import network
@@ -240,15 +241,16 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
     given.set.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mes = Mes.of(given.set.parent / "mes-routes.json")
     controller = mes_controller(mes, key_of(_keys(given), WORK_UNIT), given.set.parent / "mes-memory.json")
-    units = sorted({one.work_unit for one in network_of(network("simulated factory")).alternatives})
-    stations = station_controllers(units, key_of(_keys(given), STATIONS), given.set.parent / "stations")
+    workshop = Workshop(clock)
+    known = network_of(network("simulated factory"))
+    stations = station_controllers(known, key_of(_keys(given), STATIONS), given.set.parent / "stations", workshop)
     broker, token = broker_of(given.mqtt_url), os.environ.get("LEADHAND_TOKEN", "")
     leadhand = RestClient(given.leadhand_url, token) if given.leadhand_url and token else None
     with (
         behind_broker([controller], WORK_UNIT, given.prefix, broker, clock),
         behind_broker(stations, STATIONS, given.prefix, broker, clock),
     ):
-        run(routes=mes.routes, leadhand=leadhand)
+        run(routes=mes.routes, leadhand=leadhand, workshop=workshop)
 
 
 def _cell(given: argparse.Namespace, clock: Clock) -> None:

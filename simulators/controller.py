@@ -226,7 +226,8 @@ class Controller:
             said = self._done(self._job, now_us)
             self._job, self.state = None, State.IDLE
         if self.state is State.IDLE and self._job is None and self.jobs:
-            self._job, self._job_until_us, self.state = self.jobs.popleft(), now_us + self.rules.job_us, State.EXECUTE
+            self._job, self.state = self.jobs.popleft(), State.EXECUTE
+            self._job_until_us = now_us + (self.rules.job_us if self.rules.lasts is None else self.rules.lasts(self._job))
         return said
 
     def _watch(self, now_us: int) -> None:

@@ -127,7 +127,9 @@ class ControllerRules:
     """From its yes to the deed."""
     slow_us: int = 5 * _SECOND_US
     job_us: int = 10 * _SECOND_US
-    """How long a part takes."""
+    """How long a part takes, where ``lasts`` does not say."""
+    lasts: Callable[[Order], int] | None = None
+    """How long the part of an order takes, in microseconds."""
     down_us: int = 2 * _SECOND_US
     """How long it is without power when it crashes."""
     watchdog_us: int | None = None

@@ -17,6 +17,7 @@ import numpy as np
 
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
+from simulators.factory_jobs import Workshop
 from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
 from simulators.factory_plm import Plm
@@ -53,12 +54,14 @@ def run_floor(
     stop: threading.Event,
     routes: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
     leadhand: RestClient | None = None,
+    workshop: Workshop | None = None,
 ) -> None:
     """Lay a file of orders that were done into a folder each so many seconds until told to stop; none while nobody takes them out.
 
     ``kept``: where the factory's route set is; at the first start it is made with about so many ``rows`` of history, and its products and
     history are the first files in the folder. ``routes``: by product what the MES was told; some orders are made so, too.
     ``leadhand``: where customers' orders and design changes are told over REST; without it orders are laid into the folder.
+    ``workshop``: what stations make when they are told jobs of the plan; it is reported with the rest.
     """
     works = Works(truth_of(seed))
     begun_us = clock.now_us()
@@ -72,6 +75,8 @@ def run_floor(
     desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock, leadhand)
     desk.take(_FIRST_ORDERS)
     plm = None if leadhand is None else Plm(works, leadhand, chance, clock)
+    if workshop is not None:
+        workshop.begin(works, begun_us // 1_000_000 % 999_983)
     count = 0
     by_told: dict[tuple[str, tuple[str, ...]], int] = {}
     while not stop.wait(every_seconds):
@@ -99,6 +104,8 @@ def run_floor(
                 done += rows_of(told, works, order, begin_us=begin_us, decided_by="leadhand")
                 count += 1
             by_told[product_id, steps] = made_so + _EACH
+        for job, told, began_us in [] if workshop is None else workshop.reports():
+            done += rows_of(told, works, job.job, begin_us=began_us, decided_by="leadhand", serial=job.serial)
         lay(folder, f"floor-{clock.now_us()}", done)
 
 
@@ -117,9 +124,12 @@ def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:
 
 
 def rows_of(
-    told: OperationHistory, works: Works, order: str, *, begin_us: int | None = None, decided_by: str = "planner"
+    told: OperationHistory, works: Works, order: str, *, begin_us: int | None = None, decided_by: str = "planner", serial: str = ""
 ) -> list[list[str]]:
-    """Return what an order took as rows of text; ``begin_us``: all of it was begun then, since a demo has no days to wait."""
+    """Return what an order took as rows of text; ``begin_us``: all of it was begun then, since a demo has no days to wait.
+
+    ``serial``: of the part, where the order is a job order of the plan and bears its own name.
+    """
     alternatives = works.network.alternatives
 
     def number(column: Any, row: int) -> str:
@@ -127,8 +137,8 @@ def rows_of(
 
     return [
         [
-            f"J-{order}",
-            f"S-{order}",
+            order if serial else f"J-{order}",
+            serial or f"S-{order}",
             told.products[told.product[row]],
             OPERATIONS[works.truth.operation[told.alternative[row]]],
             alternatives[told.alternative[row]].id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +11,12 @@ import structlog
 
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
+from plant.process_network import ProcessNetwork
 from plant.products import FeatureKind, Product
 from simulators.controller import Controller
+from simulators.controller_check import ProgramLimits
 from simulators.controller_rules import ControllerRules
+from simulators.factory_jobs import Workshop
 from simulators.factory_planner import Works
 from simulators.rest_client import RestClient
 
@@ -78,10 +81,23 @@ class Plm:
         return design_change(product, feature, f"{self._begun}.{self._count + 1}", number)
 
 
-def station_controllers(work_units: Sequence[str], keys: Mapping[str, bytes], folder: Path) -> list[Controller]:
-    """Return controllers of work units that acknowledge design changes; each remembers its counter."""
+def station_controllers(network: ProcessNetwork, keys: Mapping[str, bytes], folder: Path, workshop: Workshop) -> list[Controller]:
+    """Return the controllers of all work units: they acknowledge design changes and make jobs by the programs they have."""
+    units: dict[str, dict[str, None]] = {}
+    for one in network.alternatives:
+        units.setdefault(one.work_unit, {}).update({one.program: None} if one.program else {})
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return [
-        Controller(ControllerRules(work_unit=unit, keys=keys, work_us=_THINKS_US, memory=folder / f"{unit.replace('/', '-')}.json"))
-        for unit in work_units
+        Controller(
+            ControllerRules(
+                work_unit=unit,
+                keys=keys,
+                programs=tuple(ProgramLimits(program, 1, ()) for program in programs),
+                work_us=_THINKS_US,
+                memory=folder / f"{unit.replace('/', '-')}.json",
+                lasts=workshop.lasts,
+                measure=workshop.made,
+            )
+        )
+        for unit, programs in units.items()
     ]

@@ -70,15 +70,15 @@ def write_plant_site(
 def _delivery(broker: MqttPlace) -> Iterator[str]:
     """Yield who is sent what: the MES routes, the welding robot that is fine-tuned parameters."""
     told = {
-        "mes": ("what makes orders by routes: recommended ones are sent to it once a person approved them", "mes", "route"),
-        "welding-robot": ("the cell that is fine-tuned: trials that a person approved", "welding-robot", "parameters"),
-        "stations": ("all that must acknowledge a design change", "*", "design_change"),
+        "mes": ("what makes orders by routes: recommended ones are sent to it once a person approved them", "mes", ("route",), 300),
+        "welding-robot": ("the cell that is fine-tuned: trials that a person approved", "welding-robot", ("parameters",), 300),
+        "stations": ("all that acknowledge design changes, and make what the plan starts next", "*", ("design_change", "job"), 14_400),
     }
     yield ""
     yield "# Approved recommendations are sent to these controllers, which check them by themselves and answer."
     yield "[delivery]"
     yield "stale_seconds = 604800  # the simulated history is some days old"
-    for name, (what, unit, kind) in told.items():
+    for name, (what, unit, kinds, done) in told.items():
         yield ""
         yield f"# {what}"
         yield "[[delivery.controllers]]"
@@ -91,9 +91,9 @@ def _delivery(broker: MqttPlace) -> Iterator[str]:
             yield f"username = {text(broker.username)}"
             yield f"password_file = {text(broker.password_file.resolve())}"
         yield f"work_units = [{text(unit)}]"
-        yield f"takes = [{text(kind)}]"
+        yield f"takes = [{', '.join(map(text, kinds))}]"
         yield "valid_seconds = 120"
-        yield "done_seconds = 300"
+        yield f"done_seconds = {done}"
 
 
 _PLANNED: Final = {

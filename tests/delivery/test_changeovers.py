@@ -262,3 +262,11 @@ def test_a_job_that_a_person_declined_is_not_asked_for_again(connection: Connect
     step(connection, [Step(one.number, Stage.DECLINED, NOW, "anna", "not_now")])
     take_jobs(connection, ONE, LivePlan(), NOW)
     assert jobs(connection, "J-5") == [("weld-5", Stage.DECLINED, "job")]
+
+
+def test_a_plan_in_which_nothing_is_planned_yet_tells_nobody_anything(connection: Connection) -> None:
+    told: dict[str, Any] = {"objective": 0, "bound": None, "seconds": 0.1, "measures": {}, "jobs": 0, "operations": 0}
+    add_plan(connection, NewPlan(PlanKind.LIVE, "first", '{"leadhand":"plan-problem/1"}', '{"leadhand":"plan/1"}', **told), now_us=NOW)
+    live = LivePlan()
+    assert take_jobs(connection, ONE, live, NOW) == 0
+    assert take_changeovers(connection, ONE, live, NOW) == 0

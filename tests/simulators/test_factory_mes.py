@@ -17,7 +17,10 @@ from plant.deliveries import Kind, Message
 from plant.delivery_messages import message_text, sign
 from plant.design_changes import InForce, change_problems, read_design_change
 from plant.errors import Rejected, Unavailable
+from simulators.controller_reading import Order
 from simulators.controller_rules import Said
+from simulators.factory_floor import rows_of
+from simulators.factory_jobs import Workshop
 from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
 from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
@@ -134,7 +137,33 @@ def test_what_leadhand_says_no_to_is_not_tried_again_and_what_is_away_is(leadhan
         RestClient(f"http://127.0.0.1:{free_port()}", "lh_secret").post("/", {})
 
 
-def test_each_station_has_a_controller_of_its_own_that_remembers_its_counter(tmp_path: Path) -> None:
-    one, other = station_controllers(["weld/cell-1", "cut-1"], {"stations": b"s" * 32}, tmp_path / "stations")
-    assert [each.rules.work_unit for each in (one, other)] == ["weld/cell-1", "cut-1"]
-    assert one.rules.memory != other.rules.memory
+def test_each_station_has_a_controller_of_its_own_with_its_programs(tmp_path: Path) -> None:
+    network = Works(truth_of(1001)).network
+    found = station_controllers(network, {"stations": b"s" * 32}, tmp_path / "stations", Workshop(SystemClock()))
+    assert {each.rules.work_unit for each in found} == {one.work_unit for one in network.alternatives}
+    assert len({each.rules.memory for each in found}) == len(found)
+    programs = {(each.rules.work_unit, one.program) for each in found for one in each.rules.programs}
+    assert programs == {(one.work_unit, one.program) for one in network.alternatives if one.program}
+
+
+def job(works: Works) -> Order:
+    alternative = works.network.operations[0].alternatives[0].id
+    product = works.products.ids[0]
+    return Order("a" * 8, "job", "cut-1", 1, NOW, NOW, job="JO-1", serial="S-9", product=product, steps=(alternative,))
+
+
+def test_a_job_takes_what_it_takes_in_truth_and_is_reported_once_with_its_own_serial() -> None:
+    works, workshop = Works(truth_of(1001)), Workshop(SystemClock())
+    order = job(works)
+    assert workshop.lasts(order) > 0, "nothing is known yet of what it takes"
+    workshop.made(order)
+    assert workshop.reports() == []
+    workshop.begin(works, 1)
+    lasted = workshop.lasts(order)
+    workshop.made(order)
+    ((done, told, began_us),) = workshop.reports()
+    assert workshop.reports() == []
+    (row,) = rows_of(told, works, done.job, begin_us=began_us, decided_by="leadhand", serial=done.serial)
+    assert row[:3] == ["JO-1", "S-9", works.products.ids[0]]
+    assert abs((float(row[6]) + float(row[8])) * 60e6 - lasted) < 1e5
+    assert abs(began_us + lasted - SystemClock().now_us()) < 60e6
