@@ -24,6 +24,8 @@ from vision.model_sheets import SHEET_KEY, ModelSheet, sheet_of
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _GREY: Final = 114  # what ultralytics fills the rim of a picture with
+_LARGE: Final = 3 * 512 * 512
+"""Numbers of a picture that a net takes much memory for; what it took is given back after it, and kept after smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,15 @@ class MapModel:
     def maps(self, pixels: Pixels) -> Floats:
         """Return (classes, h, w) of a picture whose sides are multiples of 16."""
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None].astype(np.float32))
-        return np.asarray(self._session.run(None, {self._input: planes})[0][0], np.float32)
+        how = onnxruntime.RunOptions()
+        if planes.size > _LARGE:
+            how.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        return np.asarray(self._session.run(None, {self._input: planes}, how)[0][0], np.float32)
 
 
 def load_maps(path: Path) -> MapModel:
     """Return the net of maps in a file. Raises Rejected for a file that holds none."""
-    session, sha256, _ = _opened(path)
+    session, sha256, _ = _opened(path, sizes_vary=True)
     if len(session.get_inputs()) != 1 or session.get_inputs()[0].shape[:2] != [1, 3] or len(session.get_outputs()) != 1:
         raise Rejected(f"{path} is no net that makes maps of a picture")
     return MapModel(session, sha256)
@@ -159,8 +164,11 @@ def _sheet(told: Mapping[str, str], path: Path) -> ModelSheet | None:
     return sheet_of(told[SHEET_KEY], path) if SHEET_KEY in told else None
 
 
-def _opened(path: Path) -> tuple[Any, str, Mapping[str, str]]:
-    """Return a session on one thread, the file's sha256 and its metadata."""
+def _opened(path: Path, *, sizes_vary: bool = False) -> tuple[Any, str, Mapping[str, str]]:
+    """Return a session on one thread, the file's sha256 and its metadata.
+
+    Memory is laid out ahead for each size of picture, so not where they vary.
+    """
     try:
         if path.stat().st_size > MOST_BYTES:
             raise Rejected(f"{path}: a model has at most {MOST_BYTES // 1024 // 1024} MB")
@@ -171,6 +179,7 @@ def _opened(path: Path) -> tuple[Any, str, Mapping[str, str]]:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.enable_mem_pattern = not sizes_vary
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common base
