@@ -17,7 +17,8 @@ _ORGANIZES: Final = ua.NodeId(ObjectIds.Organizes)  # type: ignore[arg-type]
 _HAS_TYPE: Final = ua.NodeId(ObjectIds.HasTypeDefinition)  # type: ignore[arg-type]
 _VARIABLE_TYPE: Final = ua.NodeId(ObjectIds.BaseDataVariableType)  # type: ignore[arg-type]
 _READABLE: Final = 1
-"""AccessLevel CurrentRead."""
+_WRITABLE: Final = 2
+"""AccessLevel: CurrentRead, CurrentWrite."""
 
 
 def node_id(identifier: int | str, namespace: int = 0) -> ua.NodeId:
@@ -61,8 +62,8 @@ class Nodes:
         self._put(node, parent, _ORGANIZES if organized else _HAS_COMPONENT, ua.NodeClass.Object, kind)
         return node.nodeid
 
-    def add_variable(self, identifier: str, parent: ua.NodeId, name: str, value: ua.Variant) -> ua.NodeId:
-        """Add a variable that clients can read and nobody can write."""
+    def add_variable(self, identifier: str, parent: ua.NodeId, name: str, value: ua.Variant, *, writable: bool = False) -> ua.NodeId:
+        """Add a variable that clients can read, and write only where it is said."""
         node = self._new(identifier, name)
         array, kind = bool(value.is_array), value.VariantType
         if kind not in self._types:
@@ -72,6 +73,9 @@ class Nodes:
             AttributeIds.DataType: self._types[kind],
             AttributeIds.ValueRank: self._ranks[array],
         }
+        if writable:
+            both = _fixed(_READABLE | _WRITABLE, ua.VariantType.Byte)
+            node.attributes |= {AttributeIds.AccessLevel: both, AttributeIds.UserAccessLevel: both}
         if array:
             node.attributes[AttributeIds.ArrayDimensions] = _fixed([0], ua.VariantType.UInt32)
         self._put(node, parent, _HAS_COMPONENT, ua.NodeClass.Variable, _VARIABLE_TYPE)

@@ -49,11 +49,12 @@ from protocols.opcua_isa95 import (
     structure,
 )
 from protocols.opcua_job_messages import PART, REASON, SAID, VERSION, status_of, text_and_signature
+from protocols.opcua_serving_nodes import Nodes, node_id
 from protocols.ports import free_port
 from simulators.controller import Controller
 from simulators.controller_rules import Behaviour, Report, Said
 from simulators.opcua_server import Protection
-from simulators.opcua_values import node_id, time_of
+from simulators.opcua_values import time_of
 
 OWN: Final = "urn:leadhand:simulated-controller"
 _TICK_SECONDS: Final = 0.005
@@ -64,6 +65,12 @@ _STATES: Final = {
     Said.REFUSED: JobState.ABORTED,
     Said.FAILED: JobState.ABORTED,
     Said.ROLLED_BACK: JobState.ABORTED,
+}
+_EMPTY: Final[dict[ua.VariantType, Any]] = {
+    ua.VariantType.UInt64: 0,
+    ua.VariantType.Boolean: False,
+    ua.VariantType.String: "",
+    ua.VariantType.Double: 0.0,
 }
 _DUMB: Final = frozenset({Behaviour.DEAF, Behaviour.SILENT})
 
@@ -175,16 +182,18 @@ class OpcUaControllers:
         ask = "RequestJobResponseByJobOrderID"
         response = _argument("JobResponse", node_id(3013, space))
         await results.add_method(node_id(f"results/{ask}", own), _name(ask, space), self._response, [named], [response, status])
+        nodes = Nodes(server.iserver.aspace, own)
         for unit, controller in self.controllers.items():
-            await self._add_unit(machine, own, unit, controller)
+            self._add_unit(nodes, unit, controller)
         server.iserver.set_attribute_value_callback(node_id(ObjectIds.Server_ServerStatus_CurrentTime), self._time)
 
-    async def _add_unit(self, machine: Any, own: int, unit: str, controller: Controller) -> None:
-        folder = await machine.add_object(node_id(unit, own), _name(unit, own))
+    def _add_unit(self, nodes: Nodes, unit: str, controller: Controller) -> None:
+        folder = nodes.add_object(unit, nodes.own("machine"), unit, node_id(ObjectIds.FolderType))
+        internal = self._server_now().iserver
 
-        async def add(name: str, kind: ua.VariantType, read: Callable[[], Any], *, array: bool = False) -> Any:
-            empty = ua.Variant([] if array else None, kind if array else ua.VariantType.Null, is_array=array)
-            variable = await folder.add_variable(node_id(f"{unit}/{name}", own), _name(name, own), empty, datatype=node_id(int(kind)))
+        def add(name: str, kind: ua.VariantType, read: Callable[[], Any], *, array: bool = False) -> None:
+            empty = ua.Variant([], kind, is_array=True) if array else ua.Variant(_EMPTY[kind], kind)
+            variable = nodes.add_variable(f"{unit}/{name}", folder, name, empty)
 
             def value(_node: Any, _attribute: Any) -> ua.DataValue:
                 now = time_of(self._clock.now_us())
@@ -193,29 +202,26 @@ class OpcUaControllers:
                 given = ua.Variant(found, kind, is_array=array) if found is not None else None
                 return ua.DataValue(given, ua.StatusCode(code), now, now)  # type: ignore[arg-type]
 
-            self._server_now().iserver.set_attribute_value_callback(variable.nodeid, value)
-            return variable
+            internal.set_attribute_value_callback(variable, value)
 
         def life(name: str) -> Callable[[], Any]:
             return lambda: getattr(controller.life(self._clock.now_us()), name, None)
 
-        await add("counter", ua.VariantType.UInt64, life("counter"))
-        await add("ai_off", ua.VariantType.Boolean, life("ai_off"))
-        await add("state", ua.VariantType.String, life("state"))
+        add("counter", ua.VariantType.UInt64, life("counter"))
+        add("ai_off", ua.VariantType.Boolean, life("ai_off"))
+        add("state", ua.VariantType.String, life("state"))
         for name in controller.values():
-            await add(name, ua.VariantType.Double, lambda name=name: controller.values()[name].value)  # type: ignore[misc]
+            add(name, ua.VariantType.Double, lambda name=name: controller.values()[name].value)  # type: ignore[misc]
         for kind in controller.parts:
-            await add(f"parts/{kind}", ua.VariantType.String, lambda kind=kind: list(controller.parts[kind]), array=True)  # type: ignore[misc]
-        heartbeat = await folder.add_variable(
-            node_id(f"{unit}/heartbeat", own), _name("heartbeat", own), ua.Variant(0, ua.VariantType.UInt32)
-        )
-        await heartbeat.set_writable()
+            add(f"parts/{kind}", ua.VariantType.String, lambda kind=kind: list(controller.parts[kind]), array=True)  # type: ignore[misc]
+        nothing = ua.Variant(0, ua.VariantType.UInt32)
+        heartbeat = nodes.add_variable(f"{unit}/heartbeat", folder, "heartbeat", nothing, writable=True)
 
         def beat(node: Any, attribute: Any, value: ua.DataValue) -> None:
             node.attributes[attribute].value = value
             controller.pulse(self._clock.now_us())
 
-        self._server_now().iserver.set_attribute_value_setter(heartbeat.nodeid, beat)
+        internal.set_attribute_value_setter(heartbeat, beat)
 
     def _server_now(self) -> Server:
         if self._server is None:

@@ -339,6 +339,37 @@ async def lines(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, 
 
 
 @pytest.mark.heavy
+async def test_a_certificate_lets_its_own_controller_in_and_none_only_where_the_settings_say_so(
+    tmp_path: Path, identity: tuple[Path, Path]
+) -> None:
+    (tmp_path / "rest.der").write_bytes(identity[0].read_bytes())
+    async with served(plan(tmp_path, allow_none=True, certificate_file="rest.der"), Heard()) as (robots, rest, url):
+        await rest.send(signed("other", 1))
+        # its certificate is trusted because it is the account's, and says who it is
+        session = await open_session(endpoint(url, tmp_path, identity, username=None, password=None))
+        try:
+            found = await NodeBook(session).read([at("other", "Open"), at("robot-1", "Open")])
+            assert [one.value for one in found] == [1, None]
+            assert rest.reaches("other")
+            assert not robots.reaches("robot-1")
+        finally:
+            await session.close()
+        stranger = make_identity(tmp_path / "stranger", CLIENT_URI)
+        pki.trust(tmp_path / "state" / "trusted", pki.read_certificate(stranger[0]))
+        with pytest.raises(Rejected, match="BadUserAccessDenied"):
+            await open_session(endpoint(url, tmp_path, stranger, username=None, password=None))
+        plain = Client(url)
+        plain.set_user("cell")
+        plain.set_password("open sesame")
+        async with plain:
+            assert await plain.get_node(ua.NodeId("WorkUnits/robot-1/Open", await plain.get_namespace_index(SPACE))).read_value() == 0
+            assert robots.reaches("robot-1")
+        nobody = Client(url)
+        with pytest.raises(UaStatusCodeError, match="BadUserAccessDenied"):
+            await nobody.connect()
+
+
+@pytest.mark.heavy
 async def test_a_controller_that_we_did_not_write_comes_for_its_messages_and_answers(node: Node, tmp_path: Path) -> None:
     heard, folder = Heard(), str(tmp_path / "controller")
     (tmp_path / "controller").mkdir()
