@@ -28,7 +28,7 @@ LONGEST_US: Final = 7 * 86_400_000_000
 SWING_MESSAGES: Final = 8
 MOST_SWINGS: Final = 2
 """In a closed loop a parameter turns round so often at most in so many messages; what a person approved one by one may."""
-OFFSETS: Final[Mapping[str, float]] = {"mm": 10.0, "deg": 5.0}
+OFFSETS: Final[dict[str, float]] = {"mm": 10.0, "deg": 5.0}
 """How far spindles may be moved either way, by unit, where nothing else is said."""
 _PERSONLESS: Final = "closed loop"
 """Begins the actor of an approval that no person gave for this very message."""

@@ -67,7 +67,7 @@ class Outbox:
         self._clock = clock
         stale_us = round(plan.settings.stale_seconds * 1e6)
         self._inputs = Inputs(clock, stale_us)
-        self._gatherer = Gatherer(stale_us)
+        self._gatherer = Gatherer(stale_us, plan.settings.offsets_most_mm)
         self._unsure: dict[int, SignedMessage] = {}
 
     @property

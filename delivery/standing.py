@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from delivery.gate import Standing
+from delivery.gate import OFFSETS, Standing
 from delivery.gate_windows import window_for
 from delivery.heartbeats import LOST_TIMES
 from plant.deliveries import Draft, Kind
@@ -49,6 +49,8 @@ class Gatherer:
     """Reads what the gate needs; what changes by versions is read again when the version does. For the database's thread."""
 
     stale_us: int
+    offsets_mm: float
+    """Spindles are moved so far either way at most."""
     _windows_version: int = -1
     _windows: dict[str, tuple[ProcessWindow, ...]] = field(default_factory=dict)
     _parts_version: int = -1
@@ -92,6 +94,7 @@ class Gatherer:
             changed_us={} if used is None else used.changed_us,
             recent=() if used is None else used.recent,
             parts=known.parts,
+            offsets=OFFSETS | {"mm": self.offsets_mm},
         )
 
     def _windows_now(self, connection: Connection) -> dict[str, tuple[ProcessWindow, ...]]:

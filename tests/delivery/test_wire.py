@@ -15,7 +15,7 @@ from delivery.flights import Flights
 from delivery.pulses import Pulses
 from delivery.ways import Beat
 from delivery.writer import Entry, Writer
-from plant.deliveries import SignedMessage
+from plant.deliveries import Draft, Kind, Quantity, SignedMessage
 from plant.delivery_modes import Dropped, Mode, ModeRow
 from plant.delivery_rules import DeliveryPlan
 from plant.errors import Rejected
@@ -298,3 +298,15 @@ def test_a_closed_loop_whose_controller_is_not_heard_ends_and_is_told_to_people(
     (drop,) = [drop for entry in told.entries for drop in entry.drops]
     assert (drop.work_unit, drop.why) == ("press-0", Dropped.HEARTBEAT)
     assert TroubleKind.HEARTBEAT in {one.kind for entry in told.entries for one in entry.troubles if one.active}
+
+
+def test_spindles_are_moved_no_farther_than_the_settings_say(plant: House, wire: Wire, unit: str) -> None:
+    def offsets(*values: float) -> Draft:
+        parameters = tuple(Quantity(f"bolt_{number}_x", one, "mm") for number, one in enumerate(values))
+        return draft(unit, kind=Kind.OFFSETS, slot="offsets", parameters=parameters, program="", window_version=None)
+
+    (fine,) = plant.propose(offsets(0.4, -5.0))
+    plant.until(fine, Stage.EXECUTED, seconds=PATIENCE)
+    (far,) = plant.propose(offsets(0.4, -5.001))
+    assert plant.until(far, Stage.REFUSED, seconds=PATIENCE).stage_reason == "below"
+    assert far not in [one.number for one in wire.sent]
