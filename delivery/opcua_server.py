@@ -202,6 +202,8 @@ class ServerWay:
             if late:
                 self._take_back(one.work_unit, late)
                 await self._show(one.work_unit)
+            # a work unit's nodes are made when it is met first: others are heard between two of them
+            await asyncio.sleep(0)
 
     def settled(self, signed: SignedMessage) -> None:
         """Take a message back."""
