@@ -96,7 +96,7 @@ class _Desk:
                     await way.show_all()
                 self.listening = True
                 _log.info("controllers that come are served", at=self.server.url)
-            except Unavailable as error:
+            except (Unavailable, Rejected, OSError) as error:
                 _log.warning("controllers cannot come yet", reason=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MOST_PAUSE)
