@@ -10,8 +10,8 @@ from typing import Any, Final
 
 _LONGEST_TEXT: Final = 64_000
 _LONGEST_NUMBER: Final = 40
-_FARTHEST: Final = 330
-"""No double has more places than so before or behind the point; a number beyond is none that could be set."""
+_FARTHEST: Final = 307
+"""Every double has so many places before and behind the point; a number beyond is none that could be set."""
 _KINDS: Final = ("parameters", "job", "route", "changeover", "hold", "release", "offsets", "design_change")
 _PART_KINDS: Final = ("recipe", "torque_program", "vision_recipe", "robot_program", "fixture")
 _NEEDED: Final = {"leadhand", "id", "kind", "work_unit", "counter", "issued", "expires"}

@@ -10,12 +10,14 @@ from random import Random
 import pytest
 
 from delivery.gate import AHEAD_US, Standing, refusals
+from delivery.gate_reading import Unreadable, read
 from delivery.gate_words import Why
 from plant.deliveries import Kind, Message, Quantity, SetPart
-from plant.delivery_messages import message_text, sign
+from plant.delivery_messages import message_text, read_message, sign
 from plant.delivery_modes import Mode
 from plant.process_windows import ProcessWindow, parse_windows
 from simulators.controller_check import Code, check
+from simulators.controller_reading import read_order
 from tests.delivery.gate_messages import NOW_US, SECOND_US, make_scene
 from tests.delivery.gate_wrongs import OF_OTHERS, OF_PARAMETERS, messages
 
@@ -230,6 +232,42 @@ def test_of_many_messages_no_wrong_one_passes_and_the_right_ones_do() -> None:
     assert sum(out[how] for how in right) >= 0.99 * sum(made[how] for how in right)
     assert sum(taken[how] for how in right) >= 0.99 * sum(made[how] for how in right)
     assert {wrong.__name__ for wrong in (*OF_PARAMETERS, *OF_OTHERS)} <= made.keys()
+
+
+def test_what_the_gate_can_read_a_controller_and_the_house_read_the_same_way() -> None:
+    """Three readers of their own: a text that one of them took for something else would be judged for another than what is done."""
+    seen = 0
+    for one in messages(seed=17, many=2_000):
+        try:
+            told = read(one.text)
+        except Unreadable:
+            continue
+        if not all(quantity.sound for quantity in told.parameters):
+            continue
+        ours, theirs = read_message(one.text), read_order(one.text)
+        assert theirs is not None, one.text
+        heads = (told.id, told.kind, told.work_unit, told.counter, told.issued_us, told.expires_us, told.job, told.program, told.serial)
+        assert heads == (
+            ours.id,
+            ours.kind,
+            ours.work_unit,
+            ours.counter,
+            ours.issued_us,
+            ours.expires_us,
+            ours.job,
+            ours.program,
+            ours.serial,
+        )
+        assert heads == (
+            *(theirs.id, theirs.kind, theirs.work_unit, theirs.counter, theirs.issued_us, theirs.expires_us),
+            *(theirs.job, theirs.program, theirs.serial),
+        )
+        assert (told.window_version, told.window_version or 0) == (ours.window_version, theirs.window_version)
+        assert told.parts == tuple((part.kind, part.name, part.version) for part in ours.parts) == theirs.parts
+        values = tuple((quantity.name, float(quantity.value), quantity.unit) for quantity in told.parameters)
+        assert values == tuple((each.name, each.value, each.unit) for each in ours.parameters) == theirs.parameters
+        seen += 1
+    assert seen > 1000
 
 
 @pytest.mark.heavy
