@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from monitor.charts import c4, d2, d3
 from monitor.statistics import deviation_of, mean_of
@@ -152,7 +152,7 @@ def cp_interval(value: float, freedom: float, confidence: float = 0.95) -> tuple
 
 def cpk_interval(value: float, n: int, freedom: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return Bissell's interval of a Cpk or Ppk."""
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = float(special.ndtri((1 + confidence) / 2))
     error = z * math.sqrt(1 / (9 * n) + value * value / (2 * freedom))
     return value - error, value + error
 
@@ -167,7 +167,7 @@ def normality(values: Floats) -> float | None:
         return None
     z = np.sort((values - mean_of(values)) / deviation_of(values))
     odd = 2 * np.arange(1, n + 1) - 1
-    statistic = -n - float(np.mean(odd * (stats.norm.logcdf(z) + stats.norm.logsf(z[::-1]))))
+    statistic = -n - float(np.mean(odd * (special.log_ndtr(z) + special.log_ndtr(-z[::-1]))))
     a = statistic * (1 + 0.75 / n + 2.25 / n**2)
     if a >= 0.6:
         return math.exp(1.2937 - 5.709 * a + 0.0186 * a * a)
@@ -196,7 +196,7 @@ def _indices(
 
 
 def _by_chi_square(value: float, freedom: float, confidence: float) -> tuple[float, float]:
-    low, high = (float(stats.chi2.ppf(share, freedom)) / freedom for share in ((1 - confidence) / 2, (1 + confidence) / 2))
+    low, high = (2 * float(special.gammaincinv(freedom / 2, share)) / freedom for share in ((1 - confidence) / 2, (1 + confidence) / 2))
     return value * math.sqrt(low), value * math.sqrt(high)
 
 
@@ -205,6 +205,8 @@ def _percentiles(values: Floats) -> tuple[float, float, float]:
     if len(values) >= LEAST_PERCENTILES:
         low, middle, high = np.quantile(values, wanted, method="median_unbiased").tolist()
     else:
+        from scipy import stats  # takes a second and 30 MB, for what is seldom asked
+
         skew = float(stats.skew(values, bias=False)) if len(values) > 2 else 0.0
         low, middle, high = stats.pearson3.ppf(wanted, skew, loc=mean_of(values), scale=deviation_of(values)).tolist()
     return low, middle, high

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from monitor.baselines import Baseline, Numbers, learn, partners
 
@@ -380,7 +380,7 @@ class Watch:
         s.tests[0] = active
         chance = 1 / (self.rule.parts_per_false_call * active)
         known = np.isfinite(s.scale[_KINDS]) & (s.learned > 0)
-        quantile = stats.t.isf(chance / 2, np.where(known, s.freedom, 10.0))
+        quantile = -special.stdtrit(np.where(known, s.freedom, 10.0), chance / 2)
         limit = np.maximum(quantile, s.floor) * (self.rule.margin + self.rule.memory_margin * s.memory / (s.memory + 2))
         limit *= s.widened
         s.limit = np.where(known, limit, np.inf)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 LEAST_PARTS: Final = 6
 CONFIDENCE: Final = 0.9
@@ -71,7 +71,7 @@ def remaining_of(ages: Sequence[float], levels: Sequence[float], worn_percent: f
         return Remaining(Outlook.NO_EVIDENCE, limit_percent=worn_percent)
     now = float(age.max())
     rise = 100 * slope * now / begin
-    t = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 2))
+    t = float(special.stdtrit(n - 2, (1 + CONFIDENCE) / 2))
     slope_variance = variance / square
     rises = slope > 0 and slope**2 > t**2 * slope_variance
     if worn_percent is None:

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from plant.inspections import Decision
 from vision.detections import Classes, Detections, Floats, overlap
@@ -49,8 +49,8 @@ class Share:
         if not self.of:
             return 0.0, 1.0
         tail = (1 - sure) / 2
-        low = 0.0 if not self.hits else float(beta.ppf(tail, self.hits, self.of - self.hits + 1))
-        high = 1.0 if self.hits == self.of else float(beta.ppf(1 - tail, self.hits + 1, self.of - self.hits))
+        low = 0.0 if not self.hits else float(betaincinv(self.hits, self.of - self.hits + 1, tail))
+        high = 1.0 if self.hits == self.of else float(betaincinv(self.hits + 1, self.of - self.hits, 1 - tail))
         return low, high
 
     def record(self) -> dict[str, float | int | None]:
