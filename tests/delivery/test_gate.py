@@ -226,9 +226,9 @@ def judged(seed: int, many: int) -> tuple[Counter[str], Counter[str], Counter[st
 
 
 def test_of_many_messages_no_wrong_one_passes_and_the_right_ones_do() -> None:
-    made, out, taken = judged(20_260_101, 5_000)
+    made, out, taken = judged(20_260_101, 4_000)
     right = [how for how in made if how.startswith("valid")]
-    assert sum(made[how] for how in right) > 1000
+    assert sum(made[how] for how in right) > 800
     assert sum(out[how] for how in right) >= 0.99 * sum(made[how] for how in right)
     assert sum(taken[how] for how in right) >= 0.99 * sum(made[how] for how in right)
     assert {wrong.__name__ for wrong in (*OF_PARAMETERS, *OF_OTHERS)} <= made.keys()
@@ -237,7 +237,7 @@ def test_of_many_messages_no_wrong_one_passes_and_the_right_ones_do() -> None:
 def test_what_the_gate_can_read_a_controller_and_the_house_read_the_same_way() -> None:
     """Three readers of their own: a text that one of them took for something else would be judged for another than what is done."""
     seen = 0
-    for one in messages(seed=17, many=2_000):
+    for one in messages(seed=17, many=1_000):
         try:
             told = read(one.text)
         except Unreadable:
@@ -267,7 +267,7 @@ def test_what_the_gate_can_read_a_controller_and_the_house_read_the_same_way() -
         values = tuple((quantity.name, float(quantity.value), quantity.unit) for quantity in told.parameters)
         assert values == tuple((each.name, each.value, each.unit) for each in ours.parameters) == theirs.parameters
         seen += 1
-    assert seen > 1000
+    assert seen > 500
 
 
 @pytest.mark.heavy
@@ -280,7 +280,7 @@ def test_the_trial_would_find_a_gate_with_a_hole() -> None:
     random = Random(1)  # noqa: S311 - for trials
     assert any(scene.tied for scene in (make_scene(random, n) for n in range(20)))
     holes = Counter[str]()
-    for one in messages(11, 3_000):
+    for one in messages(11, 2_000):
         wide = [window.model_copy(update={"joint_limits": ()}) for window in one.standing.windows]
         wide = [
             w.model_copy(

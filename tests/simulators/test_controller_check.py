@@ -112,7 +112,7 @@ def test_the_structured_text_says_the_same_of_thousands_of_messages() -> None:
     block = function_block(TEXT)
     seen = Counter[Code]()
     formulas = set[Formula]()
-    for one in messages(seed=31, many=3_000):
+    for one in messages(seed=31, many=2_000):
         order = read_order(one.text)
         if order is None:
             continue
