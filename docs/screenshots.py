@@ -40,11 +40,15 @@ PAGES = {
     "recommendations": ("/recommendations", "#recommendation-list td"),
     "new-product": ("/new-product", "#new-product-lately td"),
     "tuning": ("/tuning", "#tuning-list td button"),
+    "deliveries": ("/deliveries", "#delivery-list td"),
+    "modes": ("/modes", "#modes-list td"),
+    "windows": ("/windows", "#windows-in-force .panel, #windows-in-force .notice"),
     "design-changes": ("/design-changes", "#design-change-list td"),
     "sources": ("/sources", "#sources-list td"),
     "ledger": ("/ledger", "td"),
     "health": ("/health", "#health-now .sum"),
     "account": ("/account", "#password-change"),
+    "audit": ("/audit", "#audit-list td"),
     "people": ("/people", "#people-accounts td"),
 }
 SHOWN = {"overview-en-light", "equipment-zh-dark"}

@@ -24,7 +24,7 @@ from dashboard.pages.window_parts import range_bar, span_words, with_unit
 from dashboard.recommendation_words import declined_words
 from dashboard.services import Services
 from dashboard.texts import Texts
-from dashboard.views_deliveries import CarriedView, DeliveryLine, DeliveryView
+from dashboard.views_deliveries import CarriedView, DeliveredValue, DeliveryLine, DeliveryView
 from plant.changeover_sets import KIND_WORDS, PartKind
 from plant.errors import Rejected, Unavailable
 from plant.recommendations import Declined, Stage
@@ -126,9 +126,9 @@ def _values(found: DeliveryView, t: Texts) -> list[Component]:
     heads += [(t("Window"), True), ("", False)] * windowed
     rows = []
     for one in found.values:
-        change = NONE_SHOWN if one.before is None else f"{one.value - one.before:+.6g}"
+        change = NONE_SHOWN if one.before is None else "0" if one.value == one.before else f"{one.value - one.before:+.6g}"
         row: list[Any] = [one.name, with_unit(one.before, one.unit), html.Strong(with_unit(one.value, one.unit)), change]
-        row += [with_unit(one.readback, one.unit)] * back + [with_unit(one.measured, one.unit)] * measured
+        row += [_read_back(found, one, t)] * back + [with_unit(one.measured, one.unit)] * measured
         if windowed and one.low is not None and one.high is not None:
             span = span_words(one.low, one.high, one.unit)
             words = f"{one.name}: {with_unit(one.before, one.unit)} → {with_unit(one.value, one.unit)}, {span}"
@@ -142,10 +142,18 @@ def _values(found: DeliveryView, t: Texts) -> list[Component]:
     return shown
 
 
+def _read_back(found: DeliveryView, one: DeliveredValue, t: Texts) -> Component | str:
+    """Return what was read back; where the message is in doubt for it, a value that is another one is marked."""
+    words = with_unit(one.readback, one.unit)
+    doubted = found.line.stage == Stage.IN_DOUBT and found.line.stage_reason == "read_back"
+    other = one.readback is not None and abs(one.readback - one.value) > 1e-9 * max(1.0, abs(one.value))
+    return html.Span(state("bad", words), title=t("what was read back is not what was sent")) if doubted and other else words
+
+
 def _parts(found: DeliveryView, t: Texts) -> list[Component]:
     if not found.parts:
         return []
-    heads = [(t("Part"), False), (t("To be switched on"), False), (t("Read back"), False)]
+    heads = [(t("Kind"), False), (t("To be switched on"), False), (t("Read back"), False)]
     rows = [
         [
             t(KIND_WORDS[PartKind(one.kind)]) if one.kind in set(PartKind) else one.kind,
