@@ -22,6 +22,8 @@ NAME: Final = "delivery"
 JOB_SECONDS: Final = 20.0
 """Whoever froze the server, a job ends after so long; what it wrote is committed whole or not at all, and looked up afterwards."""
 
+_DEADLOCKS: Final = 3
+
 
 class Desk:
     """Takes jobs for the database. Use it on one event loop."""
@@ -72,13 +74,18 @@ class Desk:
         self._thread.shutdown(wait=True)
 
     def _do(self, job: Callable[[Connection], T]) -> tuple[T, bool]:
-        try:
-            connection = self._connection or self._open()
-            with translate_errors(), deadline(connection, self._job_seconds):
-                return job(connection), bool(heard(connection, 0, own=False))
-        except Unavailable:
-            self._drop()
-            raise
+        for left in range(_DEADLOCKS, -1, -1):
+            try:
+                connection = self._connection or self._open()
+                with translate_errors(), deadline(connection, self._job_seconds):
+                    return job(connection), bool(heard(connection, 0, own=False))
+            except Unavailable as error:
+                # of two that waited for each other the server ended one, and took back what it did: it is done again
+                if left and "deadlock detected" in str(error) and self._connection is not None and not self._connection.closed:
+                    continue
+                self._drop()
+                raise
+        raise AssertionError("unreachable")
 
     def _open(self) -> Connection:
         connection = connect(self._url, application="leadhand delivery")

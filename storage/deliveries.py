@@ -140,11 +140,14 @@ def propose(connection: Connection, drafts: Sequence[Draft], now_us: int, *, act
     What waited in the same slot of the work unit, proposed or approved, expires: the newer one stands for it.
     """
     numbers: list[int | None] = []
+    told: list[Told] = []
+    made: list[Step] = []
     with translate_errors(), connection.transaction():
+        # of two that propose for one slot at once the second waits, and finds the first
+        for slot in sorted({f"{one.work_unit}\n{one.slot}" for one in drafts}):
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 77))", [slot])
         for draft in drafts:
-            made, now = [], moment(now_us)
-            # of two that propose for one slot at once the second waits, and finds the first
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 77))", [f"{draft.work_unit}\n{draft.slot}"])
+            now = moment(now_us)
             row = connection.execute(
                 _PROPOSE,
                 [
@@ -162,10 +165,9 @@ def propose(connection: Connection, drafts: Sequence[Draft], now_us: int, *, act
             made += [Step(number, Stage.EXPIRED, now_us, actor, SUPERSEDED) for (number,) in older]
             if draft.approved_by:
                 made.append(Step(int(row[0]), Stage.APPROVED, now_us, draft.approved_by))
-            add_audits(
-                connection, [_told(Step(int(row[0]), Stage.PROPOSED, now_us, actor), None, draft.kind, draft.work_unit, draft.source)]
-            )
-            _take(connection, made)
+            told.append(_told(Step(int(row[0]), Stage.PROPOSED, now_us, actor), None, draft.kind, draft.work_unit, draft.source))
+        # rows before the trail, as who takes steps locks them: else two would wait for each other
+        _take(connection, made, told)
         notify(connection, DELIVERIES)
     return numbers
 
@@ -372,9 +374,11 @@ def _counters(connection: Connection, units: Sequence[str]) -> list[int]:
     return counters
 
 
-def _take(connection: Connection, steps: Sequence[Step]) -> list[bool]:
+def _take(connection: Connection, steps: Sequence[Step], before: Sequence[Told] = ()) -> list[bool]:
+    """Take steps; ``before`` comes before them on the audit trail."""
     taken = [False] * len(steps)
     if not steps:
+        add_audits(connection, before)
         return taken
     rows = connection.execute(
         "SELECT number, stage, kind, work_unit, message_id::text FROM delivery WHERE number = ANY (%s) ORDER BY number FOR UPDATE",
@@ -382,7 +386,7 @@ def _take(connection: Connection, steps: Sequence[Step]) -> list[bool]:
     ).fetchall()
     stages = {number: Stage(stage) for number, stage, *_ in rows}
     facts = {number: (Kind(kind), unit, message) for number, _, kind, unit, message in rows}
-    told: list[Told] = []
+    told: list[Told] = list(before)
     waves: list[list[Step]] = []
     depth: dict[int, int] = {}
     for place, one in enumerate(steps):
