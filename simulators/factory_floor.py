@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import numpy as np
 
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
+from simulators.controller_reading import Order
 from simulators.factory_jobs import Workshop
 from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
@@ -65,48 +66,72 @@ def run_floor(
     """
     works = Works(truth_of(seed))
     begun_us = clock.now_us()
-    floor = Floor(works, begun_us // 1_000_000 % 1_000_000)
-    chance = np.random.default_rng([seed, begun_us // 1_000_000])
-    made = np.flatnonzero(works.truth.products.made)
+    shop = _Shop(works, Floor(works, begun_us // 1_000_000 % 1_000_000), np.random.default_rng([seed, begun_us // 1_000_000]), clock)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (kept / "network.json").exists():
         make_set(kept, seed, rows, folder)
     announce({"network": str(kept / "network.json"), "folder": str(folder), "every_seconds": every_seconds})
-    desk = OrderDesk(folder, [works.truth.products.ids[at] for at in made], chance, clock, leadhand)
-    desk.take(_FIRST_ORDERS)
-    plm = None if leadhand is None else Plm(works, leadhand, chance, clock)
+    desk = OrderDesk(folder, [works.truth.products.ids[at] for at in shop.made], shop.chance, clock, leadhand, first=_FIRST_ORDERS)
+    plm = None if leadhand is None else Plm(works, leadhand, shop.chance, clock)
     if workshop is not None:
         workshop.begin(works, begun_us // 1_000_000 % 999_983)
-    count = 0
-    by_told: dict[tuple[str, tuple[str, ...]], int] = {}
+    desk.take_due()
     while not stop.wait(every_seconds):
         desk.take_due()
         if plm is not None:
             plm.tell_due()
-        if sum(1 for _ in folder.glob("floor-*.csv")) >= _MOST_WAITING:
-            continue
+        if sum(1 for _ in folder.glob("floor-*.csv")) < _MOST_WAITING:
+            reports = [] if workshop is None else workshop.reports()
+            lay(folder, f"floor-{clock.now_us()}", [*shop.planned(at_once), *shop.told(routes()), *shop.reported(reports)])
+
+
+class _Shop:
+    """Where orders are made: each takes what it takes in truth, and is a few rows of text."""
+
+    def __init__(self, works: Works, floor: Floor, chance: np.random.Generator, clock: Clock) -> None:
+        self.chance = chance
+        self.made = np.flatnonzero(works.truth.products.made)
+        self._works, self._floor, self._clock = works, floor, clock
+        self._begun = f"{clock.now_us() // 1_000_000:x}"
+        self._count = 0
+        self._by_told: dict[tuple[str, tuple[str, ...]], int] = {}
+
+    def planned(self, at_once: int) -> list[list[str]]:
+        """Return so many orders as the factory's planners have them made, begun the day before."""
         done: list[list[str]] = []
         for _ in range(at_once):
-            floor.time_us = clock.now_us() - _DAY_US
-            product = int(chance.choice(made))
-            route = works.draw(product, 1, chance)[0]
-            steps = tuple(works.network.alternatives[at].id for at in route if at >= 0)
-            told = floor.perform(works.truth.products.ids[product], steps)
-            done += rows_of(told, works, f"{begun_us // 1_000_000:x}-{count}".upper())
-            count += 1
-        known = [(name, steps) for name, steps in routes().items() if name in works.products.positions]
-        for product_id, steps in known[-_AT_WORK:]:
-            made_so = by_told.get((product_id, steps), 0)
+            self._floor.time_us = self._clock.now_us() - _DAY_US
+            product = int(self.chance.choice(self.made))
+            route = self._works.draw(product, 1, self.chance)[0]
+            steps = tuple(self._works.network.alternatives[at].id for at in route if at >= 0)
+            told = self._floor.perform(self._works.truth.products.ids[product], steps)
+            done += rows_of(told, self._works, self._order())
+        return done
+
+    def told(self, routes: Mapping[str, tuple[str, ...]]) -> list[list[str]]:
+        """Return some orders by each of the newest routes that the MES was told, until there were enough of them."""
+        done: list[list[str]] = []
+        known = [(name, steps) for name, steps in routes.items() if name in self._works.products.positions]
+        for product, steps in known[-_AT_WORK:]:
+            made_so = self._by_told.get((product, steps), 0)
             for _ in range(_EACH if made_so < _ENOUGH else 0):
-                floor.time_us = begin_us = clock.now_us()
-                told = floor.perform(product_id, steps)
-                order = f"{begun_us // 1_000_000:x}-{count}".upper()
-                done += rows_of(told, works, order, begin_us=begin_us, decided_by="leadhand")
-                count += 1
-            by_told[product_id, steps] = made_so + _EACH
-        for job, told, began_us in [] if workshop is None else workshop.reports():
-            done += rows_of(told, works, job.job, begin_us=began_us, decided_by="leadhand", serial=job.serial)
-        lay(folder, f"floor-{clock.now_us()}", done)
+                self._floor.time_us = begin_us = self._clock.now_us()
+                told = self._floor.perform(product, steps)
+                done += rows_of(told, self._works, self._order(), begin_us=begin_us, decided_by="leadhand")
+            self._by_told[product, steps] = made_so + _EACH
+        return done
+
+    def reported(self, reports: Iterable[tuple[Order, OperationHistory, int]]) -> list[list[str]]:
+        """Return jobs of the plan that were done."""
+        return [
+            row
+            for job, told, began_us in reports
+            for row in rows_of(told, self._works, job.job, begin_us=began_us, decided_by="leadhand", serial=job.serial)
+        ]
+
+    def _order(self) -> str:
+        self._count += 1
+        return f"{self._begun}-{self._count - 1}".upper()
 
 
 def make_set(kept: Path, seed: int, rows: int, folder: Path) -> None:

@@ -27,17 +27,27 @@ class OrderDesk:
     """Where orders come in."""
 
     def __init__(
-        self, folder: Path, products: Sequence[str], chance: np.random.Generator, clock: Clock, leadhand: RestClient | None = None
+        self,
+        folder: Path,
+        products: Sequence[str],
+        chance: np.random.Generator,
+        clock: Clock,
+        leadhand: RestClient | None = None,
+        *,
+        first: int = 0,
     ) -> None:
-        """``leadhand``: the MES brings orders over REST; without it they are laid into the folder."""
-        self._leadhand = leadhand
+        """``leadhand``: the MES brings orders over REST; without it they are laid into the folder. ``first``: so many come at once."""
+        self._leadhand, self._first = leadhand, first
         self._folder, self._products, self._chance, self._clock = folder, products, chance, clock
         self._begun = f"{clock.now_us() // 1_000_000:x}".upper()
         self._count = 0
         self._due = clock.monotonic() + _EVERY_SECONDS
 
     def take_due(self) -> None:
-        """Take the next order where it is time for one."""
+        """Take the next order where it is time for one; over REST the first ones once the products were taken out of the folder."""
+        if self._first and (self._leadhand is None or not any(self._folder.glob("first-*"))):
+            self.take(self._first)
+            self._first = 0
         if self._clock.monotonic() >= self._due:
             self._due = self._clock.monotonic() + _EVERY_SECONDS
             self.take(1)

@@ -114,6 +114,17 @@ def test_orders_are_brought_over_rest_with_their_due_time(leadhand: Heard, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_customers_order_over_rest_once_the_products_are_known(leadhand: Heard, tmp_path: Path) -> None:
+    (tmp_path / "first-products.csv").write_text("product")
+    desk = OrderDesk(tmp_path, ["M001"], np.random.default_rng(1), SystemClock(), client(leadhand), first=2)
+    desk.take_due()
+    assert leadhand.told == []
+    (tmp_path / "first-products.csv").unlink()
+    desk.take_due()
+    desk.take_due()
+    assert [len(body["orders"]) for _, _, body in leadhand.told] == [2]
+
+
 def test_a_design_change_of_the_simulated_plm_names_what_the_plant_knows(leadhand: Heard) -> None:
     works = Works(truth_of(1001))
     plm = Plm(works, client(leadhand), np.random.default_rng(1), SystemClock())
