@@ -503,9 +503,12 @@ ROWS: tuple[Row, ...] = (
     ),
     _row(
         "72d",
-        "measurements are stale or gapped, delivery is killed, a heartbeat is lost",
+        "measurements are bad, stale or gapped, delivery is killed, a heartbeat is lost",
         "nothing new leaves; the closed loop ends; the controller goes back to its own set points within its watchdog's time",
         _WORKER + "test_nothing_is_sent_that_rests_on_old_measurements",
+        "delivery/test_inputs.py::test_what_rests_on_gaps_is_refused_and_the_closed_loop_ends",
+        "delivery/test_inputs.py::test_while_a_signal_is_bad_nothing_leaves_and_once_it_is_good_it_does",
+        "delivery/test_inputs.py::test_while_a_source_is_away_nothing_leaves",
         _WIRE + "test_a_closed_loop_whose_controller_is_not_heard_ends_and_is_told_to_people",
         _CONTROLLER + "test_without_our_heartbeat_it_goes_back_to_its_own_set_points_step_by_step",
         _CONTROLLER + "test_a_loss_of_power_between_yes_and_deed_is_no_deed_and_is_told_where_memory_holds",
