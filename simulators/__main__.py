@@ -19,6 +19,7 @@ import structlog
 
 from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, SettingsError, Unavailable
+from plant.memory import give_back
 from simulators.mqtt_publisher import Broker, broker_of
 from simulators.opcua_server import Protection
 from simulators.plant import PlantSettings, run_plant
@@ -138,6 +139,7 @@ def _set_up_logging() -> None:
 
 def _announce(facts: dict[str, Any]) -> None:
     print(json.dumps({"ready": True, **facts}), flush=True)  # noqa: T201  # the one line on stdout
+    give_back()
 
 
 def _check_listening(given: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from plant.clock import Clock
 from plant.errors import SettingsError
 from plant.inspections import Subject
+from plant.memory import give_back
 from plant.site import load_site
 from simulators.bolt_scenes import render, view_scene
 from simulators.seam_scenes import render_seam
@@ -100,6 +101,7 @@ def run_cameras(
         if sum(1 for _ in folder.glob("camera-*.jpg")) < _MOST_WAITING:
             drop(folder, f"camera-{begun_us}-{count}", next(taken), clock.now_us())
             count += 1
+            give_back()
 
 
 def _spoilt(pixels: npt.NDArray[np.uint8], draws: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from types import FrameType
 import structlog
 
 from plant.errors import SettingsError
+from plant.memory import give_back
 
 WRONG_SETTINGS = 2
 """Exit code of a process that a person must set right before it is started again."""
@@ -61,3 +62,4 @@ def say_ready(**facts: object) -> None:
     """Write the one line on stdout that tells whoever started the process that it is ready, and what it found."""
     sys.stdout.write(json.dumps({"ready": True, **facts}) + "\n")
     sys.stdout.flush()
+    give_back()

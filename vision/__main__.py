@@ -13,6 +13,7 @@ import structlog
 
 from plant.clock import Clock, SystemClock
 from plant.errors import SettingsError, Unavailable
+from plant.memory import give_back
 from plant.settings_vision import CameraSettings
 from plant.site import load_site
 from plant.vision_rules import VisionPlan
@@ -148,6 +149,7 @@ def _rounds(
 ) -> bool:
     """Return whether the settings changed."""
     due = join_due = bench.clock.monotonic()
+    worked = False
     while not stop.is_set():
         bench = register.taken_up(bench, connection)
         done = sum(judge_waiting(bench, source, connection, _AT_ONCE) for source in sources)
@@ -158,6 +160,9 @@ def _rounds(
             join_due = bench.clock.monotonic() + (0.0 if _joined(joining, connection) else joining.pause_seconds)
         if changed():
             return True
+        if worked and not done:
+            give_back()
+        worked = bool(done)
         if not done:
             stop.wait(_IDLE_SECONDS)
     return False
