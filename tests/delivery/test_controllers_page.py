@@ -119,6 +119,11 @@ def test_the_message_of_the_page_is_one() -> None:
     assert read_message(example).counter == 42
 
 
+def test_a_client_is_some_twenty_lines() -> None:
+    for name in ("python mqtt", "js mqtt", "sh rest"):
+        assert len([line for line in piece(name).splitlines() if line.strip()]) <= 30, name
+
+
 def broker_with_rights(folder: Path) -> Mosquitto:
     """A broker that knows Leadhand, the robots and one other, with the rights of the page."""
     passwords, rights, config = folder / "passwords", folder / "rights", folder / "mosquitto.conf"
