@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     def work(url: str, stop: threading.Event) -> int:
         values = begin(url, options.seed, SystemClock(), stop)
-        if values is not None:
+        if values is not None and not stop.is_set():
             found.append(values)
         return 0
 
