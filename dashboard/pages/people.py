@@ -60,6 +60,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 children=[
                     dmc.TextInput(id="token-name", label=t("For what")),
                     dmc.MultiSelect(id="token-scopes", label=t("Rights"), data=[scope.value for scope in Scope], value=[]),
+                    dmc.TextInput(id="token-units", label=t("Work units, of a controller's token"), placeholder="welding/*, mes"),
                     dmc.NumberInput(id="token-days", label=t("Valid for days"), value=365, min=1, max=3660),
                     dmc.Button(t("Make token"), id="token-add", color="gray"),
                 ],
@@ -88,7 +89,12 @@ def register(app: PageApp, services: Services) -> None:
             "role": State("account-role", "value"),
             "password": State("account-password", "value"),
         },
-        {"name": State("token-name", "value"), "scopes": State("token-scopes", "value"), "days": State("token-days", "value")},
+        {
+            "name": State("token-name", "value"),
+            "scopes": State("token-scopes", "value"),
+            "units": State("token-units", "value"),
+            "days": State("token-days", "value"),
+        },
         role=Role.ADMIN,
         prevent_initial_call=True,
     )
@@ -115,7 +121,9 @@ def _do(services: Services, context: PageContext, t: Texts, asked: Any, account:
         return notice(t("Account {name} is made.", name=made.name))
     if asked == "token-add":
         scopes = tuple(Scope(scope) for scope in token["scopes"] or ())
-        new = people.issue_token(who, TokenDraft(name=token["name"] or "", scopes=scopes, valid_days=float(token["days"] or 0)))
+        units = tuple(unit.strip() for unit in (token["units"] or "").split(",") if unit.strip())
+        days = float(token["days"] or 0)
+        new = people.issue_token(who, TokenDraft(name=token["name"] or "", scopes=scopes, valid_days=days, work_units=units))
         words = t("The token for {name}. It is shown this once; keep it now.", name=new.token.name)
         return html.Div([words, html.Pre(new.secret, className="shown")], className="notice", role="status")
     if asked["part"] == "account-switch":
@@ -161,7 +169,8 @@ def _token_row(token: TokenView, context: PageContext, t: Texts) -> list[Any]:
     button = dmc.Button(t("Revoke"), id={"part": "token-revoke", "id": token.id}, variant="default", size="sm")
     shown = state("stale", t("revoked")) if revoked else state("normal", t("valid"))
     until = moment(token.expires_us, context.time_zone, seconds=False)
-    return [token.name, ", ".join(token.scopes), token.created_by, until, shown, "" if revoked else button]
+    rights = ", ".join(token.scopes) + (f": {', '.join(token.work_units)}" if token.work_units else "")
+    return [token.name, rights, token.created_by, until, shown, "" if revoked else button]
 
 
 def _audit(services: Services, context: PageContext, t: Texts) -> Component:
