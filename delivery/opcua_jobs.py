@@ -1,8 +1,8 @@
 """The way to controllers with a job order receiver (OPC 10031-4): each message is a job order that is stored and started there.
 
-What becomes of it is asked for at once and again after 1, 2, 4... ms, as most controllers are done by then; what takes longer is told by a
-subscription to the list of orders, and looked at once a second besides, so neither a slow publishing interval nor a lost notification
-holds anything up. This is the only place that writes to machines over OPC UA: method calls, and our own heartbeat.
+What becomes of it is asked for in the same request and again after 1, 2, 4... ms, as most controllers are done by then; what takes longer
+is told by a subscription to the list of orders, and looked at once a second besides, so neither a slow publishing interval nor a lost
+notification holds anything up. This is the only place that writes to machines over OPC UA: method calls, and our own heartbeat.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class JobsWay:
             raise Unavailable("it expired before it could be sent")
         receiver = await self._receiver(signed.message.work_unit)
         try:
-            status = await receiver.store_and_start(job_order(signed))
+            status, response = await receiver.store_and_start(job_order(signed))
         except CallRefused as error:
             self._tell(signed, Verdict.REFUSED, str(error))
             return
@@ -119,7 +119,8 @@ class JobsWay:
             return
         self._follow(signed)
         self._tell(signed, Verdict.ACCEPTED)
-        self._spawn(self._look_soon(signed, receiver))
+        if response is None or not self._take(signed, response):
+            self._spawn(self._look_soon(signed, receiver, _QUICK_SECONDS[response is not None :]))
 
     async def ask(self, signed: SignedMessage) -> Answer | NotTaken | None:
         """Return what became of a message. Not taken is certain only of a controller that counts, and has not begun to count anew."""
@@ -249,11 +250,11 @@ class JobsWay:
                 if found and verdict_of(found[0].number) in _FINAL:
                     self._take(one, await receiver.response(one.message.id))
 
-    async def _look_soon(self, signed: SignedMessage, receiver: JobReceiver) -> None:
+    async def _look_soon(self, signed: SignedMessage, receiver: JobReceiver, pauses: Sequence[float]) -> None:
         """See at once what became of it, and a few times more."""
         self._quick.add(signed.message.id)
         try:
-            for pause in _QUICK_SECONDS:
+            for pause in pauses:
                 await asyncio.sleep(pause)
                 if signed.message.id not in self._followed or self._take(signed, await receiver.response(signed.message.id)):
                     return

@@ -6,8 +6,9 @@ A call that left and was not answered is ``Unanswered``: nobody knows whether it
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ from protocols.opcua_isa95 import (
     structure,
     structures_at,
 )
-from protocols.opcua_link import Link, ServiceFailed, read_request, status_name
+from protocols.opcua_link import TOO_MUCH, Link, ServiceFailed, read_request, status_name
 from protocols.opcua_nodes import Child, NodeBook, children, follow, parent
 
 _CALL_RESPONSE: Final = int(ObjectIds.CallResponse_Encoding_DefaultBinary)
@@ -109,15 +110,38 @@ class JobReceiver:
         self._session = session
         self._nodes = nodes
         self._namespace = namespace
+        self._asks_along = True
+        """Whether what became of an order is asked for in the same request that stores it: one way back and forth less."""
 
     @property
     def answers_by_id(self) -> bool:
         """Whether it can be asked for one job; else its whole list is read."""
         return self._nodes.ask is not None
 
-    async def store_and_start(self, order: JobOrder) -> int:
-        """Have an order stored and started; return the ReturnStatus. Raises Unavailable (surely not), CallRefused or Unanswered."""
-        return await self._act("StoreAndStart", _order(self._namespace, order))
+    async def store_and_start(self, order: JobOrder) -> tuple[int, JobResponse | None]:
+        """Have an order stored and started; return the ReturnStatus, and what became of it by then where the server says so at once.
+
+        Raises Unavailable (surely not), CallRefused or Unanswered.
+        """
+        nodes = self._nodes
+        calls = [(nodes.node, nodes.methods["StoreAndStart"], [_order(self._namespace, order), _comment()])]
+        if self._asks_along and nodes.ask is not None:
+            calls.append((nodes.provider, nodes.ask, [ua.Variant(order.id, ua.VariantType.String)]))
+        try:
+            first, *rest = await call_all(self._link, calls)
+        except ServiceFailed as failure:
+            if failure.code not in TOO_MUCH or len(calls) == 1:
+                raise
+            # the server takes one call at a time, and has carried out none of these
+            self._asks_along = False
+            return await self.store_and_start(order)
+        if isinstance(first, Exception):
+            raise first
+        response = None
+        if rest and isinstance(rest[0], Called):
+            with contextlib.suppress(Unavailable):
+                response = self._response_in(rest[0])
+        return _status_in(first, "StoreAndStart"), response
 
     async def act(self, method: str, job_order: str) -> int:
         """Have something done with an order (Start, Stop, Cancel, Clear, Abort); as ``store_and_start``."""
@@ -127,12 +151,7 @@ class JobReceiver:
         node = self._nodes.methods.get(method)
         if node is None:
             raise CallRefused(f"its job order receiver has no method {method}")
-        comment = ua.Variant([], ua.VariantType.LocalizedText, is_array=True)
-        called = await call(self._link, self._nodes.node, node, [argument, comment])
-        status = called.value(0)
-        if not isinstance(status, int):
-            raise Unanswered(f"{method} gave no ReturnStatus back")
-        return status
+        return _status_in(await call(self._link, self._nodes.node, node, [argument, _comment()]), method)
 
     async def response(self, job_order: str) -> JobResponse | None:
         """Return what became of an order; None where the controller does not know it. Raises Unavailable."""
@@ -143,6 +162,9 @@ class JobReceiver:
             called = await call(self._link, self._nodes.provider, self._nodes.ask, [ua.Variant(job_order, ua.VariantType.String)])
         except (Unanswered, CallRefused) as error:
             raise Unavailable(str(error)) from error
+        return self._response_in(called)
+
+    def _response_in(self, called: Called) -> JobResponse | None:
         status = called.value(1)
         if isinstance(status, int) and status & UNKNOWN_JOB_ORDER:
             return None
@@ -239,11 +261,30 @@ def _order(namespace: int, order: JobOrder) -> ua.Variant:
     return ua.Variant(structure(namespace, JOB_ORDER, job_order_bytes(order)), ua.VariantType.ExtensionObject)
 
 
+def _comment() -> ua.Variant:
+    return ua.Variant([], ua.VariantType.LocalizedText, is_array=True)
+
+
+def _status_in(called: Called, method: str) -> int:
+    status = called.value(0)
+    if not isinstance(status, int):
+        raise Unanswered(f"{method} gave no ReturnStatus back")
+    return status
+
+
 async def call(link: Link, node: Any, method: Any, arguments: list[ua.Variant]) -> Called:
     """Call a method. Raises Unavailable (it surely was not carried out), CallRefused (nor, and the server says why) or Unanswered."""
+    (result,) = await call_all(link, [(node, method, arguments)])
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+async def call_all(link: Link, calls: Sequence[tuple[Any, Any, list[ua.Variant]]]) -> list[Called | CallRefused | Unanswered]:
+    """Call methods in one request; return what each gave back. Raises Unavailable (surely none was carried out) or Unanswered."""
     link.check_alive()
     request = ua.CallRequest()
-    request.Parameters.MethodsToCall = [ua.CallMethodRequest(node, method, arguments)]
+    request.Parameters.MethodsToCall = [ua.CallMethodRequest(node, method, arguments) for node, method, arguments in calls]
     seconds = link.endpoint.timeout_seconds
     socket = link.client.socket
     request_id, future = socket.send_raw(SerialisedRequest(request, socket, seconds))
@@ -257,21 +298,31 @@ async def call(link: Link, node: Any, method: Any, arguments: list[ua.Variant]) 
     except Unavailable as error:
         raise Unanswered(str(error)) from error
     try:
-        status, outputs = _one_result(reply, body)
+        return _results(reply, body, len(calls))
     except (Malformed, IndexError) as error:
         raise Unanswered(f"the answer to a call is malformed: {error}") from error
-    if status >= 0x80000000:
-        said = f"the server says {status_name(status)}"
-        raise CallRefused(said) if status in _NOT_CARRIED_OUT else Unanswered(said)
-    return Called(reply, outputs)
 
 
-def _one_result(reply: bytes, start: int) -> tuple[int, tuple[int, ...]]:
-    """Return the StatusCode of the one method called, and where its output arguments stand. Raises Malformed."""
-    if int32_at(reply, start) != 1:
-        raise Malformed(f"{int32_at(reply, start)} results for one call")
-    status = int32_at(reply, start + 4) & 0xFFFFFFFF
-    place = start + 8
+def _results(reply: bytes, start: int, count: int) -> list[Called | CallRefused | Unanswered]:
+    """Return what each method gave back. Raises Malformed."""
+    if int32_at(reply, start) != count:
+        raise Malformed(f"{int32_at(reply, start)} results for {count} calls")
+    results: list[Called | CallRefused | Unanswered] = []
+    place = start + 4
+    for _ in range(count):
+        status, outputs, place = _one_result(reply, place)
+        if status < 0x80000000:
+            results.append(Called(reply, outputs))
+        else:
+            said = f"the server says {status_name(status)}"
+            results.append(CallRefused(said) if status in _NOT_CARRIED_OUT else Unanswered(said))
+    return results
+
+
+def _one_result(reply: bytes, start: int) -> tuple[int, tuple[int, ...], int]:
+    """Return a method's StatusCode, where its output arguments stand, and where the next result begins. Raises Malformed."""
+    status = int32_at(reply, start) & 0xFFFFFFFF
+    place = start + 4
     place = after(reply, place + 4, 4 * max(int32_at(reply, place), 0))
     count, place = int32_at(reply, place), place + 4
     for _ in range(max(count, 0)):
@@ -281,4 +332,4 @@ def _one_result(reply: bytes, start: int) -> tuple[int, tuple[int, ...]]:
     for _ in range(max(count, 0)):
         outputs.append(place)
         place = after_variant(reply, place)
-    return status, tuple(outputs)
+    return status, tuple(outputs), place

@@ -362,7 +362,8 @@ async def test_a_certificate_lets_its_own_controller_in_and_none_only_where_the_
         plain.set_user("cell")
         plain.set_password("open sesame")
         async with plain:
-            assert await plain.get_node(ua.NodeId("WorkUnits/robot-1/Open", await plain.get_namespace_index(SPACE))).read_value() == 0
+            space = await plain.get_namespace_index(SPACE)
+            assert await plain.get_node(f"ns={space};s=WorkUnits/robot-1/Open").read_value() == 0
             assert robots.reaches("robot-1")
         nobody = Client(url)
         with pytest.raises(UaStatusCodeError, match="BadUserAccessDenied"):
