@@ -15,7 +15,7 @@ from delivery.hearing import Hearing
 from delivery.ways import InDoubt, NotTaken, Way
 from delivery.writer import Entry, Writer
 from plant.clock import Clock
-from plant.deliveries import Answer
+from plant.deliveries import Answer, Verdict
 from plant.errors import Unavailable
 from plant.recommendations import Stage
 from storage.deliveries import Step
@@ -61,10 +61,11 @@ class Recovery:
         try:
             async with self._places:
                 said, could = await self._said(flight)
-            if isinstance(said, Answer):
+            if isinstance(said, Answer) and not (said.verdict is Verdict.ACCEPTED and flight.stage is Stage.ACCEPTED):
                 await self._hearing.told(said, flight.controller or None)
             else:
-                await self._without(flight, said, could=could)
+                # still at work, says its controller: a person looks when that takes longer than agreed
+                await self._without(flight, None if isinstance(said, Answer) else said, could=could)
         except Unavailable:
             return
         except Exception:  # noqa: BLE001 - a way of its own library; it must not end all others

@@ -20,7 +20,7 @@ from storage.audit import Told, add_audits
 from storage.database import Connection
 from storage.deliveries import Step, read_steps, step
 from storage.delivery_answers import take_answers
-from storage.delivery_modes import drop_mode, lock_modes, write_standings
+from storage.delivery_modes import drop_mode, hold_modes, write_standings
 from storage.delivery_troubles import StandingTrouble, add_troubles
 
 MOST_WAITING: Final = 100_000
@@ -131,7 +131,7 @@ class Writer:
             # what was tried before may be committed all the same
             done = [one.tried and self._is_there(connection, one.entry) for one in some]
             fresh = [one.entry for one, is_there in zip(some, done, strict=True) if not is_there]
-            lock_modes(connection, [each.work_unit for entry in fresh for each in entry.drops])
+            hold_modes(connection, [each.work_unit for entry in fresh for each in entry.drops])
             taken = step(connection, [each for entry in fresh for each in entry.steps])
             add_audits(connection, [each for entry in fresh for each in entry.told])
             outcomes = {number: words for entry in fresh for number, words in entry.outcomes.items()}

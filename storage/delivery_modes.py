@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from plant.delivery_modes import CLOSED_LOOP_SECONDS, CONFIRM_SECONDS, AskedLoop, ControllerStanding, Dropped, Mode, ModeRow
@@ -99,13 +99,6 @@ def hold_modes(connection: Connection, work_units: Sequence[str]) -> None:
             "SELECT pg_advisory_xact_lock(hashtextextended(s.unit, 78)) FROM (SELECT unit FROM unnest(%s::text[]) AS unit ORDER BY 1) s",
             [sorted(set(work_units))],
         )
-
-
-def lock_modes(connection: Connection, work_units: Iterable[str]) -> None:
-    """Keep others from changing modes until the transaction ends. Call it before all else in it that locks: who sets a mode does so."""
-    with translate_errors():
-        for unit in sorted(set(work_units)):
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 78))", [unit])
 
 
 def newest_modes(connection: Connection) -> dict[str, ModeRow]:

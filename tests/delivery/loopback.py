@@ -24,6 +24,8 @@ class Loopback:
 
     controller: str
     controllers: dict[str, Controller]
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of its controller, where they are others than the house's."""
     reads: set[str] = field(default_factory=set)
     """Work units where it can read back by itself."""
     away: bool = False

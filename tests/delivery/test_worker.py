@@ -27,6 +27,7 @@ from tests.delivery.way_parts import KEY, controller
 from tests.ingest.parts import until
 
 UNITS = [f"weld-{number}" for number in range(40)]
+HASTY = ["hasty-0", "hasty-1"]
 _fresh = count()
 
 
@@ -36,11 +37,21 @@ def way() -> Loopback:
 
 
 @pytest.fixture(scope="module")
-def plant(postgres_server: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory, way: Loopback) -> Iterator[House]:
-    times = {"answer_seconds": 0.4, "done_seconds": 0.4, "heartbeat_seconds": 30.0}
+def hasty() -> Loopback:
+    """A controller that must answer, and be done, at once."""
+    times = {"answer_seconds": 0.3, "done_seconds": 0.3}
+    return Loopback("hasty", {unit: controller(unit, "hasty") for unit in HASTY}, settings=times)
+
+
+@pytest.fixture(scope="module")
+def plant(
+    postgres_server: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory, way: Loopback, hasty: Loopback
+) -> Iterator[House]:
+    times = {"answer_seconds": 600.0, "done_seconds": 600.0, "heartbeat_seconds": 300.0}
+    keys = {"cell": KEY, "hasty": KEY}
     with (
         fresh_database(postgres_server, migrated_template) as url,
-        house(url, tmp_path_factory.mktemp("delivery"), [way], UNITS, keys={"cell": KEY}, **times) as one,
+        house(url, tmp_path_factory.mktemp("delivery"), [way, hasty], [*UNITS, *HASTY], keys=keys, **times) as one,
     ):
         yield one
         one.assert_audited()
@@ -97,7 +108,7 @@ def test_a_recommendation_is_void_when_its_window_was_changed_meanwhile(plant: H
     way.away = True
     try:
         (number,) = plant.propose(draft(unit))
-        text = windows_of([one for one in UNITS if one != unit]) + windows_of([unit]).replace("version = 3", "version = 4")
+        text = windows_of([one for one in [*UNITS, *HASTY] if one != unit]) + windows_of([unit]).replace("version = 3", "version = 4")
         write_windows(plant.connection, text, actor="anna", now_us=CLOCK.now_us())
         assert plant.delivery(number).stage is Stage.APPROVED
     finally:
@@ -151,26 +162,27 @@ def test_answers_said_twice_and_old_ones_and_those_to_nothing_change_nothing(pla
     assert all("no such message" in why for why in refused())
 
 
-def test_of_a_controller_that_never_says_a_word_it_is_asked_what_became(plant: House, way: Loopback, unit: str) -> None:
-    way.controllers[unit].behaviour = Behaviour.SILENT
-    (number,) = plant.propose(draft(unit))
-    plant.until(number, Stage.EXECUTED, seconds=20)
-    assert sends(way, number) == 1
+def test_of_a_controller_that_never_says_a_word_it_is_asked_what_became(plant: House, hasty: Loopback) -> None:
+    hasty.controllers["hasty-0"].behaviour = Behaviour.SILENT
+    (number,) = plant.propose(draft("hasty-0"))
+    plant.until(number, Stage.EXECUTED, seconds=30)
+    assert sends(hasty, number) == 1
 
 
-def test_what_nobody_can_know_is_in_doubt_until_a_person_settles_it_and_keeps_its_slot(plant: House, way: Loopback, unit: str) -> None:
-    way.controllers[unit].behaviour = Behaviour.CRASHING
-    way.controllers[unit].rules = replace(way.controllers[unit].rules, down_us=0)
+def test_what_nobody_can_know_is_in_doubt_until_a_person_settles_it_and_keeps_its_slot(plant: House, hasty: Loopback) -> None:
+    unit = "hasty-1"
+    hasty.controllers[unit].behaviour = Behaviour.CRASHING
+    hasty.controllers[unit].rules = replace(hasty.controllers[unit].rules, down_us=0)
     (number,) = plant.propose(draft(unit))
-    doubtful = plant.until(number, Stage.IN_DOUBT, seconds=20)
+    doubtful = plant.until(number, Stage.IN_DOUBT, seconds=30)
     assert doubtful.stage_reason == "not_done"
     until(lambda: (unit, TroubleKind.IN_DOUBT) in {(one.work_unit, one.kind) for one in standing_troubles(plant.connection)}, 5)
     # its counter is gone: it would take older ones again, and ours are higher than any of them
     other, later = plant.propose(draft(unit, slot="parameters:P2")), plant.propose(draft(unit, value=215.0))
-    plant.until(other[0], Stage.EXECUTED)
+    plant.until(other[0], Stage.EXECUTED, seconds=30)
     assert plant.delivery(later[0]).stage is Stage.APPROVED
     take_step(plant.connection, Step(number, Stage.REFUSED, CLOCK.now_us(), "anna", "looked at the machine"))
-    plant.until(later[0], Stage.EXECUTED, seconds=20)
+    plant.until(later[0], Stage.EXECUTED, seconds=30)
     until(lambda: unit not in {one.work_unit for one in standing_troubles(plant.connection)}, 5)
 
 
