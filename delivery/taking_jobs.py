@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from delivery.live_plan import LivePlan, Start
@@ -19,6 +20,8 @@ MOVED: Final = "plan"
 _WAITING: Final = (Stage.PROPOSED, Stage.APPROVED)
 _ASKS: Final = (*OPEN, Stage.EXECUTED, Stage.MEASURED, Stage.REFUSED, Stage.ROLLED_BACK)
 """Where a job of this revision stands as it was told: it is not told again."""
+_WITHDRAWN: Final = "withdrawn:"
+_OVER: Final = ":over"
 _MINUTE_US: Final = 60_000_000
 _LEAST_US: Final = _MINUTE_US
 
@@ -33,7 +36,8 @@ def take_jobs(connection: Connection, places: Places, live: LivePlan, now_us: in
         return 0
     _, starts = found
     wanted = {origin_of(one): one for one in starts if places.takes(one.work_unit, Kind.JOB) is not None}
-    return _taken_back(connection, places, wanted, now_us) + _proposed(connection, places, wanted, now_us)
+    taken = _taken_back(connection, places, wanted, now_us) + _proposed(connection, places, wanted, now_us)
+    return taken + _let_go(connection, places, now_us)
 
 
 def origin_of(one: Start) -> str:
@@ -102,11 +106,34 @@ def _hold(one: Delivery, meant: Start, revision: str) -> Draft:
     return Draft(
         kind=Kind.HOLD,
         work_unit=one.draft.work_unit,
-        source=f"withdrawn:{one.draft.job}:{meant.operation}:{revision}",
-        slot=f"withdrawn:{one.draft.job}:{meant.operation}",
+        source=f"{_WITHDRAWN}{one.draft.source.removeprefix('job:').rpartition(':')[0]}:{revision}",
+        slot=f"part:{one.draft.serial}",
         valid_seconds=max(3600.0, one.draft.valid_seconds),
         job=one.draft.job,
         serial=one.draft.serial,
         reason=f"job {one.draft.job} is made at {meant.work_unit} after all: do not begin it",
         approved_by=ACTOR,
     )
+
+
+def _let_go(connection: Connection, places: Places, now_us: int) -> int:
+    """Let go a part that was held because its job went elsewhere: once it was made there, or is made here after all."""
+    taken, drafts = 0, []
+    standing = read_deliveries(connection, kinds=[Kind.HOLD], stages=(*OPEN, Stage.EXECUTED, Stage.MEASURED), most=1000)
+    held = {
+        one.draft.source.removeprefix(_WITHDRAWN).rpartition(":")[0]: one for one in standing if one.draft.source.startswith(_WITHDRAWN)
+    }
+    newest = newest_revisions(connection, [f"job:{name}" for name in held])
+    for name, hold in held.items():
+        _, job = newest.get(f"job:{name}", (0, None))
+        if job is None or not (job.stage in {Stage.EXECUTED, Stage.MEASURED} or job.draft.work_unit == hold.draft.work_unit):
+            continue
+        known = read_deliveries(connection, source=hold.draft.source + _OVER, most=1)
+        if not known and places.takes(hold.draft.work_unit, Kind.RELEASE) is not None:
+            drafts.append(
+                replace(hold.draft, kind=Kind.RELEASE, source=hold.draft.source + _OVER, reason=f"job {hold.draft.job} is decided")
+            )
+        elif known and known[0].stage is Stage.EXECUTED and hold.stage is Stage.EXECUTED:
+            over = Step(hold.number, Stage.ROLLED_BACK, now_us, ACTOR, "released", f"delivery {known[0].number}")
+            taken += sum(step(connection, [over]))
+    return taken + propose_new(connection, drafts, now_us)

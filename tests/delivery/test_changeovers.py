@@ -254,6 +254,33 @@ def test_a_job_that_its_controller_has_already_is_held_there_when_the_plan_moves
     ]
 
 
+def test_a_part_that_was_held_because_its_job_went_elsewhere_is_let_go_once_it_was_made_there(connection: Connection) -> None:
+    problem = problem_of(("J-6", "ZE75-1", "weld-6"))
+    planned(connection, problem, stands(problem, 2 * MINUTE))
+    take_jobs(connection, ONE, LivePlan(), NOW)
+
+    def told_of(kind: Kind) -> list[Delivery]:
+        return [one for one in read_deliveries(connection, kinds=[kind], oldest_first=True, most=1000) if one.draft.job == "J-6"]
+
+    approve(connection, told_of(Kind.JOB)[0])
+    carried_out(connection, told_of(Kind.JOB)[0].number, until=Stage.ACCEPTED)
+    planned(connection, problem, stands(problem, 2 * MINUTE, modes=[1]))
+    take_jobs(connection, ONE, LivePlan(), NOW)
+    (hold,) = told_of(Kind.HOLD)
+    carried_out(connection, hold.number)
+    take_jobs(connection, ONE, LivePlan(), NOW)
+    assert told_of(Kind.RELEASE) == []
+    elsewhere = told_of(Kind.JOB)[1]
+    approve(connection, elsewhere)
+    carried_out(connection, elsewhere.number)
+    take_jobs(connection, ONE, LivePlan(), NOW)
+    (release,) = told_of(Kind.RELEASE)
+    assert (release.draft.work_unit, release.draft.serial, release.stage) == ("weld-6", "S-J-6", Stage.APPROVED)
+    carried_out(connection, release.number)
+    take_jobs(connection, ONE, LivePlan(), NOW)
+    assert stage_of(connection, hold.number) is Stage.ROLLED_BACK
+
+
 def test_a_job_that_a_person_declined_is_not_asked_for_again(connection: Connection) -> None:
     problem = problem_of(("J-5", "ZE75-1", "weld-5"))
     planned(connection, problem, stands(problem, 2 * MINUTE))
