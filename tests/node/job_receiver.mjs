@@ -15,6 +15,7 @@ const server = new OPCUAServer({
   securityModes: [MessageSecurityMode.None, MessageSecurityMode.SignAndEncrypt],
   serverCertificateManager: certificates, userCertificateManager: certificates,
   serverInfo: { applicationUri: "urn:node:receiver" }, disableDiscovery: true,
+  serverCapabilities: { operationLimits: { maxNodesPerMethodCall: 1 } }, // strict: one call in a request
   nodeset_filename: [nodesets.standard, nodesets.isa95JobControl, nodesets.machineryJobs],
 });
 await server.initialize();
