@@ -18,7 +18,7 @@ from delivery.known_ways import make_ways
 from delivery.sending import Outbox
 from delivery.ways import Beat
 from delivery.writer import Entry, Writer
-from plant.deliveries import Kind
+from plant.deliveries import Kind, SignedMessage
 from plant.delivery_modes import ControllerStanding, Dropped, Mode
 from plant.delivery_rules import DeliveryPlan
 from plant.errors import SettingsError, Unavailable
@@ -131,22 +131,23 @@ def connection(url: str) -> Iterator[Connection]:
 def test_a_commit_whose_answer_was_lost_is_looked_up_and_its_message_leaves_once(url: str, connection: Connection) -> None:
     write_windows(connection, windows_of(UNITS), actor="anna", now_us=CLOCK.now_us())
     outbox = Outbox(PLAN, lambda _: KEY, CLOCK)
-    (number, other) = propose(connection, [draft("weld-10"), draft("weld-11")], CLOCK.now_us())
-    assert number is not None
-    assert other is not None
-    with connect(url, application="test") as lost:
-        look = outbox.look(lost)
-        first = [one for one in look.approved if one.number == number]
-        assert outbox.send(lost, first, {}).messages
-        # the commit took place, and the process never heard of it
-        messages = {one.signed.number: one.signed for one in [read_delivery(connection, number)] if one is not None}
-        outbox._unsure = messages | {other: replace(messages[number], number=other)}
+    numbers = propose(connection, [draft("weld-10"), draft("weld-11"), draft("weld-9")], CLOCK.now_us())
+    ours, theirs, nobodys = (number for number in numbers if number is not None)
+
+    def sent(number: int) -> SignedMessage:
+        with connect(url, application="test") as lost:
+            (one,) = outbox.send(lost, [one for one in outbox.look(lost).approved if one.number == number], {}).messages
+            return one
+
+    mine, other = sent(ours), sent(theirs)
+    # these commits took place, and their answers never came; of the second, another process had made its own message meanwhile
+    outbox._unsure = {ours: mine, theirs: replace(other, text=other.text.replace("210.0", "211.0")), nobodys: replace(mine, number=nobodys)}
     (found,) = outbox.looked_up(connection).messages
-    assert (found.number, outbox.unsure) == (number, False)
+    assert (found.number, outbox.unsure) == (ours, False)
     assert outbox.looked_up(connection).messages == ()
-    waiting = read_delivery(connection, other)
-    assert waiting is not None
-    assert waiting.stage is Stage.APPROVED
+    assert [one.stage for number in (ours, theirs, nobodys) if (one := read_delivery(connection, number)) is not None] == [
+        *(Stage.SENT, Stage.SENT, Stage.APPROVED),
+    ]
 
 
 async def test_a_second_process_stands_by(url: str) -> None:
