@@ -27,9 +27,9 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import VERSION, BoltTruth, Scene, crop_scene, render, view_scene
 from vision.bolt_circle import CameraLens, CircleDrawing
 from vision.bolt_maps import MODEL_FILE, BoltNet
+from vision.bolt_near import NearEyes, shipped_eyes
 from vision.bolts import BoltView, LookedAt, clear_bolts, located, look_at_bolts
 from vision.frames import Pixels
-from vision.mark_net import MarkNet, shipped_marks
 from vision.onnx_models import load_maps
 
 CROP = Crop(radius_px=(45, 60), margin=(1.75, 1.9), off_centre=0.1)
@@ -75,8 +75,8 @@ def main() -> int:
 
 
 @cache
-def _marks() -> MarkNet:
-    return shipped_marks()
+def _eyes() -> NearEyes:
+    return shipped_eyes()
 
 
 def _look(net: BoltNet, scene: Scene) -> Seen | None:
@@ -89,7 +89,7 @@ def _look(net: BoltNet, scene: Scene) -> Seen | None:
 
 
 def _one(net: BoltNet, pixels: Pixels, *, mirrored: bool) -> LookedAt | None:
-    looked = look_at_bolts(pixels, net, BoltView(mirrored=mirrored), _marks())
+    looked = look_at_bolts(pixels, net, BoltView(mirrored=mirrored), _eyes())
     return looked[0] if looked else None
 
 
@@ -120,8 +120,14 @@ def _loosened(net: BoltNet, first: int, count: int) -> bool:
         f"{100 * share:.1f} % of the {len(clear)} with nothing in front "
         f"(must 0 with 95 %); {1e3 * (time.process_time() - began) / len(seen):.0f} CPU-ms each with its render"
     )
+    left = Counter(_why(one) for one in seen if one.decision not in {Decision.OK, Decision.NOK})
+    print(f"not decided: {dict(left.most_common())}")
     print(f"angle of {len(errors)} decided: mean error {mean:.2f} degrees, 95 % within {p95:.2f} (must 0.6 and 1.5)")
     return wrong == 0 and decided >= 0.95 and mean <= 0.6 and p95 <= 1.5
+
+
+def _why(one: Seen) -> str:
+    return "bolt_not_found" if one.looked is None else ", ".join(reason.code for reason in one.looked.reading.reasons)
 
 
 def _mean_and_95(errors: list[float]) -> tuple[float, float]:
@@ -187,7 +193,7 @@ def _positions(net: BoltNet, first: int, count: int) -> bool:
             circle=CircleDrawing(scene.diameter_mm, scene.count),
             lens=CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored),
         )
-        looked = clear_bolts(look_at_bolts(shown.pixels, net, view, _marks()))
+        looked = clear_bolts(look_at_bolts(shown.pixels, net, view, _eyes()))
         if not looked or not shown.truths:
             refused += 1
             continue

@@ -33,19 +33,27 @@ _STATES = (
 )
 
 
-def drawn(seed: int) -> tuple[Any, Any]:
-    """Return a crop of one bolt brought to one size, and its truth: poses of both planes, directions of the mark, what is there."""
+def framed(seed: int) -> tuple[Scene, Any, float]:
+    """Return a scene of one bolt, and the corner and scale of the square that is cut from its picture."""
     rng = np.random.default_rng(seed)
     state = _STATES[seed % len(_STATES)]
     scene = crop_scene(seed, Crop((42, 64), (1.9, 2.3), 0.1), "sloppy" if rng.random() < 0.6 else "usual", state)
-    shape, stroke = scene.places[1].shape, scene.places[1].stroke
+    shape = scene.places[1].shape
     middles = np.array([[shape.x_mm, shape.y_mm, high] for high in (shape.top_mm, 0.0)])
     around = np.arange(24) * np.pi / 12
     ring = middles[0] + CORNER_MM * np.column_stack([np.cos(around), np.sin(around), np.zeros(24)])
     px = project(scene.lens, middles)
     radius = float(np.median(np.hypot(*(project(scene.lens, ring) - px[0]).T)))
     scale = radius / RADIUS_PX * float(np.exp(rng.normal(0, 0.07)))
-    corner = px.mean(axis=0) + rng.uniform(-0.12, 0.12, 2) * radius - SIDE_PX * scale / 2 + scale / 2 - 0.5
+    return scene, px.mean(axis=0) + rng.uniform(-0.12, 0.12, 2) * radius - SIDE_PX * scale / 2 + scale / 2 - 0.5, scale
+
+
+def drawn(seed: int) -> tuple[Any, Any]:
+    """Return a crop of one bolt brought to one size, and its truth: poses of both planes, directions of the mark, what is there."""
+    scene, corner, scale = framed(seed)
+    shape, stroke, state = scene.places[1].shape, scene.places[1].stroke, scene.places[1].state
+    middles = np.array([[shape.x_mm, shape.y_mm, high] for high in (shape.top_mm, 0.0)])
+    px = project(scene.lens, middles)
     maps, recede, angles = [], [], []
     for middle, degrees in zip(middles, (stroke.direction_deg + stroke.turned_deg, stroke.direction_deg), strict=True):
         one, away, flip = _plane(scene, middle, corner, scale)

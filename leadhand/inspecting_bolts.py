@@ -13,10 +13,10 @@ from plant.errors import SettingsError
 from plant.inspections import FrameHash, Subject, frame_hash
 from plant.settings_bolts import BoltCircleSettings
 from vision.bolt_maps import MODEL_FILE, shipped_net
+from vision.bolt_near import shipped_eyes
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.images import PICTURE_EXTENSIONS
-from vision.mark_net import shipped_marks
 from vision.unjudged import NoModel
 
 
@@ -31,7 +31,7 @@ def inspect_bolts(folder: Path, settings: BoltCircleSettings) -> dict[str, Any]:
     def view_of(frame: Frame) -> BoltView:
         return bolt_view(views.get(frame.sha256, settings), (frame.pixels.shape[1], frame.pixels.shape[0]))
 
-    told = inspect_folder(folder, BoltInspector(shipped_net(), view_of, shipped_marks()) if MODEL_FILE.exists() else NoModel(Subject.BOLTS))
+    told = inspect_folder(folder, BoltInspector(shipped_net(), view_of, shipped_eyes()) if MODEL_FILE.exists() else NoModel(Subject.BOLTS))
     return {"validated_on": "simulated pictures only", **told}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from plant.bolts import BoltState
 from plant.inspections import Decision, Reason
 from vision.bolt_maps import STEP_PX, BoltMaps, Seen
-from vision.mark_net import MarkLook
+from vision.bolt_near import NearLook
 from vision.nut_shape import Floats, NutShape, NutSizes, fit_nut
 from vision.witness_mark import MarkAngle, Strokes, mark_angle, strokes
 
@@ -31,10 +31,23 @@ _RING_EVEN: Final = 0.6
 _THERE: Final = (0.05, 0.5)
 """How likely a mark must be there by the net: below the first it may be called absent, below the second a person looks."""
 _SMEARED: Final = 0.5
-_BOTH_FLOOR_DEG: Final = 0.75
-_BY_NET: Final = 1.0
-_BY_APART: Final = 1.2
-"""Of what the spread of an angle is made that stroke and net tell together, by renders that no figure is taken from."""
+_MOST_MISFIT: Final = 0.5
+"""How likely it is smeared by the net, and how much of the paint no stroke may explain."""
+_MOST_BESIDE_EDGES: Final = 0.75
+_MOST_AXIS_MM: Final = np.array([0.07, 0.14])
+_MOST_MOVED_MM: Final = 1.0
+"""Where its edges fit worse, or where they or the net of marks leave the axis (on nut and flange) open by more, a bolt is not judged."""
+_STROKE_FLOOR_DEG: Final = 0.2
+_BY_STROKE: Final = 1.0
+_APART_SIGMAS: Final = 2.6
+"""The stroke tells the angle, and the net of marks whether to believe it: what they are more apart than both allow widens the interval.
+By renders that no figure is taken from."""
+_LEAST_RING: Final = 0.45
+"""Of the washer's ring that must be seen, whatever else tells of it."""
+_BY_LOOK: Final = 0.75
+_RIMS_TELL: Final = 1.24
+_RIMS_EVEN: Final = 3.1
+"""The same for the rims of the washer, in logits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +63,9 @@ class BoltLimits:
     most_misfit: float = 0.035
     washer_seen: tuple[float, float] = (0.16, 0.34)
     """Share of its ring below which it is missing, and from which it is there."""
-    washer_likely: tuple[float, float] = (0.25, 0.97)
-    """How likely there is no washer, by the look of the whole and by its ring: above the first a person is asked, above the second it is
-    missing."""
+    washer_likely: tuple[float, float] = (0.18, 0.97)
+    """How likely there is no washer, by the look of the whole, its ring and its rims: above the first a person is asked, above the
+    second it is missing."""
     mark_mm2: tuple[float, float] = (3.0, 9.0)
     """Painted area on nut and on flange below which there is no mark, and from which there is one."""
     most_beside: float = 0.4
@@ -80,7 +93,7 @@ def read_bolt(
     *,
     mirrored: bool,
     picture_scale: float = 1.0,
-    look: Callable[[NutShape], MarkLook | None] | None = None,
+    look: Callable[[NutShape], NearLook | None] | None = None,
 ) -> BoltReading:
     """Return the reading of the bolt in the middle of a window; ``picture_scale``: pixels of the picture for one of the window.
 
@@ -105,29 +118,51 @@ def read_bolt(
         return _undecided("bolt_small", {"radius": round(radius, 1), "limit": SMALLEST_RADIUS_PX}, shape, values)
     if values["covered"] > limits.most_covered:
         return _undecided("bolt_covered", {"percent": round(100 * values["covered"])}, shape, values)
-    if shape.error > limits.most_misfit or shape.tilt < 0.6:
-        return _undecided("bolt_unclear", {}, shape, values)
     told = look(shape) if look is not None else None
     shape = shape if told is None else told.shape
+    unclear = (shape.error > limits.most_misfit or shape.tilt < 0.6) if told is None else _unclear(told, values)
     if maps.looks is not None:
-        values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"]), "smeared": maps.looks.mark_smeared}
-    no_washer = _judged_washer(values, sizes, limits, shape)
+        values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"], told), "smeared": maps.looks.mark_smeared}
+    # what stands on no washer leaves its axis open, as its foot is looked for above the flange
+    no_washer = None if unclear and told is None else _judged_washer(values, sizes, limits, shape)
     if no_washer is not None:
-        return no_washer
+        return no_washer if not unclear else replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"),))
+    if unclear:
+        return _undecided("bolt_unclear", {}, shape, values)
     return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored)
 
 
-def _no_washer(look: float, share: float) -> float:
-    """Return how likely there is no washer: by the look of the whole, and by how much of its ring is there."""
-    look = min(max(look, 1e-4), 1 - 1e-4)
-    return float(1 / (1 + (1 - look) / look * np.exp(_RING_TELLS * (share - _RING_EVEN))))
+def _unclear(told: NearLook, values: dict[str, float]) -> bool:
+    """Return whether a bolt's edges leave its axis open."""
+    values |= {
+        "edges": told.misfit,
+        "top_sigma": float(told.axis_sigma_mm[0]),
+        "base_sigma": float(told.axis_sigma_mm[1]),
+        "rims": told.washer,
+        "moved": told.mark.moved_mm,
+    }
+    sigma = told.axis_sigma_mm
+    return told.misfit > _MOST_BESIDE_EDGES or bool((sigma > _MOST_AXIS_MM).any()) or told.mark.moved_mm > _MOST_MOVED_MM
+
+
+def _no_washer(look: float, share: float, told: NearLook | None) -> float:
+    """Return how likely there is no washer: by the look of the whole, by how much of its ring is there, and by its rims."""
+    odds = _logit(look) - _RING_TELLS * (share - _RING_EVEN)
+    if told is not None:
+        odds = _BY_LOOK * odds + _RIMS_TELL * (_RIMS_EVEN - _logit(told.washer))
+    return float(1 / (1 + np.exp(-odds)))
+
+
+def _logit(likely: float) -> float:
+    likely = min(max(likely, 1e-4), 1 - 1e-4)
+    return float(np.log(likely / (1 - likely)))
 
 
 def _judged_washer(values: dict[str, float], sizes: NutSizes, limits: BoltLimits, shape: NutShape) -> BoltReading | None:
     """Return what is wrong with the washer; None where it is there, or where the drawing has none."""
     by_ring = "no_washer" not in values  # maps that tell nothing of the whole
     doubt, least = (-values["washer"], -limits.washer_seen[1]) if by_ring else (values["no_washer"], limits.washer_likely[0])
-    if not sizes.washer_mm or doubt <= least:
+    if not sizes.washer_mm or (doubt <= least and values["washer"] >= _LEAST_RING):
         return None
     sure = values["washer"] < limits.washer_seen[0] if by_ring else doubt > limits.washer_likely[1]
     decision, code = (Decision.NOK, "washer_missing") if sure else (Decision.REVIEW, "washer_unsure")
@@ -142,24 +177,38 @@ def _judged_mark(
     sizes: NutSizes,
     limits: BoltLimits,
     values: dict[str, float],
-    look: MarkLook | None,
+    look: NearLook | None,
     *,
     mirrored: bool,
 ) -> BoltReading:
-    painted = strokes(paint, parts[Seen.NUT_TOP], parts[Seen.FLANGE], seen, shape, sizes, STEP_PX)
+    by_maps = strokes(paint, parts[Seen.NUT_TOP], parts[Seen.FLANGE], seen, shape, sizes, STEP_PX)
+    painted = by_maps if look is None else look.strokes
     least = min(painted.nut_area_mm2, painted.flange_area_mm2)
     values |= {"nut_mm2": painted.nut_area_mm2, "flange_mm2": painted.flange_area_mm2}
-    mark = mark_angle(painted, mirrored=mirrored, centre_sigma_mm=shape.centre_sigma_px / shape.radius_px)
-    there = None if look is None else min(look.nut_there, look.flange_there)
+    axis = shape.centre_sigma_px / shape.radius_px if look is None else float(np.hypot(*look.axis_sigma_mm))
+    mark = mark_angle(painted, mirrored=mirrored, centre_sigma_mm=axis)
+    there = None if look is None else min(look.mark.nut_there, look.mark.flange_there)
+    if look is not None:
+        values |= {
+            "net_deg": look.mark.angle_deg,
+            "net_sigma": look.mark.sigma_deg,
+            "net_spread": look.mark.spread_deg,
+            "there": there or 0.0,
+            "net_washer": 1 - look.mark.no_washer,
+            "net_smeared": look.mark.smeared,
+        }
+        values |= {"stroke_deg": mark.angle_deg, "stroke_sigma": mark.sigma_deg, "misfit_paint": mark.misfit} if mark is not None else {}
     if mark is None or (least < limits.mark_mm2[1] if there is None else there < _THERE[1]):
         clear = least < limits.mark_mm2[0] and values["covered"] < 0.05 and (there is None or there < _THERE[0])
         decision = Decision.NOK if clear else Decision.REVIEW
         return BoltReading(BoltState.MARK_ABSENT, decision, (Reason("mark_absent" if clear else "mark_faint"),), shape, mark, values=values)
-    values["beside"] = beside_share(painted, mark, mirrored=mirrored)
+    # colours tell the stroke from what is near it; what is smeared farther off only the maps show
+    values["beside"] = max(beside_share(each, mark, mirrored=mirrored) for each in (painted, by_maps))
     half = limits.sigmas * float(np.hypot(mark.sigma_deg, limits.angle_floor_deg))
     if look is not None:
         mark, half = _agreed(mark, look, limits)
-    if values["beside"] > limits.most_beside or (look is not None and look.smeared > _SMEARED):
+    ragged = look is not None and (look.mark.smeared > _SMEARED or mark.misfit > _MOST_MISFIT)
+    if values["beside"] > limits.most_beside or ragged:
         return BoltReading(BoltState.MARK_SMEARED, Decision.REVIEW, (Reason("mark_smeared"),), shape, mark, half, values)
     told = {"angle": round(mark.angle_deg, 1), "half": round(half, 1), "limit": limits.loosened_deg}
     if abs(mark.angle_deg) - half > limits.loosened_deg:
@@ -170,12 +219,12 @@ def _judged_mark(
     return BoltReading(state, Decision.REVIEW, (Reason("bolt_turn_unsure", told),), shape, mark, half, values)
 
 
-def _agreed(mark: MarkAngle, look: MarkLook, limits: BoltLimits) -> tuple[MarkAngle, float]:
-    """Return the angle that stroke and net tell together, and half its interval: wide where they differ or the net is unsure."""
-    apart = float((look.angle_deg - mark.angle_deg + 180) % 360 - 180)
-    angle = float((mark.angle_deg + apart / 2 + 180) % 360 - 180)
-    sigma = float(np.linalg.norm([_BOTH_FLOOR_DEG, _BY_NET * look.sigma_deg, _BY_APART * apart]))
-    return replace(mark, angle_deg=angle, sigma_deg=sigma), limits.sigmas * sigma
+def _agreed(mark: MarkAngle, look: NearLook, limits: BoltLimits) -> tuple[MarkAngle, float]:
+    """Return the angle of the stroke, and half its interval: wide where the net sees the mark elsewhere."""
+    apart = abs(float((look.mark.angle_deg - mark.angle_deg + 180) % 360 - 180))
+    beyond = max(0.0, apart - _APART_SIGMAS * float(np.hypot(mark.sigma_deg, look.mark.sigma_deg)))
+    sigma = float(np.linalg.norm([_STROKE_FLOOR_DEG, _BY_STROKE * mark.sigma_deg, beyond]))
+    return replace(mark, sigma_deg=sigma), limits.sigmas * sigma
 
 
 def beside_share(painted: Strokes, mark: MarkAngle, *, mirrored: bool) -> float:

@@ -16,10 +16,10 @@ from vision import frame_checks
 from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, CircleRefusedError, locate
 from vision.bolt_finding import BoltPlace, find_bolts
 from vision.bolt_maps import BoltMaps, MapSource, Window, cut, look_steadily
+from vision.bolt_near import NearEyes, NearLook
 from vision.bolt_paint import paint_by_colour
 from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
 from vision.frames import Frame, Pixels
-from vision.mark_net import SMALLEST_RADIUS_PX, MarkLook, MarkNet
 from vision.nut_shape import Numbers, NutShape, NutSizes
 from vision.unjudged import undecided
 
@@ -76,10 +76,10 @@ class BoltInspector:
 
     subject = Subject.BOLTS
 
-    def __init__(self, net: MapSource, view_of: Callable[[Frame], BoltView], marks: MarkNet | None = None) -> None:
-        """``view_of`` tells what is known of a frame's view; without ``marks`` an angle is told by the net of parts alone."""
+    def __init__(self, net: MapSource, view_of: Callable[[Frame], BoltView], eyes: NearEyes | None = None) -> None:
+        """``view_of`` tells what is known of a frame's view; without ``eyes`` an angle is told by the net of parts alone."""
         self._net = net
-        self._marks = marks
+        self._eyes = eyes
         self._view_of = view_of
 
     @property
@@ -94,7 +94,7 @@ class BoltInspector:
         poor = frame_checks.poor(frame_checks.measure(frame.pixels), view.checks)
         if poor:
             return undecided(frame, self.subject, tuple(poor), self.model_sha256)
-        looked = look_at_bolts(frame.pixels, self._net, view, self._marks)
+        looked = look_at_bolts(frame.pixels, self._net, view, self._eyes)
         clear = clear_bolts(looked)
         pose, told = located(clear, view, frame.pixels)
         at = {id(each): place for place, each in enumerate(clear)}
@@ -110,8 +110,8 @@ class BoltInspector:
         )
 
 
-def look_at_bolts(pixels: Pixels, net: MapSource, view: BoltView, marks: MarkNet | None = None) -> list[LookedAt]:
-    """Return each bolt of a picture, read; ``marks`` looks at the marks too where it is given."""
+def look_at_bolts(pixels: Pixels, net: MapSource, view: BoltView, eyes: NearEyes | None = None) -> list[LookedAt]:
+    """Return each bolt of a picture, read; ``eyes`` look from near where they are given."""
     places = [place for place in find_bolts(pixels, net, radius_px=view.radius_px) if _whole(place, pixels)]
     if not places or max(pixels.shape[:2]) > 3 * min(pixels.shape[:2]):
         return []
@@ -119,7 +119,7 @@ def look_at_bolts(pixels: Pixels, net: MapSource, view: BoltView, marks: MarkNet
     if min(pixels.shape[:2]) <= 8 * np.median(sure):
         middle = np.array([pixels.shape[1], pixels.shape[0]]) / 2
         places = [min(places, key=lambda place: float(np.hypot(*(np.array(place.centre_px) - middle))))]
-    looked = [look_at_bolt(pixels, place, net, view, marks) for place in places]
+    looked = [look_at_bolt(pixels, place, net, view, eyes) for place in places]
     return [each for each in looked if each.place.sure or each.reading.decision is not Decision.NOT_DECIDABLE]
 
 
@@ -127,31 +127,30 @@ def _maps(net: MapSource, square: Pixels) -> BoltMaps:
     return paint_by_colour(square, look_steadily(net, square))
 
 
-def look_at_bolt(pixels: Pixels, place: BoltPlace, net: MapSource, view: BoltView, marks: MarkNet | None = None) -> LookedAt:
+def look_at_bolt(pixels: Pixels, place: BoltPlace, net: MapSource, view: BoltView, eyes: NearEyes | None = None) -> LookedAt:
     """Return one bolt, read; a window that turns out to lie beside it is cut once more."""
-    window, reading = _read(pixels, place.centre_px, _HALF * place.radius_px, net, view, marks)
+    window, reading = _read(pixels, place.centre_px, _HALF * place.radius_px, net, view, eyes)
     shape = reading.shape
     if shape is not None:
         at = window.to_picture(float(shape.centre_px[0] + shape.base_px[0]) / 2, float(shape.centre_px[1] + shape.base_px[1]) / 2)
         radius = shape.radius_px * view.sizes.corner_mm * window.scale
         if np.hypot(at[0] - place.centre_px[0], at[1] - place.centre_px[1]) > 0.07 * radius or abs(radius / place.radius_px - 1) > 0.06:
-            second, again = _read(pixels, at, _HALF * radius, net, view, marks)
+            second, again = _read(pixels, at, _HALF * radius, net, view, eyes)
             if again.shape is not None:
                 return LookedAt(place, second, again)
     return LookedAt(place, window, reading)
 
 
 def _read(
-    pixels: Pixels, at: tuple[float, float], half_px: float, net: MapSource, view: BoltView, marks: MarkNet | None
+    pixels: Pixels, at: tuple[float, float], half_px: float, net: MapSource, view: BoltView, eyes: NearEyes | None
 ) -> tuple[Window, BoltReading]:
     square, window = cut(pixels, at, half_px, SIDE_PX)
 
-    def look(shape: NutShape) -> MarkLook | None:
-        if marks is None or shape.radius_px * view.sizes.corner_mm * window.scale < SMALLEST_RADIUS_PX:
-            return None
-        return marks.look(pixels, shape, window, view.sizes, mirrored=view.mirrored)
-
     maps = _maps(net, square)
+
+    def look(shape: NutShape) -> NearLook | None:
+        return None if eyes is None else eyes.look(pixels, shape, window, maps, view.sizes, mirrored=view.mirrored, lens=view.lens)
+
     return window, read_bolt(maps, view.sizes, view.limits, mirrored=view.mirrored, picture_scale=window.scale, look=look)
 
 

@@ -50,19 +50,19 @@ class MarkLook:
     spread_deg: float
     """How far its looks differ."""
     moved_mm: float
-    """How far the last cut was still beside the axis."""
+    """How far the last cut was still beside the axis, as the net sees it."""
     nut_there: float
     flange_there: float
     smeared: float
     no_washer: float
     """How likely each is, 0 to 1."""
     direction_deg: float
-    shape: NutShape
+    shape: NutShape | None = None
     """The nut as the net sees it, in the window that its pose was given in."""
 
 
 @dataclass(slots=True)
-class _Pose:
+class Planes:
     """Both planes in a picture: where the axis meets them, and what one mm is there; rows are nut and flange."""
 
     centres: Numbers
@@ -91,31 +91,37 @@ class MarkNet:
         corner = np.array([place.left, place.top])
         one = shape.affine * window.scale / place.scale * mm
         recede = shape.recede * mm
-        pose = _Pose(
+        pose = Planes(
             (np.stack([top, base]) - corner) / place.scale,
             np.stack([one, one * shape.base_scale]),
             np.stack([recede, recede * shape.base_scale]),
         )
+        seen = self.look_at(square, pose, mirrored=mirrored)
+        return replace(seen, moved_mm=seen.moved_mm * mm, shape=_shape(pose, shape, place, window, mm))
+
+    def look_at(self, square: Pixels, pose: Planes, *, mirrored: bool, turns: int = _TURNS) -> MarkLook:
+        """Return the angle of the mark in a square; ``pose`` is moved ``turns`` times to where the net says the axis is."""
         moved = 0.0
-        for turn in range(_TURNS):
+        for turn in range(turns):
             moved = _moved(pose, self._told(square, pose, turn))
         looks = [self._told(square, pose, _TURNS + turn) for turn in range(_LOOKS)]
+        still = np.mean([each.beside for each in looks], axis=0)
+        moved = float(np.hypot(still[:, 0], still[:, 1]).max()) if not turns else moved
         angles = np.array([each.nut - each.flange for each in looks])
         mean = float(np.angle(np.exp(1j * angles).mean()))
         away = np.angle(np.exp(1j * (angles - mean)))
         direction = float(np.angle(np.exp(1j * np.array([each.flange for each in looks])).mean()))
         log_sigma, *likely = (float(each) for each in np.mean([each.told for each in looks], axis=0))
         nut, flange, smeared, no_washer = (1 / (1 + np.exp(-np.clip(each, -30, 30))) for each in likely)
-        seen = _shape(pose, shape, place, window, mm)
         degrees = float(np.rad2deg(mean))
         return MarkLook(
             # the picture's y points down, so what turns clockwise in its numbers turns counter-clockwise for who looks at it
             *(degrees if mirrored else -degrees, float(np.exp(np.clip(log_sigma, -4, 5))), float(np.rad2deg(away.std()))),
-            *(moved * mm, float(nut), float(flange), float(smeared), float(no_washer)),
-            *(float(np.rad2deg(direction)), seen),
+            *(moved, float(nut), float(flange), float(smeared), float(no_washer)),
+            float(np.rad2deg(direction)),
         )
 
-    def _told(self, square: Pixels, pose: _Pose, turn: int) -> _Told:
+    def _told(self, square: Pixels, pose: Planes, turn: int) -> _Told:
         """Return what the net tells of one look: each is cut from another side, every second one mirrored."""
         side, way = 2 * np.pi * 0.37 * turn, -1.0 if turn % 2 else 1.0
         rolls = np.array([side, side + _APART_RAD * ((3 * turn) % 7 - 3)])
@@ -151,7 +157,7 @@ def _turned(rows: Numbers, by: Numbers) -> Numbers:
     return np.asarray(np.stack([rows[:, 0] * cos - rows[:, 1] * sin, rows[:, 0] * sin + rows[:, 1] * cos], -1), np.float64)
 
 
-def _moved(pose: _Pose, told: _Told) -> float:
+def _moved(pose: Planes, told: _Told) -> float:
     """Move a pose to where the net says the axis is; return how far, mm."""
     far = np.hypot(told.beside[:, 0], told.beside[:, 1])
     move = told.beside * np.minimum(1, _FARTHEST_MM / np.maximum(far, 1e-9))[:, None]
@@ -160,7 +166,7 @@ def _moved(pose: _Pose, told: _Told) -> float:
     return float(far.max())
 
 
-def _shape(pose: _Pose, shape: NutShape, place: Window, window: Window, mm: float) -> NutShape:
+def _shape(pose: Planes, shape: NutShape, place: Window, window: Window, mm: float) -> NutShape:
     """Return a pose in the square as a nut's shape in the window."""
     corners = np.array([[place.left, place.top], [window.left, window.top]])
     centre, base = (pose.centres * place.scale + corners[0] - corners[1]) / window.scale

@@ -120,6 +120,28 @@ class MapModel:
         return np.asarray(self._session.run(None, {self._input: planes}, how)[0][0], np.float32)
 
 
+class PatchModel:
+    """A net that tells some numbers of each place of many small patches."""
+
+    def __init__(self, session: Any, sha256: str) -> None:
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self.sha256 = sha256
+
+    def told(self, planes: Floats) -> Floats:
+        """Return (n, places, numbers) of patches (n, channels, places, across)."""
+        return np.asarray(self._session.run(None, {self._input: planes})[0], np.float32)
+
+
+def load_patches(path: Path) -> PatchModel:
+    """Return the net of patches in a file. Raises Rejected for a file that holds none."""
+    session, sha256, _ = _opened(path, sizes_vary=True)
+    shapes = [one.shape for one in (*session.get_inputs(), *session.get_outputs())]
+    if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 3:
+        raise Rejected(f"{path} is no net that tells of patches")
+    return PatchModel(session, sha256)
+
+
 def load_maps(path: Path) -> MapModel:
     """Return the net of maps in a file. Raises Rejected for a file that holds none."""
     session, sha256, _ = _opened(path, sizes_vary=True)

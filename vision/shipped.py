@@ -14,10 +14,10 @@ from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
 from vision.bolt_maps import MODEL_FILE, BoltNet
+from vision.bolt_near import shipped_eyes
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.inspecting import Inspector
-from vision.mark_net import shipped_marks
 from vision.onnx_models import load_maps, load_model
 from vision.unjudged import NoModel
 from vision.welds import SHIPPED, WeldInspector
@@ -46,7 +46,7 @@ def make_inspector(subject: Subject, file: Path, plan: VisionPlan) -> Inspector:
     """Return the inspector of a subject with the model of a file. Raises Rejected and ValueError for one that cannot be used."""
     if subject is Subject.WELDS:
         return WeldInspector(load_model(file), plan.view)
-    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan), shipped_marks())
+    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan), shipped_eyes())
 
 
 def _bolts(plan: VisionPlan, frame: Frame) -> BoltView:

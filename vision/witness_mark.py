@@ -19,7 +19,9 @@ from vision.nut_shape import Floats, Numbers, NutShape, NutSizes, Reals
 _TURNS: Final = 8
 _PRIOR: Final = 0.01
 _NOISE: Final = 0.25
-"""How far the share of paint of a place is off the stroke's, by the net and by ragged paint."""
+"""How far the share of paint of a square mm is off the stroke's, by the net and by ragged paint."""
+_SOFT_MM: Final = 0.3
+"""How soft the edge of a stroke is at least."""
 _PAST_AXIS_MM: Final = 0.25
 """A mark drawn along a straight edge passes the axis within twice this."""
 _START: Final = np.array([3.7, 0.0, 8.0, 32.0, 1.0, 1.0])
@@ -97,24 +99,31 @@ def _plane(x: Numbers, y: Numbers, seen: Reals, paint: Floats) -> Plane:
 
 
 def mark_angle(seen: Strokes, *, mirrored: bool, centre_sigma_mm: float) -> MarkAngle | None:
-    """Return the angle of the nut's mark to the flange's; None where one of them is not there."""
+    """Return the angle of the nut's mark to the flange's; None where one of them is not there.
+
+    ``centre_sigma_mm`` is how well the axis on the nut and that on the flange are known to each other. Both strokes pass it at the same
+    distance but for that: where they are long, they tell more of the axis than the axis tells of them.
+    """
     start = _lines(seen)
     if start is None:
         return None
-    edge = 0.35 * float(np.sqrt(seen.px_mm2))
+    edge = max(0.35 * float(np.sqrt(seen.px_mm2)), _SOFT_MM)
     nut, flange = seen.nut, seen.flange
-    root = np.sqrt(np.concatenate([nut.seen, flange.seen])) / _NOISE
+    root = np.sqrt(np.concatenate([nut.seen, flange.seen]) * min(seen.px_mm2, 1.0)) / _NOISE
+    past = float(np.hypot(_PAST_AXIS_MM, centre_sigma_mm / 2**0.5))
     paint = np.concatenate([nut.paint, flange.paint])
 
     def stroke(p: Numbers) -> Numbers:
-        on_nut = _share(nut.mm, p[0] + p[1], p[2], p[3], (p[5], np.inf), edge) * p[7]
+        on_nut = _share(nut.mm, p[0] + p[1], p[2] + p[9], p[3], (p[5], np.inf), edge) * p[7]
         on_flange = _share(flange.mm, p[0], p[2], p[3] + p[4], (-np.inf, p[6]), edge) * p[8]
         return np.concatenate([on_nut, on_flange])
 
     def off(p: Numbers) -> Numbers:
-        return np.concatenate([root * (stroke(p) - paint), [p[2] / _PAST_AXIS_MM], (p[3:] - _START) / _SPREAD])
+        held = [p[2] / past, p[9] / max(centre_sigma_mm, 1e-3)]
+        return np.concatenate([root * (stroke(p) - paint), held, (p[3:9] - _START) / _SPREAD])
 
-    solved = least_squares(off, np.concatenate([start, _START]), x_scale=[0.02, 0.02, 0.2, 0.3, 0.3, 0.5, 0.5, 0.1, 0.1], max_nfev=20)
+    scale = [0.02, 0.02, 0.2, 0.3, 0.3, 0.5, 0.5, 0.1, 0.1, 0.1]
+    solved = least_squares(off, np.concatenate([start, _START, [0.0]]), x_scale=scale, max_nfev=20)
     p = solved.x
     explained = stroke(p)
     misfit = float(np.sqrt(((explained - paint) ** 2).sum() / max((explained**2).sum(), 1e-9)))
@@ -123,7 +132,7 @@ def mark_angle(seen: Strokes, *, mirrored: bool, centre_sigma_mm: float) -> Mark
     far_nut, far = (_far(plane, float(turn)) for plane, turn in ((nut, p[0] + p[1]), (flange, p[0])))
     if far_nut < 1 or far < 1:
         return None
-    sigma = np.hypot(fit * max(1.0, misfit / 0.3), centre_sigma_mm * np.hypot(1 / far_nut, 1 / far))
+    sigma = fit * max(1.0, misfit / 0.3)
     angle = float(np.rad2deg(_wrapped(float(p[1]))))
     # the picture's y points down, so what turns clockwise in its numbers turns counter-clockwise for who looks at it
     return MarkAngle(angle if mirrored else -angle, float(np.rad2deg(sigma)), float(np.rad2deg(p[0])), float(p[2]), misfit)

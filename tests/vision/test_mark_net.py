@@ -11,11 +11,13 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import Scene, crop_scene, render, view_scene
 from tests.vision.bolt_truth import middle_truth, true_maps
 from vision.bolt_circle import CameraLens, CircleDrawing
-from vision.bolt_maps import Window, shipped_net
+from vision.bolt_maps import STEP_PX, Seen, Window, shipped_net
+from vision.bolt_near import NearLook, shipped_eyes
 from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
 from vision.bolts import BoltView, clear_bolts, located, look_at_bolts
 from vision.mark_net import COLUMNS, FLANGE_MM, NUT_MM, MarkLook, shipped_marks, unrolled
 from vision.nut_shape import NutShape, NutSizes
+from vision.witness_mark import strokes
 
 CROP = Crop(radius_px=(46, 50), margin=(1.8, 1.85), off_centre=0.05)
 
@@ -35,14 +37,17 @@ def test_a_ring_of_the_nut_becomes_a_row_and_a_turn_becomes_a_shift() -> None:
     assert (turned[24:] == straight[24:]).all()
 
 
-def read(scene: Scene, off_deg: float, *, there: float = 1.0, smeared: float = 0.0) -> BoltReading:
+def read(scene: Scene, off_deg: float, *, there: float = 1.0, smeared: float = 0.0, open_mm: float = 0.05) -> BoltReading:
     """Read a bolt whose mark a net sees at another angle than it has."""
     shown = render(scene)
     maps, scale = true_maps(shown)
     angle = middle_truth(shown).angle_deg
 
-    def look(shape: NutShape) -> MarkLook:
-        return MarkLook(angle + off_deg, 0.2, 0.1, 0.0, there, there, smeared, 0.0, 0.0, shape)
+    def look(shape: NutShape) -> NearLook:
+        mark = MarkLook(angle + off_deg, 0.2, 0.1, 0.0, there, there, smeared, 0.0, 0.0)
+        clear = np.ones_like(maps.paint)
+        seen = strokes(maps.paint, maps.parts[Seen.NUT_TOP], maps.parts[Seen.FLANGE], clear, shape, NutSizes(), STEP_PX)
+        return NearLook(shape, mark, seen, 0.999, 0.5, np.array([open_mm, open_mm]))
 
     return read_bolt(maps, NutSizes(), BoltLimits(), mirrored=scene.lens.mirrored, picture_scale=scale, look=look)
 
@@ -60,6 +65,12 @@ def test_a_mark_that_the_net_does_not_see_or_sees_smeared_goes_to_a_person() -> 
     for reading, code in ((read(scene, 0.0, there=0.02), "mark_faint"), (read(scene, 0.0, smeared=0.9), "mark_smeared")):
         assert reading.decision is Decision.REVIEW
         assert reading.reasons[0].code == code
+
+
+def test_a_bolt_whose_edges_leave_its_axis_open_is_not_judged() -> None:
+    scene = replace(crop_scene(440, CROP, state=BoltState.PRESENT), cover=None)
+    reading = read(scene, 0.0, open_mm=0.4)
+    assert (reading.decision, reading.reasons[0].code) == (Decision.NOT_DECIDABLE, "bolt_unclear")
 
 
 @pytest.mark.heavy
@@ -86,7 +97,7 @@ def test_all_bolts_of_a_wide_view_are_found_and_located_though_plain_flange_look
     shown, lens = render(scene), scene.lens
     camera = CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored)
     view = BoltView(mirrored=lens.mirrored, circle=CircleDrawing(scene.diameter_mm, scene.count), lens=camera)
-    looked = clear_bolts(look_at_bolts(shown.pixels, shipped_net(), view, shipped_marks()))
+    looked = clear_bolts(look_at_bolts(shown.pixels, shipped_net(), view, shipped_eyes()))
     assert len(looked) == len(shown.truths) == 5
     bases = np.array([each.base_px() for each in looked])
     nearest = bases[np.argmin(np.hypot(*(bases - np.array([lens.width / 2, lens.height / 2])).T))]
