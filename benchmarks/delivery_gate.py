@@ -1,4 +1,4 @@
-"""What the gate lets out, and what a controller's own check lets in: a million messages, right ones and wrong ones of 45 kinds.
+"""What the gate lets out, and what a controller's own check lets in: a million messages, right ones and wrong ones of forty-three kinds.
 
 ``python -m benchmarks.delivery_gate [--messages 1000000] [--seed N]``. The truth of each message is known from how it was made, in whole
 numbers, without any code of either check. Exits 1 where a single wrong message passes either of them, or where fewer than 99 % of the right
