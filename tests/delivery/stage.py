@@ -23,7 +23,6 @@ from storage.audit import verify_audit
 from storage.database import Connection, connect
 from storage.deliveries import Delivery, propose, read_delivery, read_steps
 from storage.process_windows import write_windows
-from tests.delivery.loopback import Loopback
 from tests.ingest.parts import until
 
 CLOCK: Final = SystemClock()
@@ -140,7 +139,7 @@ class House:
 
 @contextmanager
 def house(
-    url: str, folder: Path, ways: Sequence[Loopback], units: Sequence[str], *, keys: Mapping[str, bytes] | None = None, **settings: Any
+    url: str, folder: Path, ways: Sequence[Way], units: Sequence[str], *, keys: Mapping[str, bytes] | None = None, **settings: Any
 ) -> Iterator[House]:
     """A worker at work; ``settings`` are those of each controller, ``units`` have process windows."""
     made = KeyFolder(folder / "keys")
@@ -149,7 +148,10 @@ def house(
         made.path(controller).write_text(key.hex())
         made.path(controller).chmod(0o600)
     common = {"way": "rest", "takes": list(Kind), **settings}
-    controllers = [common | {"id": way.controller, "work_units": list(way.controllers)} | way.settings for way in ways]
+    controllers = [
+        common | {"id": way.controller, "work_units": list(getattr(way, "controllers", units))} | getattr(way, "settings", {})
+        for way in ways
+    ]
     with connect(url, application="test") as connection:
         write_windows(connection, windows_of(units), actor="anna", now_us=CLOCK.now_us())
         one = House(url, folder, {way.controller: way for way in ways}, DeliverySettings(controllers=controllers), connection, made)
