@@ -26,6 +26,8 @@ CALM_SECONDS = 20.0
 """A process that ran so long starts again after the shortest pause."""
 LOG_BYTES = 10_000_000
 LOGS_KEPT = 3
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""glibc would give each thread a heap of its own, and what is free in one is of no use to the others."""
 
 Facts = dict[str, Any]
 
@@ -105,7 +107,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=log,
-                env={**os.environ, **import_path(), **self.program.environment},
+                env={**_FEW_ARENAS, **os.environ, **import_path(), **self.program.environment},
                 start_new_session=True,
             )
         self._groups = {self._process.pid}
