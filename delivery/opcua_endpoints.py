@@ -13,6 +13,8 @@ from protocols.opcua_endpoint import OpcUaEndpoint
 from protocols.pki import ensure_own_certificate
 
 CLIENT_URI: Final = "urn:leadhand:delivery"
+_LEAST_SECONDS, _MOST_SECONDS = 2.0, 10.0
+"""For one answer: as the settings say, but a connection that is dead is found out sooner."""
 
 
 def endpoint_of(settings: OpcUaJobsController, setup: Setup) -> OpcUaEndpoint:
@@ -36,6 +38,7 @@ def endpoint_of(settings: OpcUaJobsController, setup: Setup) -> OpcUaEndpoint:
         trust=trusted,
         own_certificate=own[0],
         own_key=own[1],
+        timeout_seconds=min(_MOST_SECONDS, max(_LEAST_SECONDS, settings.answer_seconds)),
         application_uri=CLIENT_URI,
     )
 

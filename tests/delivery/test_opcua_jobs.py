@@ -240,7 +240,7 @@ async def test_a_receiver_that_we_did_not_write_takes_orders_as_its_nodeset_has_
         assert [(one.verdict, one.reason) for one in heard.answers][-1] == (Verdict.REFUSED, "unable_to_accept")
         assert await way.ask(refused) is None
         way.settled(message)
-        session = await open_session(OpcUaEndpoint(receiver.url, policy="None", mode="None"))
+        session = await open_session(OpcUaEndpoint(receiver.url, policy="None", mode="None", timeout_seconds=30.0))
         try:
             seen = json.loads((await NodeBook(session).read([f"{own}seen"]))[0].value)
         finally:

@@ -120,7 +120,13 @@ def endpoint(url: str, folder: Path, identity: tuple[Path, Path], **more: Any) -
     told = {"username": "cell", "password": "open sesame", "policy": "Basic256Sha256", "mode": "SignAndEncrypt"}
     own = folder / "state" / "own" / "certificate.der"
     return OpcUaEndpoint(
-        url, **{**told, **more}, server_certificate=own, own_certificate=identity[0], own_key=identity[1], application_uri=CLIENT_URI
+        url,
+        **{**told, **more},
+        timeout_seconds=30.0,
+        server_certificate=own,
+        own_certificate=identity[0],
+        own_key=identity[1],
+        application_uri=CLIENT_URI,
     )
 
 
@@ -214,7 +220,7 @@ async def test_a_controller_sees_its_own_work_units_answers_and_is_heard(server:
 
 
 async def until_open(book: NodeBook, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await book.read([at("robot-1", "Open")]))[0].value != count:  # noqa: ASYNC110 - it is asked over the network
             await asyncio.sleep(0.01)
 
@@ -263,7 +269,7 @@ async def hostile(url: str) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(sent)
         writer.write_eof()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             with suppress(ConnectionError):
                 while await reader.read(65536):
                     pass
@@ -295,7 +301,7 @@ async def test_the_latest_tightening_and_inspection_of_its_own_stations_can_be_r
         return [one.value for one in await book.read([f"nsu={SPACE};s=Results/{name}" for name in names])]
 
     async def until_read(name: str, value: object) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await read(name) != [value]:  # noqa: ASYNC110 - it is asked over the network
                 await asyncio.sleep(0.02)
 
