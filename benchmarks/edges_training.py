@@ -53,9 +53,11 @@ def true_pose(scene: Scene, corner: Any, scale: float) -> Any:
     along = seen[1:] - seen[0]
     first = np.cos(turn) * along[0] + np.sin(turn) * along[1]
     start = np.array([*seen[0], np.log(RADIUS_PX / 20.8), 0.0, 0.0, np.arctan2(first[1], first[0]), 1 / 450])
-    best = least_squares(
-        lambda p: (projected(np.append(p, [0, 0]), own) - wanted).ravel(), start, method="lm", x_scale=[1, 1, 0.02, 0.1, 0.1, 0.1, 1e-3]
-    )
+
+    def off(pose: Any) -> Any:
+        return (projected(np.append(pose, [0, 0]), own) - wanted).ravel()
+
+    best = least_squares(off, start, method="lm", x_scale=[1, 1, 0.02, 0.1, 0.1, 0.1, 1e-3])
     return np.append(best.x, [shape.nut_mm, shape.washer_mm if shape.washer else 0.0])
 
 

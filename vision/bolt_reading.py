@@ -40,8 +40,9 @@ _MOST_MOVED_MM: Final = 1.0
 _STROKE_FLOOR_DEG: Final = 0.2
 _BY_STROKE: Final = 1.0
 _APART_SIGMAS: Final = 2.6
-"""The stroke tells the angle, and the net of marks whether to believe it: what they are more apart than both allow widens the interval.
-By renders that no figure is taken from."""
+_NET_TELLS_DEG: Final = 3.0
+"""The stroke tells the angle, and the net of marks whether to believe it: what they are more apart than both allow widens the interval;
+a net that is unsure by more confirms nothing. By renders that no figure is taken from."""
 _LEAST_RING: Final = 0.45
 """Of the washer's ring that must be seen, whatever else tells of it."""
 _BY_LOOK: Final = 0.75
@@ -125,11 +126,15 @@ def read_bolt(
         values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"], told), "smeared": maps.looks.mark_smeared}
     # what stands on no washer leaves its axis open, as its foot is looked for above the flange
     no_washer = None if unclear and told is None else _judged_washer(values, sizes, limits, shape)
-    if no_washer is not None:
-        return no_washer if not unclear else replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"),))
+    if unclear and no_washer is not None:
+        return replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"),))
     if unclear:
         return _undecided("bolt_unclear", {}, shape, values)
-    return _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored)
+    if no_washer is not None and no_washer.decision is Decision.NOK:
+        return no_washer
+    marked = _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored)
+    # a nut that is surely turned is not OK whatever the washer is
+    return marked if no_washer is None or (marked.state is BoltState.LOOSENED and marked.decision is Decision.NOK) else no_washer
 
 
 def _unclear(told: NearLook, values: dict[str, float]) -> bool:
@@ -222,7 +227,8 @@ def _judged_mark(
 def _agreed(mark: MarkAngle, look: NearLook, limits: BoltLimits) -> tuple[MarkAngle, float]:
     """Return the angle of the stroke, and half its interval: wide where the net sees the mark elsewhere."""
     apart = abs(float((look.mark.angle_deg - mark.angle_deg + 180) % 360 - 180))
-    beyond = max(0.0, apart - _APART_SIGMAS * float(np.hypot(mark.sigma_deg, look.mark.sigma_deg)))
+    allowed = _APART_SIGMAS * float(np.hypot(mark.sigma_deg, min(look.mark.sigma_deg, _NET_TELLS_DEG)))
+    beyond = max(0.0, apart - allowed)
     sigma = float(np.linalg.norm([_STROKE_FLOOR_DEG, _BY_STROKE * mark.sigma_deg, beyond]))
     return replace(mark, sigma_deg=sigma), limits.sigmas * sigma
 

@@ -104,6 +104,15 @@ def test_a_washer_that_the_whole_does_not_look_like_asks_a_person_however_much_o
     assert (missing.state, missing.decision) == (BoltState.WASHER_MISSING, Decision.NOK)
 
 
+def test_a_nut_that_is_surely_turned_is_not_ok_whatever_is_thought_of_its_washer() -> None:
+    scene = replace(crop_scene(300, CROP, state=BoltState.LOOSENED), cover=None)
+    maps, scale = true_maps(render(scene))
+    doubted = replace(maps, looks=BoltLooks(0.1, 0.9, 0.0, 0.0, 0.0))
+    for told in (maps, doubted):
+        reading = read_bolt(told, NutSizes(), BoltLimits(), mirrored=scene.lens.mirrored, picture_scale=scale)
+        assert (reading.state, reading.decision) == (BoltState.LOOSENED, Decision.NOK)
+
+
 def test_where_the_drawing_has_no_washer_none_is_missed() -> None:
     scene = replace(crop_scene(440, CROP, state=BoltState.PRESENT), cover=None)
     maps, scale = true_maps(render(scene))
