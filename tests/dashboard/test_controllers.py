@@ -39,8 +39,8 @@ _KEY = b"k" * 32
 _PAGE = Path(__file__).parents[2] / "docs" / "controllers.md"
 
 
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + _PATIENCE
+def until(condition: Callable[[], bool], seconds: float = _PATIENCE) -> None:
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.02)
@@ -284,7 +284,9 @@ def test_a_thousand_controllers_wait_without_a_thread_or_a_connection_each(dashb
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=600, limits=limits) as client:
             waiting = [asyncio.create_task(wait(client, unit)) for unit in units]
-            await asyncio.to_thread(until, lambda: any(one.done() for one in waiting) or _waiting(process, dashboard.port) >= len(units))
+            await asyncio.to_thread(
+                until, lambda: any(one.done() for one in waiting) or _waiting(process, dashboard.port) >= len(units), 600
+            )
             assert not [one for one in waiting if one.done()]
             assert process.num_threads() < threads + 60
             assert _database_connections(dashboard) <= connections + 10
