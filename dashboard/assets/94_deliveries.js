@@ -12,4 +12,12 @@
   };
   lh.whenPresent("[data-until]", (element) => { ends.add(element); show(element); return () => ends.delete(element); });
   setInterval(() => { for (const element of ends) show(element); }, 1000);
+  /* [data-slow-beat-of] names a store that is given a new number each 20 seconds: what waits for a person waits for minutes */
+  lh.whenPresent("[data-slow-beat-of]", (element) => {
+    let count = 0;
+    const timer = setInterval(() => {
+      if (!document.hidden) window.dash_clientside.set_props(element.dataset.slowBeatOf, { data: ++count });
+    }, 20000);
+    return () => clearInterval(timer);
+  });
 })();

@@ -21,13 +21,13 @@ def waits(services: Services, t: Texts) -> Component:
         [
             html.Div(_shown(services, t), id="waits-shown"),
             dcc.Store(id="waits-beat"),
-            html.Div(**also(data_beat="waits-beat")),
+            html.Div(**also(data_slow_beat_of="waits-beat")),
         ]
     )
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Say it again with each beat."""
+    """Say it again every twenty seconds."""
 
     @app.callback(Output("waits-shown", "children"), Input("waits-beat", "data"), prevent_initial_call=True)
     def again(beat: int | None) -> Any:
