@@ -183,6 +183,10 @@ class PlanPass:
             return False
         tried = edits_tried(world, self._standing, rules, now_us)
         taken = take(world, restored or self._standing, rules, now_us, Wanted(edits=tried.edits))
+        if self._standing is None and not taken.problem.jobs:
+            # nothing is known yet of what is ordered: why not stands at each order, and a plan of nothing is none
+            note_left_out(connection, world, taken.made.left_out, now_us)
+            return False
         found = at_once(taken.problem, taken.plan, urgent=taken.urgent, seed=rules.settings.seed)
         if isinstance(found, Infeasible):
             note_left_out(connection, world, {one.job.id: "; ".join(found.why)[:500] for one in world.jobs}, now_us)

@@ -96,6 +96,19 @@ def until(planner: PlanPass, connection: Connection, done: Callable[[], object],
         time.sleep(0.01)
 
 
+def test_orders_of_which_nothing_is_known_yet_are_told_why_and_make_no_plan_of_nothing(database_url: str, connection: Connection) -> None:
+    planner = PlanPass(database_url, rules(), CLOCK)
+    order(connection, "A-3", "EX-99")
+    planner.step(connection, None)
+    assert read_standing(connection, PlanRole.LIVE) is None
+    assert read_plans(connection) == []
+    (waiting,) = read_job_orders(connection)
+    assert "no product 'EX-99'" in waiting.problem
+    order(connection, "A-1")
+    planner.step(connection, None)
+    assert live(connection).jobs == 1
+
+
 def test_orders_become_a_plan_with_promises_and_nothing_new_is_said_while_nothing_changes(
     database_url: str, connection: Connection
 ) -> None:
