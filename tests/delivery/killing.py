@@ -50,7 +50,7 @@ allow_anonymous = true
 takes = ["parameters"]
 answer_seconds = {answer_seconds}
 done_seconds = {answer_seconds}
-heartbeat_seconds = 1.0
+heartbeat_seconds = 5.0
 valid_seconds = {valid_seconds}
 """
 

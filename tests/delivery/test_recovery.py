@@ -298,3 +298,21 @@ def test_each_controller_of_the_settings_has_its_way(tmp_path: Path) -> None:
     assert {name: way.controller for name, way in ways.items()} == {"mes": "mes", "cell": "cell"}
     with pytest.raises(SettingsError, match="no way 'mqtt'"):
         make_ways(load_site(tmp_path / "site.toml"), tmp_path / "delivery", CLOCK, {"rest": "delivery.rest"})
+
+
+def test_a_commit_that_failed_leaves_it_unsure_and_what_was_not_committed_never_leaves(connection: Connection) -> None:
+    write_windows(connection, windows_of(UNITS), actor="anna", now_us=CLOCK.now_us())
+    outbox = Outbox(PLAN, lambda _: KEY, CLOCK)
+    (number,) = propose(connection, [draft("weld-8")], CLOCK.now_us())
+    connection.execute("CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no commit''; END'")
+    connection.execute(
+        "CREATE CONSTRAINT TRIGGER fails AFTER UPDATE ON delivery DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fails()"
+    )
+    try:
+        with pytest.raises(psycopg.Error, match="no commit"):
+            outbox.send(connection, [one for one in outbox.look(connection).approved if one.number == number], {})
+    finally:
+        connection.execute("DROP FUNCTION fails CASCADE")
+    assert outbox.unsure
+    assert outbox.looked_up(connection).messages == ()
+    assert not outbox.unsure
