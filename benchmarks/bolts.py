@@ -123,6 +123,8 @@ def _loosened(net: BoltNet, first: int, count: int) -> bool:
     left = Counter(_why(one) for one in seen if one.decision not in {Decision.OK, Decision.NOK})
     print(f"not decided: {dict(left.most_common())}")
     print(f"angle of {len(errors)} decided: mean error {mean:.2f} degrees, 95 % within {p95:.2f} (must 0.6 and 1.5)")
+    inside = [one.error_deg <= one.looked.reading.half_interval_deg for one in seen if one.looked is not None and one.error_deg is not None]
+    print(f"inside their interval: {100 * float(np.mean(inside)):.1f} %" if inside else "no interval")
     return wrong == 0 and decided >= 0.95 and mean <= 0.6 and p95 <= 1.5
 
 

@@ -58,7 +58,7 @@ class BoltLimits:
     loosened_deg: float = 3.5
     """A mark that is turned by less, with its whole interval, is one line."""
     sigmas: float = 2.6
-    """How wide the interval is: 99 of 100."""
+    """How wide the interval is: 98 of 100 renders were inside."""
     angle_floor_deg: float = 0.3
     most_covered: float = 0.35
     most_misfit: float = 0.035
