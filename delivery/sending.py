@@ -14,6 +14,7 @@ from delivery.answers import NOT_SENT
 from delivery.desk import NAME
 from delivery.gate import refusals
 from delivery.gate_words import Why
+from delivery.heartbeats import LOST_TIMES
 from delivery.inputs import Inputs
 from delivery.standing import Gatherer, Known, UnitFacts, mode_of
 from plant.clock import Clock
@@ -125,6 +126,8 @@ class Outbox:
             now_us = self._clock.now_us()
             by_number: dict[int, tuple[Delivery, str]] = {}
             for one in some:
+                if mode_of(known.modes.get(one.draft.work_unit), now_us) is not Mode.SHADOW and self._waits(one, facts, now_us):
+                    continue
                 fault = self._inputs.fault(connection, one.draft, now_us)
                 if fault is None or fault.lasting:
                     by_number[one.number] = (one, "" if fault is None else fault.words)
@@ -145,6 +148,13 @@ class Outbox:
                 drop_mode(connection, unit, why, now_us=now_us, note=words)
         self._unsure.clear()
         return Sent(tuple(messages), self._clock.monotonic())
+
+    def _waits(self, one: Delivery, facts: Mapping[str, UnitFacts], now_us: int) -> bool:
+        """Return whether its controller was lost or switched off since it was looked for: that passes, and is no reason to refuse it."""
+        unit, controller = facts.get(one.draft.work_unit, UnitFacts()), self._plan.controller(one.draft.work_unit, one.draft.kind)
+        if unit.ai_off or controller is None or not unit.watched:
+            return unit.ai_off
+        return unit.heard_us is None or now_us - unit.heard_us > LOST_TIMES * controller.heartbeat_seconds * 1e6
 
     def looked_up(self, connection: Connection) -> Sent:
         """Return what was committed as SENT although the answer to that commit never came: nobody was given it yet.
