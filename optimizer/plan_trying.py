@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from optimizer.plan_standing import Standing, places
+from optimizer.plan_standing import Standing, clock_of, places
 from optimizer.plan_taking import Taken, Wanted, settled, take
 from optimizer.plan_world import World
 from plant.plan_shift import Shifted, loosed_words
@@ -101,7 +101,11 @@ def _against(world: World, standing: Standing, rules: PlanningRules, now_us: int
         return ""
     if row is None or row not in rows:
         return f"{last.operation} of {last.job_order} cannot be done on {last.work_unit}"
-    mode = next(lock.mode for lock in problem.locks if lock.operation == row)
+    lock = next(lock for lock in problem.locks if lock.operation == row)
+    mode = lock.mode
+    origin, tick = clock_of(problem)
+    if last.start_us is not None and lock.start is not None and abs(origin + lock.start * tick - last.start_us) > tick:
+        return f"{last.operation} of {last.job_order} has begun, or is done"
     if last.work_unit not in {None, problem.units[problem.mode_unit[mode]].name}:
         return f"{last.operation} of {last.job_order} has begun, or cannot be done on {last.work_unit}"
     found = settled(taken)

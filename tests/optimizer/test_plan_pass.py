@@ -245,7 +245,7 @@ def test_an_edit_of_a_what_if_makes_another_version_of_it_and_leaves_the_plan_th
     database_url: str, connection: Connection
 ) -> None:
     planner = PlanPass(database_url, rules(alternatives="route"), CLOCK)
-    order(connection, "A-1")
+    order(connection, "A-1", release_us=CLOCK.now_us() + 2 * HOUR)
     planner.step(connection, None)
     first, followed = live(connection), stood(connection)
     now_us = CLOCK.now_us()
@@ -270,6 +270,21 @@ def test_an_edit_of_a_what_if_makes_another_version_of_it_and_leaves_the_plan_th
     assert now["A-1", "cut"].start_us >= late - MINUTE
     assert now["A-1", "paint"].start_us >= now_us + 9 * HOUR - 1_000_000, "what was thought of before still holds"
     assert ("R-1", "cut") in now or ("R-1-1", "cut") in now
+
+
+def test_what_has_begun_is_moved_by_nobody_and_who_asks_is_told(database_url: str, connection: Connection) -> None:
+    planner = PlanPass(database_url, rules(alternatives="route"), CLOCK)
+    order(connection, "A-1")
+    planner.step(connection, None)
+    begun = stood(connection)["A-1", "cut"]
+    until(planner, connection, lambda: CLOCK.now_us() > begun.start_us + 1_000_000)
+    late = begun.start_us + 20 * HOUR
+    asked = add_edit(connection, NewEdit(live(connection).id, "move", "A-1", "cut", start_us=late), actor="ben", now_us=CLOCK.now_us())
+    planner.step(connection, None)
+    (edit,) = read_edits(connection)
+    assert (edit.id, edit.state) == (asked, EditState.REFUSED)
+    assert "has begun" in edit.answer
+    assert stood(connection)["A-1", "cut"].start_us == begun.start_us
 
 
 def test_what_the_plant_reports_is_a_fact_and_orders_end_by_it(database_url: str, connection: Connection) -> None:
