@@ -127,7 +127,7 @@ def read_bolt(
     # what stands on no washer leaves its axis open, as its foot is looked for above the flange
     no_washer = None if unclear and told is None else _judged_washer(values, sizes, limits, shape)
     if unclear and no_washer is not None:
-        return replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"),))
+        return replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"), Reason("bolt_unclear")))
     if unclear:
         return _undecided("bolt_unclear", {}, shape, values)
     if no_washer is not None and no_washer.decision is Decision.NOK:

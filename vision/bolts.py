@@ -120,7 +120,9 @@ def look_at_bolts(pixels: Pixels, net: MapSource, view: BoltView, eyes: NearEyes
         middle = np.array([pixels.shape[1], pixels.shape[0]]) / 2
         places = [min(places, key=lambda place: float(np.hypot(*(np.array(place.centre_px) - middle))))]
     looked = [look_at_bolt(pixels, place, net, view, eyes) for place in places]
-    return [each for each in looked if each.place.sure or each.reading.decision is not Decision.NOT_DECIDABLE]
+    return [
+        each for each in looked if each.place.sure or (each.reading.decision is not Decision.NOT_DECIDABLE and not _codes(each) & _UNCLEAR)
+    ]
 
 
 def _maps(net: MapSource, square: Pixels) -> BoltMaps:
