@@ -239,6 +239,8 @@ def _time(found: object) -> int:
     if told is None:
         raise _NoMessage
     year, month, day, hour, minute, second, micros = (int(one) for one in told.groups())
+    if year < _EPOCH.year:
+        raise _NoMessage
     try:
         moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:

@@ -21,6 +21,10 @@ def conforms(text: str, draft: Draft, *, at_home: bool = True) -> bool:
         right = json.loads(draft.text(), parse_float=Fraction, parse_int=Fraction)
         free = {"product", "serial", "reason", "id", "counter", "issued", "expires", "basis", "parameters", "steps"}
         free |= {"job"} if right["kind"] != "parameters" or scene.any_job else set()
+        free |= set() if at_home else {"parts"}
+        switched = scene.situation.parts or frozenset()
+        if not at_home and any((one["kind"], one["name"]) not in switched for one in told.get("parts", [])):
+            return False
         same = told.keys() == right.keys() and all(told[key] == right[key] for key in right.keys() - free)
         if not same or not _in_time(told, scene, right["kind"], at_home=at_home) or told["id"] in scene.standing.used:
             return False

@@ -396,7 +396,7 @@ def _noise(random: Random, draft: Draft) -> Made:
         changed[at] = random.choice((chr(random.randint(32, 126)), str(random.randint(0, 9)), "", changed[random.randrange(len(changed))]))
     noisy = "".join(changed)
     draft.signed = lambda _text, scene: (noisy, signature_of(noisy, scene))
-    draft.standing["programs"] = frozenset({draft.scene.program})
+    draft.standing |= {"programs": frozenset({draft.scene.program}), "parts": frozenset({("recipe", "r1", "3"), ("fixture", "f1", "1")})}
     good = conforms(noisy, draft)
     taken = True if good else None if conforms(noisy, draft, at_home=False) else False
     return finished(draft, "noise, harmless" if good else "noise", good=good, taken=taken)
