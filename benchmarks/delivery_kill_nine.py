@@ -55,15 +55,13 @@ def main() -> int:
             broker.stop()
             server.stop()
     cpu = sum(psutil.Process().cpu_times()[:2])
-    print(
-        f"{options.cycles} kills in {time.monotonic() - began:.0f} s, {cpu:.1f} CPU s of controllers and this: {ended.proposed} messages, {ended.stages}"
-    )
+    print(f"{options.cycles} kills in {time.monotonic() - began:.0f} s, {cpu:.1f} CPU s of controllers and this")
+    print(f"  {ended.proposed} messages: {ended.stages}")
     print(f"  carried out {ended.executed}, twice {ended.twice} (must: 0)")
     print(f"  said to be executed and never done {ended.claimed} (must: 0); said not to be taken, and done {ended.unasked} (must: 0)")
     print(f"  neither ended nor in doubt {ended.open} (must: 0); steps without a row of the audit trail {ended.unaudited} (must: 0)")
-    print(
-        f"  the audit chain {'holds' if ended.broken is None else f'is broken at {ended.broken}'}; a changed row is {'' if ended.found else 'NOT '}found"
-    )
+    chain = "holds" if ended.broken is None else f"is broken at {ended.broken}"
+    print(f"  the audit chain {chain}; a row of it that was changed is {'found' if ended.found else 'NOT found'}")
     print(f"  a message done twice in more than {min(1.0, 3 / max(1, options.cycles)):.1%} of kills is ruled out at 95 % (rule of three)")
     print(f"load {os.getloadavg()[0]:.2f} at the end; {'all figures held' if ended.well else 'MISSED'}")
     return 0 if ended.well else 1
