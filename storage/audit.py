@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ _CHAIN_LOCK = 0x6C656164_61756469
 """Advisory lock that makes writers add to the chain one after the other."""
 
 
+_AT_ONCE = 5000
 _EXACT = 1e16
 """A whole number from here on is kept by the database with all its digits, and read back as such."""
 
@@ -147,21 +148,33 @@ def audit_state(connection: Connection, anchors: Sequence[Anchor] = ()) -> Audit
     """Return what a look at every entry finds, hash by hash, and whether it agrees with anchors taken before."""
     waiting = sorted(anchors, key=lambda one: one.id)
     at, before, expected, broken, other = 0, b"", 1, None, None
-    with translate_errors(), connection.transaction(), connection.cursor("audit_state") as cursor:
-        cursor.itersize = 5000
-        cursor.execute("SELECT id, time_us, actor, act, subject, previous, next, address, hash FROM audit ORDER BY id")
-        for *fields, found in cursor:
-            entry = AuditEntry(*fields)
-            if broken is None and (entry.id != expected or _hash(before, entry) != bytes(found)):
-                broken = entry.id
-            before, expected = bytes(found), entry.id + 1
-            while at < len(waiting) and waiting[at].id <= entry.id:
-                if other is None and (waiting[at].id != entry.id or waiting[at].hash != before.hex()):
-                    other = waiting[at]
-                at += 1
+    for entry, found in _entries(connection):
+        if broken is None and (entry.id != expected or _hash(before, entry) != found):
+            broken = entry.id
+        before, expected = found, entry.id + 1
+        while at < len(waiting) and waiting[at].id <= entry.id:
+            if other is None and (waiting[at].id != entry.id or waiting[at].hash != before.hex()):
+                other = waiting[at]
+            at += 1
     if at < len(waiting) and other is None:
         other = waiting[at]
     return AuditState(expected - 1, before.hex(), broken, other)
+
+
+def _entries(connection: Connection) -> Iterator[tuple[AuditEntry, bytes]]:
+    """Give each entry with its hash, some thousands read at a time: the trail is only added to."""
+    after = -(2**63)
+    while True:
+        with translate_errors():
+            rows = connection.execute(
+                "SELECT id, time_us, actor, act, subject, previous, next, address, hash FROM audit WHERE id > %s ORDER BY id LIMIT %s",
+                [after, _AT_ONCE],
+            ).fetchall()
+        for *fields, found in rows:
+            yield AuditEntry(*fields), bytes(found)
+        if len(rows) < _AT_ONCE:
+            return
+        after = rows[-1][0]
 
 
 def audit_anchor(connection: Connection, now_us: int) -> Anchor | None:
