@@ -20,6 +20,10 @@ rm -f "$failed"
 status=$?
 [ "$status" -eq 1 ] && [ -s "$failed" ] || exit "$status"
 names=$("$python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$failed")
+# workers that cannot agree on what there is to run are no test
+if printf '%s\n' "$names" | grep -qv '\.py'; then
+    exit 1
+fi
 count=$(printf '%s\n' "$names" | wc -l)
 if [ "$count" -gt "$most" ]; then
     echo "$count tests failed: too many to try once more."

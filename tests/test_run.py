@@ -49,3 +49,11 @@ def test_what_passes_alone_passes_and_is_named_and_what_fails_again_fails(tmp_pa
 def test_more_failures_than_chance_explains_are_not_tried_again(tmp_path: Path) -> None:
     status, said = run(tmp_path, many=_MANY)
     assert (status, said.splitlines()[-1]) == (1, "3 tests failed: too many to try once more.")
+
+
+def test_workers_that_find_other_tests_fail_at_once(tmp_path: Path) -> None:
+    chance = "import os, pytest\n\n@pytest.mark.parametrize('at', [os.getpid()])\ndef test_of_chance(at):\n    assert at\n"
+    status, said = run(tmp_path, chance=chance)
+    assert status == 1
+    assert "Different tests were collected" in said
+    assert "Once more" not in said

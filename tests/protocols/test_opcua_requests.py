@@ -45,7 +45,7 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize("raw", REAL)
+@pytest.mark.parametrize("raw", REAL, ids=[f"request{at}" for at in range(len(REAL))])
 def test_what_clients_send_passes(raw: bytes) -> None:
     assert judged(raw) == 0
     assert asked(raw).handle == 0
