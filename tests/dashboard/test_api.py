@@ -327,7 +327,7 @@ def test_hostile_bodies_are_refused_never_a_failure(dashboard: RunningDashboard,
 def test_the_schema_describes_answers_and_drafts(viewer: httpx.Client) -> None:
     schema = _strict(viewer.get("/api/v1/openapi.json"))
     assert schema["openapi"].startswith("3.1")
-    assert {"WindowView", "SourceDraft", "SourceView", "LedgerView", "AuditView"} <= set(schema["components"]["schemas"])
+    assert {"WindowView", "SourceDraft", "SourceView", "LedgerView", "AuditEntryView"} <= set(schema["components"]["schemas"])
     for methods in schema["paths"].values():
         for described in methods.values():
             assert described["summary"]
