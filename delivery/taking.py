@@ -39,6 +39,7 @@ CHANNELS: Final = (RECOMMENDED, TUNED, PLANNED, CHANGEOVERS, INSPECTED, CHANGED,
 LOOK_SECONDS: Final = 2.0
 _FOLLOWER: Final = "delivery taking"
 _AGAIN_SECONDS: Final = 30.0
+_GATHER_SECONDS: Final = 0.25
 _STATEMENT_SECONDS: Final = 60.0
 _Take = Callable[[Connection, int], int]
 
@@ -101,6 +102,8 @@ def run_taking(url: str, site: Site, clock: Clock, stop: threading.Event) -> Non
                     # what a pass brought about may bring about more: it is looked at again at once
                     if not brought:
                         _pause(connection, stop)
+                        # what is sent and answered meanwhile shares the processor with a pass: many news, one pass
+                        stop.wait(_GATHER_SECONDS)
         except Unavailable as error:
             if str(error) != away:
                 log.warning("cannot go on yet", reason=str(error))
