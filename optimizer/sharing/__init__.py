@@ -1,0 +1,1 @@
+"""Sharing: centres that serve several factories, and what is fair among them."""
