@@ -9,87 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 import structlog
 
 from plant.clock import Clock
 from plant.errors import Rejected
-from plant.tightening import AgainstLimits, TraceKind
+from plant.tightening import TraceKind
 from protocols import open_protocol as op
 from protocols.listening import stop_accepting
 from protocols.open_protocol import Framer, Telegram, encode_telegram, parse_telegram
 from protocols.open_protocol_messages import encode_message, parse_message
-from protocols.open_protocol_results import MOST_ID, encode_result, encode_spindles
-from protocols.open_protocol_traces import (
-    BOLT_NUMBER,
-    COEFFICIENT_DIVIDES,
-    STAGE_SAMPLES,
-    DataField,
-    Resolution,
-    Trace,
-    encode_trace,
-    parse_subscription,
-    subscribed_kinds,
-)
-from simulators.tightening import COUNTS_PER_DEG, COUNTS_PER_NM, SAMPLE_US, JointFault, Program, Tightened, tighten
+from protocols.open_protocol_results import MOST_ID, encode_result
+from protocols.open_protocol_traces import encode_trace, parse_subscription, subscribed_kinds
+from simulators.open_protocol_bolts import Bolt, Place, bolt_of, spindles_result, trace_of
+from simulators.open_protocol_settings import ControllerSettings, LinkFault
+from simulators.tightening import JointFault, tighten
 
-_STATUS: Final = {AgainstLimits.LOW: 0, AgainstLimits.OK: 1, AgainstLimits.HIGH: 2}
 _TRIES: Final = 3
 _PART_BYTES: Final = 9900
 _log = structlog.get_logger(__name__)
-
-
-class LinkFault(StrEnum):
-    """What goes wrong once on the way, when it is commanded."""
-
-    DROP_ACK = "drop_ack"
-    """The next acknowledgement is not heard: the telegram is sent again."""
-    DUPLICATE = "duplicate"
-    """The next result is sent twice."""
-    SKIP_ID = "skip_id"
-    """The next result gets no number before its own: one is missing for good."""
-    CUT = "cut"
-    """The link breaks within the next result."""
-    MALFORMED = "malformed"
-    """The next result comes with letters for digits; asked for, it is whole."""
-    SILENT = "silent"
-    """From now on nothing is answered, while the link stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class ControllerSettings:
-    """What a simulated controller is and can."""
-
-    name: str = "Slewing bearing"
-    spindles: int = 4
-    program: Program = field(default_factory=Program)
-    start_revision: int = 5
-    result_revision: int = 7
-    has_traces: bool = True
-    stored_results: int = 500
-    """So many of the last results can be asked for by their id."""
-    keeps_unsent: bool = True
-    """Whether results that nobody took are sent when a client subscribes again."""
-    timeout_seconds: float = 15.0
-    resend_seconds: float = 5.0
-    end_binary: bool = True
-    """Whether a NUL stands behind binary data: many controllers send one, the specification has none."""
-    tool: str = "A4420817"
-    calibrated: datetime = datetime(2026, 3, 17, 8, 30, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Bolt:
-    """One result, and all that is told of it."""
-
-    values: dict[str, Any]
-    tightened: Tightened
-    spindle: int
 
 
 @dataclass(slots=True)
@@ -230,78 +172,21 @@ class Controller:
             self._next_id += 1
         number, self._next_id = self._next_id, self._next_id % MOST_ID + 1
         self._batch = self._batch % batch_size + 1
-        program = self.settings.program
-        one = tighten(program, self._seed * 1_000_003 + number, fault)
-        values = {
-            "cell": 1,
-            "channel": spindle,
-            "controller": self.settings.name,
-            "part": self._part,
-            "job": 1,
-            "program": program.number,
-            "program_name": program.name,
-            "strategy": 2,
-            "strategy_options": 3,
-            "batch_size": batch_size,
-            "batch_counter": self._batch,
-            "verdict": int(one.ok),
-            "batch_verdict": int(self._batch == batch_size),
-            "torque_status": _STATUS[one.torque_status],
-            "angle_status": _STATUS[one.angle_status],
-            "rundown_angle_status": 1,
-            "current_status": 1,
-            "self_tap_status": 1,
-            "prevail_torque_status": 1,
-            "prevail_compensate_status": 1,
-            "errors": one.errors,
-            "errors_2": 0,
-            "torque_min_nm": program.torque_min_nm,
-            "torque_max_nm": program.torque_max_nm,
-            "torque_target_nm": program.torque_target_nm,
-            "torque_nm": one.torque_nm,
-            "angle_min_deg": program.angle_min_deg,
-            "angle_max_deg": program.angle_max_deg,
-            "angle_target_deg": program.angle_target_deg,
-            "angle_deg": one.angle_deg,
-            "rundown_angle_min_deg": 900,
-            "rundown_angle_max_deg": 1800,
-            "rundown_angle_deg": one.rundown_angle_deg,
-            "current_min_percent": 0,
-            "current_max_percent": 999,
-            "current_percent": 61,
-            "prevail_torque_min_nm": 0.0,
-            "prevail_torque_max_nm": 40.0,
-            "prevail_torque_nm": one.prevail_torque_nm,
-            "tightening_id": number,
-            "job_sequence": 1,
-            "sync_id": self._sync,
-            "tool": self.settings.tool[:-1] + str(spindle % 10),
-            "time": time,
-            "program_changed": datetime(2026, 1, 8, 10, tzinfo=UTC),
-            "torque_unit": 1,
-            "kind": 1,
-            "exact_angle_deg": one.angle_deg,
-            "compensated_angle_deg": one.angle_deg,
-            "stages": 2,
-            "stage_results": 2,
-            "stage_values": [(program.snug_nm, 0), (one.torque_nm, one.angle_deg)],
-            "station_number": 1,
-            "station_name": self.settings.name,
-        }
-        return Bolt(values, one, spindle)
+        settings = self.settings
+        place = Place(settings.name, settings.tool, self._part, spindle, number, self._sync, self._batch, batch_size, time)
+        return bolt_of(place, settings.program, tighten(settings.program, self._seed * 1_000_003 + number, fault))
 
     def _tell(self, made: Sequence[Bolt]) -> None:
         client = self._client
         revision = client.results if client is not None else self._was_subscribed if self.settings.keeps_unsent else 0
         if client is not None and client.multiple:
-            self._push(op.SPINDLES_RESULT, _multiple(made), {op.SPINDLES_RESULT_ACK})
+            self._push(op.SPINDLES_RESULT, spindles_result(made), {op.SPINDLES_RESULT_ACK})
         if not revision:
             return
         for bolt in made:
-            number = bolt.values["tightening_id"]
             self._push(op.RESULT, encode_result(bolt.values, revision), {op.RESULT_ACK}, revision, bolt.spindle)
             for kind in client.traces if client is not None else ():
-                self._push(op.TRACE, encode_trace(_trace(bolt, kind, number), 1 if kind is TraceKind.TORQUE else 50), {op.COMMAND_ACCEPTED})
+                self._push(op.TRACE, encode_trace(trace_of(bolt, kind), 1 if kind is TraceKind.TORQUE else 50), {op.COMMAND_ACCEPTED})
 
     def _push(self, mid: int, data: bytes, acks: set[int], revision: int = 1, spindle: int = 0) -> None:
         pieces = [data[at : at + _PART_BYTES] for at in range(0, len(data), _PART_BYTES)] or [b""]
@@ -610,46 +495,3 @@ _SIMPLE: Final = {
     op.IDENTIFIER_SUBSCRIBE: "_accepted",
     op.IDENTIFIER_UNSUBSCRIBE: "_accepted",
 }
-
-
-def _multiple(made: Sequence[Bolt]) -> bytes:
-    spindles = [
-        {
-            "spindle": bolt.spindle,
-            "channel": bolt.spindle,
-            "verdict": bolt.values["verdict"],
-            "torque_nm": bolt.values["torque_nm"],
-            "torque_status": bolt.values["torque_status"],
-            "angle_status": int(bolt.values["angle_status"] == 1),
-            "angle_deg": bolt.values["angle_deg"],
-        }
-        for bolt in made
-    ]
-    return encode_spindles({**made[0].values, "verdict": int(all(bolt.tightened.ok for bolt in made))}, spindles)
-
-
-def _trace(bolt: Bolt, kind: TraceKind, number: int) -> Trace:
-    one = bolt.tightened
-    torque = kind is TraceKind.TORQUE
-    worth = COUNTS_PER_NM if torque else COUNTS_PER_DEG
-    counts = one.torque_counts if torque else one.angle_counts
-    sizes = tuple(DataField(parameter, str(size)) for parameter, size in zip(STAGE_SAMPLES, one.stages, strict=True))
-    fields = (DataField(COEFFICIENT_DIVIDES, str(worth)), *sizes)
-    common = (DataField(BOLT_NUMBER, f"{bolt.values['batch_counter']:03d}"),)
-    return Trace(number, bolt.values["time"], kind, 1, 1 / worth, counts, common, fields, (Resolution(0, len(counts) - 1, SAMPLE_US),))
-
-
-async def tighten_forever(controller: Controller, every_seconds: float, sleep: Callable[[float], Coroutine[Any, Any, None]]) -> None:
-    """Tighten a slewing bearing after the other: 36 bolts, all spindles at once; now and then one is not OK."""
-    number = turn = 0
-    size = 36
-    turns = size // controller.settings.spindles
-    faults = [fault for fault in JointFault if fault is not JointFault.NONE]
-    while True:
-        await sleep(every_seconds)
-        wrong = (number * 7 + turn * 3) % 23 == 5
-        spindle = 1 + (number + turn) % controller.settings.spindles
-        controller.tighten(f"EX-{20_260_000 + number:08d}", size, {spindle: faults[(number + turn) % len(faults)]} if wrong else None)
-        turn += 1
-        if turn >= turns:
-            number, turn = number + 1, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,14 @@ from simulators.machines.stand import STAND
 from simulators.mqtt_publisher import Broker, Publisher
 from simulators.opcua_conditions import DeviceAlarm
 from simulators.opcua_server import Protection, SimulatedServer
-from simulators.open_protocol import Controller, ControllerSettings, tighten_forever
+from simulators.open_protocol import Controller
+from simulators.open_protocol_settings import ControllerSettings
 from simulators.plant_alarms import alarms_at, changes
 from simulators.plant_feed import SCAN_US, PlantFeed
 from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, SPEAK_SCANS, Group, write_plant_site
 from simulators.site_file import MqttPlace, OpcUaPlace, SparkplugPlace, ToolPlace
 from simulators.sparkplug_node import DeviceMetric, EdgeNode, Speaker
+from simulators.tightening import JointFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ SPARKPLUG_NODE = f"{SITE}/{SPARKPLUG_SOURCE}"
 """Group and edge node."""
 
 _ALARM_SECONDS = 1.0
+_BOLTS = 36
+"""Of a slewing bearing."""
 _BEHIND_MOST = 100
 """Scans a publisher catches up with after a standstill; what is older is lost, and the sequence numbers show it."""
 
@@ -209,7 +214,7 @@ async def _tools(settings: PlantSettings, clock: Clock, stack: contextlib.AsyncE
     controller = Controller(clock, ControllerSettings(spindles=settings.spindles), seed=settings.seed, first_id=first)
     await controller.start(settings.host)
     stack.push_async_callback(controller.stop)
-    task = asyncio.create_task(tighten_forever(controller, settings.takt_seconds * settings.spindles / 36, asyncio.sleep))
+    task = asyncio.create_task(_tighten_forever(controller, settings.takt_seconds * settings.spindles / _BOLTS))
     stack.push_async_callback(_cancelled, task)
     return ToolPlace(TOOL_SOURCE, controller.port, settings.host, "assembly/main-line/bearing-station", "Slewing-bearing station")
 
@@ -337,3 +342,15 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def _tighten_forever(controller: Controller, every_seconds: float) -> None:
+    """Tighten a slewing bearing after the other, all spindles at once; now and then a bolt is not OK."""
+    spindles = controller.settings.spindles
+    faults = [fault for fault in JointFault if fault is not JointFault.NONE]
+    for number in itertools.count():
+        for turn in range(max(1, _BOLTS // spindles)):
+            await asyncio.sleep(every_seconds)
+            wrong = (number * 7 + turn * 3) % 23 == 5
+            fault = {1 + (number + turn) % spindles: faults[(number + turn) % len(faults)]}
+            controller.tighten(f"EX-{20_260_000 + number:08d}", _BOLTS, fault if wrong else None)

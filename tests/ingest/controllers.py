@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from plant.clock import SystemClock
-from simulators.open_protocol import Bolt, Controller, ControllerSettings, LinkFault
+from simulators.open_protocol import Controller
+from simulators.open_protocol_bolts import Bolt
+from simulators.open_protocol_settings import ControllerSettings, LinkFault
 from simulators.tightening import JointFault
 
 T = TypeVar("T")

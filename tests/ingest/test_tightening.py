@@ -24,7 +24,7 @@ from plant.signals import SourceId
 from plant.tightening import AgainstLimits, TighteningResult, TighteningTrace, TraceKind, error_names, unpack_counts
 from plant.verdict import Verdict
 from protocols.open_protocol_client import OpenProtocolEndpoint
-from simulators.open_protocol import ControllerSettings, LinkFault
+from simulators.open_protocol_settings import ControllerSettings, LinkFault
 from simulators.tightening import JointFault
 from storage.counting import count_rows
 from storage.database import Connection, connect

@@ -15,7 +15,8 @@ from plant.tightening import AgainstLimits, error_names
 from protocols import open_protocol as op
 from protocols.open_protocol import Framer, Telegram, encode_telegram, parse_telegram
 from protocols.open_protocol_messages import parse_message
-from simulators.open_protocol import Controller, ControllerSettings
+from simulators.open_protocol import Controller
+from simulators.open_protocol_settings import ControllerSettings
 from simulators.tightening import COUNTS_PER_DEG, COUNTS_PER_NM, JointFault, Program, tighten
 from tests.simulators.test_replay import simulators
 
