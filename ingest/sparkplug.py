@@ -28,7 +28,8 @@ from plant.ledger import Gap, GapReason, minute_of
 from plant.samples import NO_TIME
 from plant.signals import Signal, SourceId
 from protocols.mqtt_client import AckToken, MqttConnection, MqttEndpoint, MqttMessage, MqttState, Will
-from protocols.sparkplug_host import Changed, HostRules, Missing, Rebirth, Refused, SparkplugHost, Stale, Standing, Untold
+from protocols.sparkplug_events import Changed, Missing, Rebirth, Refused, Stale, Standing, Untold
+from protocols.sparkplug_host import HostRules, SparkplugHost
 from protocols.sparkplug_tables import Samples
 from protocols.sparkplug_topics import HostState, address_of, filters_of, rebirth_request, says_offline, topic_of
 

@@ -11,23 +11,23 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from plant.errors import Rejected
 from plant.signals import DataType
-from protocols.sparkplug_payload import Payload, decode
+from protocols.sparkplug_events import Changed, Event, Missing, Rebirth, Refused, Stale, Standing, Untold
+from protocols.sparkplug_payload import decode
+from protocols.sparkplug_sessions import NO_TABLE, NUMBERS, Device, Message, Node, Session, in_order
 from protocols.sparkplug_tables import Samples, Table, Wanted, agree, by_name_only, missing_of, samples_of, table_of, whole_number
 from protocols.sparkplug_topics import BDSEQ, MetricAddress, NodeTopic, parse_topic
 
-_NUMBERS: Final = 256
 _BEHIND: Final = 128
 """A number that is farther ahead than this is taken as one from behind."""
 _MOST_HELD: Final = 2000
 _MOST_HELD_BYTES: Final = 8_000_000
 _LONGEST_PAUSE_US: Final = 300_000_000
 _DEATH_REMEMBERED_US: Final = 30_000_000
-_NO_TABLE: Final = Table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,146 +45,19 @@ class HostRules:
     max_payload_bytes: int = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """Signals whose edge node or device is gone: what they said last is not true any more for sure."""
-
-    places: tuple[int, ...]
-    at_us: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Messages that did not come."""
-
-    node: str
-    count: int
-    from_us: int
-    to_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Values that cannot be given to any signal, or a message that cannot be read."""
-
-    node: str
-    count: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """Signals that a birth does not tell of, or whose type is not read."""
-
-    node: str
-    places: tuple[int, ...]
-    unreadable: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rebirth:
-    """An edge node is to be asked for its births."""
-
-    node: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """An edge node or a device came or went."""
-
-    node: str
-    device: str
-    online: bool
-    why: str
-
-
-Event = Samples | Stale | Missing | Refused | Untold | Rebirth | Changed
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How an edge node or a device is."""
-
-    name: str
-    """``group/edge_node`` or ``group/edge_node/device``."""
-    online: bool | None
-    """None until something was heard of it."""
-    since_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    topic: NodeTopic
-    payload: Payload
-    came_us: int
-    print_of: int
-    size: int
-
-
-@dataclass(slots=True)
-class _Session:
-    """What one birth of an edge node began."""
-
-    bd_seq: int | None
-    birth_ms: int
-    expected: int
-    tables: dict[str, Table]
-    ahead: dict[int, _Message] = field(default_factory=dict)
-    ahead_since_us: int = 0
-    newest_ms: int = 0
-    """When the newest message in order was sent."""
-    guessed: set[int] = field(default_factory=set)
-    """Numbers taken by messages that were sent before the birth, by their own word: another may come with the same number."""
-    seen: dict[int, int] = field(default_factory=dict)
-    """What came under the latest numbers, to know doubles by."""
-
-
-@dataclass(slots=True)
-class _Device:
-    online: bool | None = None
-    since_us: int = 0
-    due_us: int = 0
-    """By then it must have been born again after its node; 0 where it was."""
-
-
-@dataclass(slots=True)
-class _Node:
-    wanted: dict[str, Wanted]
-    devices: dict[str, _Device]
-    session: _Session | None = None
-    former: _Session | None = None
-    doubtful: bool = False
-    """A hole in the numbers: a birth may be missing, so the session's aliases are not trusted until the next one."""
-    online: bool | None = None
-    since_us: int = 0
-    heard_us: int = 0
-    early: list[_Message] = field(default_factory=list)
-    """What seems to come late, but was sent after all that came in order: it may have overtaken a birth."""
-    held: deque[_Message] = field(default_factory=deque)
-    held_bytes: int = 0
-    death: tuple[int, int] | None = None
-    """Number and moment of a death that fitted no session: it may have overtaken its birth."""
-    wish: str = ""
-    """Why a rebirth is wanted; empty when none is."""
-    asked_us: int = 0
-    asks: int = 0
-
-
 class SparkplugHost:
     """Follows the edge nodes that ``addresses`` name. ``events`` gives what happened since it was asked last, in order."""
 
     def __init__(self, addresses: Sequence[MetricAddress], types: Sequence[DataType], rules: HostRules) -> None:
         self._rules = rules
-        self._nodes: dict[str, _Node] = {}
+        self._nodes: dict[str, Node] = {}
         self._events: list[Event] = []
         self._allowed = float(rules.requests_a_second)
         self._allowed_us = 0
         for place, (address, data_type) in enumerate(zip(addresses, types, strict=True)):
-            node = self._nodes.setdefault(address.node, _Node({"": Wanted()}, {}))
+            node = self._nodes.setdefault(address.node, Node({"": Wanted()}, {}))
             if address.device:
-                node.devices.setdefault(address.device, _Device())
+                node.devices.setdefault(address.device, Device())
             node.wanted.setdefault(address.device, Wanted()).add(place, address, data_type)
 
     def events(self) -> list[Event]:
@@ -220,7 +93,7 @@ class SparkplugHost:
             self._give_up(name, node, now_us)
             count = 0
             while node.held:
-                count += self._unheld(node)
+                count += node.drop_held()
             self._refuse(name, count, "the host stopped before a birth explained them")
 
     def take(self, topic: str, content: bytes, now_us: int, *, oversized: int = 0) -> bool:
@@ -237,7 +110,7 @@ class SparkplugHost:
         except Rejected as error:
             self._unreadable(told, node, str(error))
             return True
-        message = _Message(told, payload, now_us, zlib.crc32(content), len(content))
+        message = Message(told, payload, now_us, zlib.crc32(content), len(content))
         if told.kind == "NBIRTH":
             self._node_birth(node, message)
         elif told.kind == "NDEATH":
@@ -259,7 +132,7 @@ class SparkplugHost:
             if node.early and now_us - node.early[0].came_us >= self._rules.reorder_us:
                 self._end_early(name, node)
             while node.held and now_us - node.held[0].came_us >= self._rules.hold_us:
-                self._refuse(name, self._unheld(node), "no birth came that explains them")
+                self._refuse(name, node.drop_held(), "no birth came that explains them")
             for device, one in node.devices.items():
                 if one.due_us and now_us >= one.due_us:
                     one.due_us = 0
@@ -268,7 +141,7 @@ class SparkplugHost:
 
     # births and deaths
 
-    def _node_birth(self, node: _Node, message: _Message) -> None:
+    def _node_birth(self, node: Node, message: Message) -> None:
         name, payload, now = message.topic.node, message.payload, message.came_us
         old = node.session
         if (
@@ -283,8 +156,8 @@ class SparkplugHost:
         number = payload.sequence or 0
         table = table_of(payload, node.wanted[""])
         node.former = old or node.former
-        node.session = session = _Session(
-            whole_number(payload, BDSEQ), payload.time_ms, (number + 1) % _NUMBERS, {"": table}, seen={number: message.print_of}
+        node.session = session = Session(
+            whole_number(payload, BDSEQ), payload.time_ms, (number + 1) % NUMBERS, {"": table}, seen={number: message.print_of}
         )
         node.doubtful = False
         node.wish, node.asks = "", 0
@@ -306,7 +179,7 @@ class SparkplugHost:
         ):
             self._gone(name, node, now, "its death came before its birth")
 
-    def _node_death(self, node: _Node, message: _Message) -> None:
+    def _node_death(self, node: Node, message: Message) -> None:
         number, session, now = whole_number(message.payload, BDSEQ), node.session, message.came_us
         if session is None or (number is not None and session.bd_seq is not None and number != session.bd_seq):
             # a death of an earlier session, or one that has overtaken its birth
@@ -315,7 +188,7 @@ class SparkplugHost:
             return
         self._gone(message.topic.node, node, now, "its death was told")
 
-    def _gone(self, name: str, node: _Node, now_us: int, why: str) -> None:
+    def _gone(self, name: str, node: Node, now_us: int, why: str) -> None:
         session = node.session
         self._end_early(name, node)
         if session is not None:
@@ -332,7 +205,7 @@ class SparkplugHost:
         self._events.append(Changed(name, "", online=False, why=why))
         self._events.append(Stale(tuple(places), now_us, why))
 
-    def _device_gone(self, name: str, node: _Node, device: str, at_us: int, why: str) -> None:
+    def _device_gone(self, name: str, node: Node, device: str, at_us: int, why: str) -> None:
         one = node.devices.get(device)
         if one is None or one.online is False:
             return
@@ -343,7 +216,7 @@ class SparkplugHost:
 
     # messages with numbers
 
-    def _numbered(self, node: _Node, message: _Message) -> None:
+    def _numbered(self, node: Node, message: Message) -> None:
         session, number = node.session, message.payload.sequence
         name = message.topic.node
         if session is None or node.doubtful:
@@ -352,9 +225,9 @@ class SparkplugHost:
         if number is None:
             self._apply(name, node, session, message)
             return
-        number %= _NUMBERS
-        distance = (number - session.expected) % _NUMBERS
-        if node.former is not None and self._is_former(node.former, session, message, fits=distance == 0):
+        number %= NUMBERS
+        distance = (number - session.expected) % NUMBERS
+        if node.former is not None and node.former.sent_before(session, message, fits=distance == 0):
             self._late(name, node, node.former, message)
         elif distance == 0:
             self._step(name, node, session, message)
@@ -369,7 +242,7 @@ class SparkplugHost:
         else:
             self._behind(name, node, session, number, message)
 
-    def _behind(self, name: str, node: _Node, session: _Session, number: int, message: _Message) -> None:
+    def _behind(self, name: str, node: Node, session: Session, number: int, message: Message) -> None:
         """Take a message whose place in the order has passed."""
         if number in session.guessed:
             session.guessed.discard(number)
@@ -379,19 +252,19 @@ class SparkplugHost:
         else:
             self._late(name, node, session, message)
 
-    def _step(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
+    def _step(self, name: str, node: Node, session: Session, message: Message) -> None:
         number = session.expected
-        session.expected = (number + 1) % _NUMBERS
+        session.expected = (number + 1) % NUMBERS
         session.newest_ms = max(session.newest_ms, message.payload.time_ms)
         if 0 < message.payload.time_ms < session.birth_ms:
             session.guessed.add(number)
         else:
             session.guessed.discard(number)
         session.seen[number] = message.print_of
-        session.seen.pop((number - _BEHIND) % _NUMBERS, None)
+        session.seen.pop((number - _BEHIND) % NUMBERS, None)
         self._apply(name, node, session, message)
 
-    def _wait(self, name: str, node: _Node, session: _Session, number: int, message: _Message) -> None:
+    def _wait(self, name: str, node: Node, session: Session, number: int, message: Message) -> None:
         if number in session.ahead:
             self._double(node, session, message)
             return
@@ -401,7 +274,7 @@ class SparkplugHost:
         if self._rules.reorder_us == 0 or len(session.ahead) >= _BEHIND - 1:
             self._give_up(name, node, message.came_us)
 
-    def _apply(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
+    def _apply(self, name: str, node: Node, session: Session, message: Message) -> None:
         device, kind = message.topic.device, message.topic.kind
         if kind == "DBIRTH":
             self._device_birth(name, node, session, message)
@@ -417,7 +290,7 @@ class SparkplugHost:
             else:
                 self._data(name, node, table, message)
 
-    def _device_birth(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
+    def _device_birth(self, name: str, node: Node, session: Session, message: Message) -> None:
         device = message.topic.device
         one, wanted = node.devices.get(device), node.wanted.get(device)
         if one is None or wanted is None:
@@ -431,12 +304,12 @@ class SparkplugHost:
         self._samples(samples_of(message.payload, table, wanted, message.came_us, birth=True))
         self._release(name, node, session, device)
 
-    def _unborn_device(self, name: str, node: _Node, message: _Message) -> None:
+    def _unborn_device(self, name: str, node: Node, message: Message) -> None:
         if message.topic.device in node.wanted:
             self._wish(node, "data of a device that was not born")
-            self._data(name, node, _NO_TABLE, message)
+            self._data(name, node, NO_TABLE, message)
 
-    def _data(self, name: str, node: _Node, table: Table, message: _Message) -> None:
+    def _data(self, name: str, node: Node, table: Table, message: Message) -> None:
         wanted = node.wanted.get(message.topic.device)
         if wanted is None:
             return
@@ -446,15 +319,15 @@ class SparkplugHost:
             self._wish(node, "an alias that no birth has told of")
         self._samples(samples)
 
-    def _double(self, node: _Node, session: _Session, message: _Message) -> None:
+    def _double(self, node: Node, session: Session, message: Message) -> None:
         wanted = node.wanted.get(message.topic.device)
         if wanted is None or message.topic.kind not in {"NDATA", "DDATA"}:
             return
-        samples = samples_of(message.payload, session.tables.get(message.topic.device, _NO_TABLE), wanted, message.came_us)
+        samples = samples_of(message.payload, session.tables.get(message.topic.device, NO_TABLE), wanted, message.came_us)
         samples.duplicate = True
         self._samples(samples)
 
-    def _late(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
+    def _late(self, name: str, node: Node, session: Session, message: Message) -> None:
         """Keep values that come after their place in the order has passed."""
         device, payload = message.topic.device, message.payload
         if message.topic.kind not in {"NDATA", "DDATA"}:
@@ -462,38 +335,30 @@ class SparkplugHost:
             return
         if device not in node.wanted:
             return
-        table, now = session.tables.get(device, _NO_TABLE), _NO_TABLE
+        table, now = session.tables.get(device, NO_TABLE), NO_TABLE
         if node.session is not None:
-            now = node.session.tables.get(device, _NO_TABLE)
+            now = node.session.tables.get(device, NO_TABLE)
         vouched = 0 < session.birth_ms <= payload.time_ms and (node.session is None or agree(payload, table, now))
         if vouched or by_name_only(payload):
             self._data(name, node, table, message)
         else:
-            self._refuse(name, self._perhaps_ours(node, message), "they came late, and aliases may mean something else by now")
-
-    @staticmethod
-    def _is_former(former: _Session, session: _Session, message: _Message, *, fits: bool) -> bool:
-        """Return whether a message was sent before the latest birth. One that fits the order may be of a clock set back since."""
-        if not 0 < message.payload.time_ms < session.birth_ms or session.seen.get(message.payload.sequence or 0) == message.print_of:
-            return False
-        device = message.topic.device
-        return not fits or not agree(message.payload, former.tables.get(device, _NO_TABLE), session.tables.get(device, _NO_TABLE))
+            self._refuse(name, node.perhaps_ours(message), "they came late, and aliases may mean something else by now")
 
     # holes
 
-    def _give_up(self, name: str, node: _Node, now_us: int) -> None:
+    def _give_up(self, name: str, node: Node, now_us: int) -> None:
         """Wait no longer for what is missing: tell of the hole, hold what came behind it, ask for a rebirth."""
         session = node.session
         if session is None or not session.ahead:
             return
-        waiting, session.ahead = _in_order(session), {}
+        waiting, session.ahead = in_order(session), {}
         self._missed(name, session, waiting, now_us)
         node.doubtful = True
         self._wish(node, "a hole in the sequence")
         for message in waiting:
             self._hold(name, node, message)
 
-    def _end_early(self, name: str, node: _Node) -> None:
+    def _end_early(self, name: str, node: Node) -> None:
         """Take what overtook no birth as what it seemed to be: late."""
         early, node.early = node.early, []
         for message in early:
@@ -502,7 +367,7 @@ class SparkplugHost:
             else:
                 self._late(name, node, node.session, message)
 
-    def _part(self, name: str, node: _Node, old: _Session, birth_ms: int, now_us: int) -> None:
+    def _part(self, name: str, node: Node, old: Session, birth_ms: int, now_us: int) -> None:
         """Divide what waits for a missing message when a birth comes: it overtook the birth, or there was a hole before it."""
         early, node.early = node.early, []
         for message in early:
@@ -510,71 +375,45 @@ class SparkplugHost:
                 self._keep_held(name, node, message)
             else:
                 self._late(name, node, old, message)
-        waiting, old.ahead = _in_order(old), {}
+        waiting, old.ahead = in_order(old), {}
         before = [message for message in waiting if message.payload.time_ms <= birth_ms]
         if before:
             self._missed(name, old, before, now_us)
         for message in waiting:
             self._keep_held(name, node, message)
 
-    def _missed(self, name: str, session: _Session, found: Sequence[_Message], now_us: int) -> None:
+    def _missed(self, name: str, session: Session, found: Sequence[Message], now_us: int) -> None:
         """Tell how many messages are missing before those that were found, and expect what follows them."""
-        last = (found[-1].payload.sequence or 0) % _NUMBERS
-        count = (last - session.expected) % _NUMBERS + 1 - len(found)
-        session.expected = (last + 1) % _NUMBERS
+        last = (found[-1].payload.sequence or 0) % NUMBERS
+        count = (last - session.expected) % NUMBERS + 1 - len(found)
+        session.expected = (last + 1) % NUMBERS
         first = min(message.came_us for message in found)
         if count > 0:
             self._events.append(Missing(name, count, first, max(now_us, first + 1)))
 
-    def _hold(self, name: str, node: _Node, message: _Message) -> None:
+    def _hold(self, name: str, node: Node, message: Message) -> None:
         """Hold a message until a birth vouches for its aliases; what names its metrics needs none."""
         kind, device, sequence = message.topic.kind, message.topic.device, message.payload.sequence
-        if node.session is not None and sequence is not None and (sequence - node.session.expected) % _NUMBERS < _BEHIND:
+        if node.session is not None and sequence is not None and (sequence - node.session.expected) % NUMBERS < _BEHIND:
             self._missed(name, node.session, [message], message.came_us)
-        if node.online is False and node.former is not None and self._was_underway(node, node.former, message):
+        if node.online is False and node.former is not None and node.was_underway(node.former, message):
             self._late(name, node, node.former, message)
             return
         self._wish(node, "messages before a birth")
         if kind in {"NDATA", "DDATA"} and by_name_only(message.payload):
-            self._data(name, node, _NO_TABLE, message)
+            self._data(name, node, NO_TABLE, message)
         elif device in node.wanted or kind != "DDATA":
             self._keep_held(name, node, message)
 
-    @staticmethod
-    def _was_underway(node: _Node, former: _Session, message: _Message) -> bool:
-        """Return whether a message was sent before the death of its node that came before it."""
-        if not 0 < message.payload.time_ms * 1000 <= node.since_us or message.payload.sequence != former.expected:
-            return False
-        former.expected = (former.expected + 1) % _NUMBERS
-        return True
-
-    def _keep_held(self, name: str, node: _Node, message: _Message) -> None:
-        node.held.append(message)
-        node.held_bytes += message.size
+    def _keep_held(self, name: str, node: Node, message: Message) -> None:
+        node.keep_held(message)
         while len(node.held) > _MOST_HELD or node.held_bytes > _MOST_HELD_BYTES:
-            self._refuse(name, self._unheld(node), "too many messages wait for a birth")
+            self._refuse(name, node.drop_held(), "too many messages wait for a birth")
 
-    def _unheld(self, node: _Node) -> int:
-        """Drop the oldest message that is held; return how many values it may have had for us."""
-        message = node.held.popleft()
-        node.held_bytes -= message.size
-        return self._perhaps_ours(node, message)
-
-    @staticmethod
-    def _perhaps_ours(node: _Node, message: _Message) -> int:
-        """Return how many values of a message may be our signals': those by name are known, those by alias as far as a birth told."""
-        wanted = node.wanted.get(message.topic.device)
-        if wanted is None or message.topic.kind not in {"NDATA", "DDATA", "DBIRTH"}:
-            return 0
-        former = node.session or node.former
-        aliases = {} if former is None else former.tables.get(message.topic.device, _NO_TABLE).aliases
-        entries = [wanted.entry(row.name, row.datatype) if row.name else aliases.get(row.alias) for row in message.payload.metrics]
-        return sum(1 if entry is None else len(entry.targets) for entry in entries)
-
-    def _release(self, name: str, node: _Node, session: _Session, device: str) -> None:
+    def _release(self, name: str, node: Node, session: Session, device: str) -> None:
         """Give the messages that waited for a birth their meaning."""
         waited, node.held, node.held_bytes = list(node.held), deque(), 0
-        later: list[_Message] = []
+        later: list[Message] = []
         # what was sent in the same millisecond came before the birth, unless nothing is known that it could belong to
         first_ms = session.birth_ms + (node.former is not None)
         for message in waited:
@@ -587,7 +426,7 @@ class SparkplugHost:
         for message in later:
             self._numbered(node, message)
 
-    def _explain(self, name: str, node: _Node, session: _Session, message: _Message) -> None:
+    def _explain(self, name: str, node: Node, session: Session, message: Message) -> None:
         """Keep a message from before a birth where both births mean the same by its aliases."""
         device, kind = message.topic.device, message.topic.kind
         if kind not in {"NDATA", "DDATA"}:
@@ -598,16 +437,16 @@ class SparkplugHost:
         if after is not None and before is not None and agree(message.payload, before, after):
             self._data(name, node, before, message)
         else:
-            count = self._perhaps_ours(node, message)
+            count = node.perhaps_ours(message)
             self._refuse(name, count, "the birth after a hole does not vouch for their aliases")
 
     # what goes out
 
-    def _unreadable(self, told: NodeTopic, node: _Node, why: str) -> None:
+    def _unreadable(self, told: NodeTopic, node: Node, why: str) -> None:
         session = node.session
         if session is not None and told.kind not in {"NBIRTH", "NDEATH"}:
             # it has come, and is not missing as well
-            session.expected = (session.expected + 1) % _NUMBERS
+            session.expected = (session.expected + 1) % NUMBERS
         self._refuse(told.node, 1, why)
         self._wish(node, "a payload that cannot be read")
 
@@ -615,7 +454,7 @@ class SparkplugHost:
         if count:
             self._events.append(Refused(name, count, why))
 
-    def _tell(self, name: str, node: _Node, device: str, table: Table) -> None:
+    def _tell(self, name: str, node: Node, device: str, table: Table) -> None:
         places = missing_of(table, node.wanted[device])
         if places or table.unreadable:
             self._events.append(Untold(name, tuple(places), tuple(table.unreadable)))
@@ -625,10 +464,10 @@ class SparkplugHost:
             self._events.append(samples)
 
     @staticmethod
-    def _wish(node: _Node, why: str) -> None:
+    def _wish(node: Node, why: str) -> None:
         node.wish = node.wish or why
 
-    def _ask(self, name: str, node: _Node, now_us: int) -> None:
+    def _ask(self, name: str, node: Node, now_us: int) -> None:
         if not node.wish or self._allowed < 1:
             return
         # who is heard of is asked at a steady pace, who is silent ever more seldom
@@ -640,8 +479,3 @@ class SparkplugHost:
         node.asked_us = now_us
         self._allowed -= 1
         self._events.append(Rebirth(name, node.wish))
-
-
-def _in_order(session: _Session) -> list[_Message]:
-    """Return what came ahead of its place, in its order."""
-    return [session.ahead[number] for number in sorted(session.ahead, key=lambda number: (number - session.expected) % _NUMBERS)]

@@ -6,7 +6,7 @@ from dashboard.mishaps import told
 from dashboard.texts import texts_of
 from ingest.sparkplug import _since
 from protocols.opcua_client import OpcUaEndpoint, open_session
-from protocols.sparkplug_host import Standing
+from protocols.sparkplug_events import Standing
 
 URL = "opc.tcp://10.1.2.3:4840"
 

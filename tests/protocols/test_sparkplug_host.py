@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from plant.signals import DataType
 from plant.status import BAD, BAD_DATA_UNAVAILABLE, UNCERTAIN_LAST_USABLE_VALUE
-from protocols.sparkplug_host import Changed, Event, HostRules, Missing, Rebirth, Refused, SparkplugHost, Stale, Untold
+from protocols.sparkplug_events import Changed, Event, Missing, Rebirth, Refused, Stale, Untold
+from protocols.sparkplug_host import HostRules, SparkplugHost
 from protocols.sparkplug_payload import Metric, MetricType, Value, encode
 from protocols.sparkplug_tables import Samples
 from protocols.sparkplug_topics import BDSEQ, address_of, filters_of, parse_topic, topic_of

@@ -11,7 +11,8 @@ import pytest
 from plant.clock import SystemClock
 from plant.signals import DataType
 from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttMessage
-from protocols.sparkplug_host import Changed, Event, HostRules, Missing, Refused, SparkplugHost, Stale
+from protocols.sparkplug_events import Changed, Event, Missing, Refused, Stale
+from protocols.sparkplug_host import HostRules, SparkplugHost
 from protocols.sparkplug_tables import Samples
 from protocols.sparkplug_topics import HostState, address_of, filters_of, rebirth_request, topic_of
 from simulators.sparkplug_node import DeviceMetric, EdgeNode, Speaker
