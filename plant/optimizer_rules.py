@@ -12,6 +12,7 @@ from plant.equipment import Equipment, EquipmentId
 from plant.planning_rules import PlanningRules, assemble_planning
 from plant.settings_optimizer import OptimizerSettings
 from plant.settings_plan import PlanSettings
+from plant.share_rules import ShareRules, assemble_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class OptimizerPlan:
     wanted: bool = False
     planning: PlanningRules = field(default_factory=PlanningRules, compare=False)
     """How orders are planned; nothing is learned anew where only this changes."""
+    share: ShareRules | None = field(default=None, compare=False)
+    """How centres are shared with other factories; None: none is."""
 
     def __bool__(self) -> bool:
         """Whether the settings ask for an optimizer."""
@@ -74,7 +77,8 @@ def assemble_optimizer(
         told.setdefault((one.equipment, one.program), number)
         performs.append(Performs(one.alternative, path, one.program))
     planning = assemble_planning(root, equipment, calendars or Calendars(), f"{place}.plan", settings.plan, problems, time_zone)
+    share = assemble_share(root, equipment, calendars or Calendars(), f"{place}.share", settings.share, problems, time_zone)
     inbox = None if settings.inbox is None else folder / settings.inbox
-    # what is planned stands in 'planning' alone: a change of it is none of what is learned
-    learned = settings.model_copy(update={"plan": PlanSettings()})
-    return OptimizerPlan(learned, inbox, tuple(performs), wanted=True, planning=planning)
+    # what is planned and shared stands in 'planning' and 'share' alone: a change of it is none of what is learned
+    learned = settings.model_copy(update={"plan": PlanSettings(), "share": None})
+    return OptimizerPlan(learned, inbox, tuple(performs), wanted=True, planning=planning, share=share)

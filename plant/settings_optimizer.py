@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from plant.route_costs import CostWeights
 from plant.settings_plan import PlanSettings
+from plant.settings_share import ShareSettings
 from plant.strict import Strict
 
 
@@ -61,6 +62,7 @@ class OptimizerSettings(Strict):
     performs: tuple[PerformsSettings, ...] = ()
     seed: Annotated[int, Field(ge=0, le=2**31 - 1, description="the same seed and the same history give the same recommendations")] = 1
     plan: PlanSettings = PlanSettings()
+    share: ShareSettings | None = None
 
     @model_validator(mode="after")
     def _enough(self) -> OptimizerSettings:

@@ -18,9 +18,8 @@ SHARED: Final = "shares"
 """The channel; its payload is the number of the new version."""
 _KEPT: Final = 200
 """Versions whose files are kept, the newest; of older ones only the figures are."""
-_COLUMNS: Final = (
-    "SELECT id, made_time, rule, figures, owed, from_time, to_time, orders, seconds, shares IS NOT NULL AS whole FROM share_version"
-)
+_COLUMNS: Final = "SELECT id, made_time, rule, figures, owed, windows, from_time, to_time, orders, seconds, "
+    "shares IS NOT NULL AS whole FROM share_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,8 @@ class NewShares:
     to_us: int
     orders: Sequence[OrderShare]
     seconds: float
+    windows: Sequence[Mapping[str, Any]] = ()
+    """When a centre works for whom: ``{"centre": ..., "factory": ..., "from": microseconds, "to": microseconds}``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class StoredShares:
     orders: int
     seconds: float
     whole: bool
+    windows: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ def add_shares(connection: Connection, new: NewShares, *, now_us: int) -> int:
     """Keep a version, which holds from now on, and return its number. The caller has checked it: nothing unverified is kept."""
     with translate_errors(), connection.transaction():
         row = connection.execute(
-            "INSERT INTO share_version (made_time, rule, problem, shares, figures, owed, from_time, to_time, orders, seconds) "
-            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
+            "INSERT INTO share_version (made_time, rule, problem, shares, figures, owed, windows, from_time, to_time, orders, seconds) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
             [
                 moment(now_us),
                 new.rule,
@@ -95,6 +97,7 @@ def add_shares(connection: Connection, new: NewShares, *, now_us: int) -> int:
                 new.shares,
                 Jsonb(dict(new.figures)),
                 Jsonb([dict(one) for one in new.owed]),
+                Jsonb([dict(one) for one in new.windows]),
                 moment(new.from_us),
                 moment(new.to_us),
                 len({one.part_order for one in new.orders}),
@@ -162,18 +165,22 @@ def read_order_shares(connection: Connection, *, part_order: int | None = None) 
     ]
 
 
-def parts_ready(connection: Connection) -> dict[str, int | None]:
-    """Return by customer order when the last of the parts it waits for is ready; None: not known yet. Made parts hold up nobody."""
+def parts_ready(connection: Connection) -> dict[str, int]:
+    """Return by customer order when the last of the parts it waits for is ready: no sooner than the horizon where none is known.
+
+    What is made holds up nobody, and before there is a version nobody is held up.
+    """
     with translate_errors():
         rows = connection.execute(
-            "SELECT o.for_order, bool_and(s.ready_time IS NOT NULL OR o.released + o.made = o.quantity), "
-            "max(coalesce(s.ready_time, n.to_time)) FROM part_order o "
+            "SELECT o.for_order, max(greatest(n.to_time, "
+            "CASE WHEN o.released + o.made < o.quantity THEN coalesce(s.ready_time, v.to_time) END)) FROM part_order o "
+            "CROSS JOIN (SELECT to_time FROM share_version ORDER BY id DESC LIMIT 1) v "
             "LEFT JOIN LATERAL (SELECT max(ready_time) AS ready_time FROM share_order WHERE part_order_id = o.id) s ON true "
             "LEFT JOIN LATERAL (SELECT max(n.to_time) AS to_time FROM nest_part p JOIN nest n ON n.id = p.nest_id "
             "WHERE p.part_order_id = o.id AND n.state = 'released') n ON true "
             "WHERE o.for_order <> '' AND o.state = 'open' GROUP BY o.for_order"
         ).fetchall()
-    return {row[0]: micros(row[2]) if row[1] and row[2] is not None else None for row in rows}
+    return {row[0]: micros(row[1]) for row in rows if row[1] is not None}
 
 
 def _shares(row: Mapping[str, Any]) -> StoredShares:
@@ -188,4 +195,5 @@ def _shares(row: Mapping[str, Any]) -> StoredShares:
         row["orders"],
         row["seconds"],
         row["whole"],
+        tuple(row["windows"]),
     )

@@ -76,6 +76,8 @@ CREATE TABLE IF NOT EXISTS share_version (
     figures jsonb NOT NULL,
     -- hours owed to each factory (by name) at the end of each period: [{"until": us, "owed": {factory: hours}}]
     owed jsonb NOT NULL,
+    -- when a centre works for whom: [{"centre", "factory", "from": us, "to": us}]
+    windows jsonb NOT NULL DEFAULT '[]',
     from_time timestamptz NOT NULL,
     to_time timestamptz NOT NULL,
     orders integer NOT NULL,
