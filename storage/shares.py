@@ -18,8 +18,10 @@ SHARED: Final = "shares"
 """The channel; its payload is the number of the new version."""
 _KEPT: Final = 200
 """Versions whose files are kept, the newest; of older ones only the figures are."""
-_COLUMNS: Final = "SELECT id, made_time, rule, figures, owed, windows, from_time, to_time, orders, seconds, "
-    "shares IS NOT NULL AS whole FROM share_version"
+_COLUMNS: Final = (
+    "SELECT id, made_time, rule, figures, owed, windows, from_time, to_time, orders, seconds, shares IS NOT NULL AS whole "
+    "FROM share_version"
+)
 
 
 @dataclass(frozen=True, slots=True)
