@@ -1,15 +1,12 @@
-"""Making a plan better in the background: a process that searches, a thread that hears it, and a job's row that shows how far it is."""
+"""Making a plan better in the background: a process that searches, and a job's row that shows how far it is."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import threading
 from typing import Any, Final
 
 import structlog
 
+from optimizer.child import Child
 from optimizer.plan_standing import Standing
 from plant.clock import Clock
 from plant.errors import SettingsError, Unavailable
@@ -20,8 +17,6 @@ from storage.database import Connection, connect
 from storage.optimizer_jobs import Job, move_job
 
 _TELL_SECONDS: Final = 1.0
-_GRACE_SECONDS: Final = 30.0
-"""A search that goes on so long after its time hangs."""
 
 
 class Improving:
@@ -32,24 +27,27 @@ class Improving:
     ) -> None:
         self.job = job
         self.problem = problem
-        self.answer: dict[str, Any] | None = None
-        """What came of it, once it has ended."""
-        self.problem_words = ""
-        """Why nothing came of it."""
         self._url, self._clock, self._seconds = url, clock, seconds
+        self._connection: Connection | None = None
+        self._due = 0.0
+        self._unread = ""
         told = {"problem": write_problem(problem), "plan": write_plan(problem, plan), "seconds": seconds, "seed": seed, "workers": workers}
-        flags = ["-P"] if sys.flags.safe_path else []
-        self._process = subprocess.Popen(
-            [sys.executable, *flags, "-m", "optimizer.plan_child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self._request = json.dumps(told) + "\n"
-        self._thread = threading.Thread(target=self._run, name="improving", daemon=True)
-        self._thread.start()
+        self._child = Child("optimizer.plan_child", told, seconds=seconds, heard=self._heard, finished=self._close)
 
     @property
     def ended(self) -> bool:
         """Whether it has ended, well or not."""
-        return not self._thread.is_alive()
+        return self._child.ended
+
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """What came of it, once it has ended."""
+        return self._child.answer
+
+    @property
+    def problem_words(self) -> str:
+        """Why nothing came of it."""
+        return self._unread or self._child.problem_words
 
     def found(self) -> Standing | None:
         """Return the plan that came of it, with the problem it was made for; None where none did."""
@@ -58,64 +56,27 @@ class Improving:
         try:
             return Standing(None, self.problem, read_plan(self.answer["plan"], self.problem))
         except SettingsError as error:
-            self.problem_words = str(error)
+            self._unread = str(error)
             return None
 
     def stop(self, seconds: float = 5.0) -> None:
         """End it now; what it found so far is lost."""
-        self._process.kill()
-        self._thread.join(seconds)
+        self._child.stop(seconds)
 
-    def _run(self) -> None:
-        watch = threading.Timer(self._seconds + _GRACE_SECONDS, self._process.kill)
-        watch.daemon = True
-        watch.start()
-        try:
-            self._hear()
-        except (OSError, ValueError) as error:
-            self.problem_words = f"the search ended early: {error}"
-        except Exception as error:  # noqa: BLE001 - a thread that dies in silence would look like one that found nothing
-            self.problem_words = repr(error)
-        finally:
-            watch.cancel()
-            self._process.kill()
-            code = self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
-        if self.answer is None and not self.problem_words:
-            self.problem_words = f"the search ended early, with exit code {code}"
-
-    def _hear(self) -> None:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - pipes
-        assert stdout is not None  # noqa: S101
-        try:
-            stdin.write(self._request)
-            stdin.flush()
-        except BrokenPipeError:
+    def _heard(self, told: dict[str, Any]) -> None:
+        if self._clock.monotonic() < self._due:
             return
-        connection: Connection | None = None
-        due = 0.0
-        try:
-            for line in stdout:
-                told = json.loads(line)
-                if "answer" in told:
-                    self.answer = told["answer"]
-                    return
-                if self._clock.monotonic() >= due:
-                    due = self._clock.monotonic() + _TELL_SECONDS
-                    connection = self._tell(connection, told)
-        finally:
-            if connection is not None:
-                connection.close()
-
-    def _tell(self, connection: Connection | None, told: dict[str, Any]) -> Connection | None:
+        self._due = self._clock.monotonic() + _TELL_SECONDS
         words = f"objective {told['objective']:,}, at least {told['bound']:,}, by {told['by']}"
         try:
-            connection = connection or connect(self._url, application="leadhand optimizer planning")
-            move_job(connection, self.job.id, min(told["seconds"] / max(self._seconds, 1e-9), 1.0), words, self._clock.now_us())
+            self._connection = self._connection or connect(self._url, application="leadhand optimizer planning")
+            share = min(told["seconds"] / max(self._seconds, 1e-9), 1.0)
+            move_job(self._connection, self.job.id, share, words, self._clock.now_us())
         except Unavailable as error:
             structlog.get_logger(process="optimizer").warning("the progress of a plan cannot be told", reason=str(error))
-            return None
-        return connection
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
