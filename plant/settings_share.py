@@ -47,6 +47,7 @@ class CentreSettings(Strict):
     )
     longest_mm: Annotated[float | None, Field(gt=0, le=1e5, description="parts that are longer are not taken; all where not given")] = None
     sheet_minutes: Annotated[float, Field(ge=0, le=1440, description="to bring a sheet and to take parts off")] = 0.0
+    usual_sheet_m2: Annotated[float, Field(gt=0, le=1000, description="parts of so much area are one sheet, for its minutes")] = 20.0
     piece_seconds: Annotated[float, Field(ge=0, le=86_400, description="besides its cut, for each piece")] = 0.0
     speeds: Annotated[tuple[SpeedSettings, ...], Field(description="by rising thickness; a cutting centre needs them")] = ()
     least_remnant_mm: Annotated[

@@ -13,7 +13,7 @@ import numpy as np
 
 from plant.calendars import Calendars, ShiftCalendar, Span, wall_clock_us
 from plant.equipment import Equipment, EquipmentId
-from plant.nests import CuttingRules, Shape, cut_length_mm
+from plant.nests import CuttingRules, Shape, area_mm2, cut_length_mm
 from plant.part_orders import PartOrder, WorkKind
 from plant.settings_share import ALWAYS_OPEN, CentreSettings, ShareSettings, SpeedSettings
 
@@ -88,7 +88,8 @@ class ShareRules:
         speed = _speed(centre, order.thickness_mm)
         rings = 1 + len(order.shape.holes)
         seconds = cut_length_mm(order.shape) / speed.mm_per_minute * 60 + rings * speed.pierce_seconds + centre.piece_seconds
-        return seconds / 3600
+        sheets = area_mm2(order.shape) / (centre.usual_sheet_m2 * 1e6)
+        return (seconds + sheets * centre.sheet_minutes * 60) / 3600
 
     def cutting_rules(self, centre: CentreSettings, thickness_mm: float) -> CuttingRules:
         """Return how a centre cuts plates of a thickness that it takes."""
