@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs pytest with two workers, and what fails in it once more, alone and in a new process.
+# Runs pytest with three workers, and what fails in it once more, alone and in a new process.
 #
 #   tests/run.sh PYTHON [pytest's arguments]
 #
@@ -9,14 +9,15 @@ set -u
 python=$1
 shift
 most=2
-# two workers share the cores: linear algebra with threads of its own would only get in their way
+# the workers share the cores: linear algebra with threads of its own would only get in their way
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
 # hundreds of processes are started: let none of them compile our modules anew
 unset PYTHONDONTWRITEBYTECODE
 ls -d */__init__.py 2>/dev/null | xargs -r -n 1 dirname | xargs -r "$python" -m compileall -q -j 2
 failed=.pytest_cache/v/cache/lastfailed
 rm -f "$failed"
-"$python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+# much of a test is waiting for another process: on two cores two workers leave a third of the time unused
+"$python" -m pytest -n 3 --dist loadfile --no-loadscope-reorder "$@"
 status=$?
 [ "$status" -eq 1 ] && [ -s "$failed" ] || exit "$status"
 names=$("$python" -c 'import json, sys; print("\n".join(json.load(open(sys.argv[1]))))' "$failed")
