@@ -55,7 +55,7 @@ def _problems(shape: Shape, thickness_mm: float, *, unit_known: bool) -> Iterato
     elif unit_known and longer < thickness_mm:
         yield f"is {_length(longer)} long and {thickness_mm:g} mm thick: is the unit right?"
     same = _SAME * longer
-    flat = [number for number, ring in enumerate(rings) if abs(ring_area(ring)) <= 2 * same * _span(ring)]
+    flat = [number for number, ring in enumerate(rings) if _breadth(ring) <= 2 * same]
     if flat:
         yield f"{_name(flat[0])} has no area: its corners lie on one line"
         return
@@ -121,6 +121,13 @@ def _span(ring: Floats) -> float:
     if not _measurable(ring):
         return 0.0
     return float((ring.max(axis=0) - ring.min(axis=0)).max())
+
+
+def _breadth(ring: Floats) -> float:
+    """Return how far corners are from the line through the first and the one farthest from it."""
+    ways = ring - ring[0]
+    longest = ways[int(_lengths(ways).argmax())]
+    return float(np.abs(ways @ np.array([-longest[1], longest[0]])).max() / np.hypot(*longest))
 
 
 def _lengths(vectors: Floats) -> Floats:
