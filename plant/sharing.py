@@ -16,6 +16,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from plant.part_orders import WorkKind
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -35,13 +37,6 @@ class ShareRule(StrEnum):
     """Each the same part of what it needs."""
 
 
-class CentreKind(StrEnum):
-    """What a centre does."""
-
-    CUTTING = "cutting"
-    STAMPING = "stamping"
-
-
 @dataclass(frozen=True, slots=True)
 class Period:
     """A shift or a day, in which capacity is divided."""
@@ -56,11 +51,11 @@ class Centre:
     """A centre that several factories share."""
 
     name: str
-    kind: CentreKind = CentreKind.CUTTING
+    kind: WorkKind = WorkKind.CUTTING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PartOrders:
+class ShareOrders:
     """Work that factories want of the centres, as columns of equal length n."""
 
     name: tuple[str, ...]
@@ -92,7 +87,7 @@ class ShareProblem:
     """(centres, periods): what each centre can do."""
     reserved: Floats
     """(factories, centres): the part of each centre that is a factory's own, 0 to 1; those of one centre add up to 1 or less."""
-    orders: PartOrders
+    orders: ShareOrders
     owed_hours: Floats
     """(factories,): what others borrowed from it before these periods, less what it borrowed; they add up to 0 or nearly."""
     rule: ShareRule = ShareRule.MAX_MIN
@@ -152,6 +147,8 @@ class ShareReason(StrEnum):
     """It ends in these periods; with the reserve alone it would not."""
     LATE = "late"
     """It ends ``count`` periods after it is due."""
+    NO_CENTRE = "no_centre"
+    """No centre can do it."""
     UNFINISHED = "unfinished"
     """``hours`` of it are left after the last period."""
 
