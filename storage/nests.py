@@ -278,6 +278,15 @@ def read_nest_files(connection: Connection, nest: int) -> NestFiles | None:
     return None if row is None else NestFiles(*row)
 
 
+def sheets_of(connection: Connection, nest: int) -> list[SheetTaken]:
+    """Return from which stock a nest's layouts are cut, in their order."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT stock_sheet_id, copies, remnants FROM nest_sheet WHERE nest_id = %s ORDER BY place", [nest]
+        ).fetchall()
+    return [SheetTaken(row[0], row[1], tuple((one[0], one[1]) for one in row[2])) for row in rows]
+
+
 def nests_of(connection: Connection, part_order: int) -> list[NestedPart]:
     """Return the nests that hold pieces of a part order, the newest first; superseded ones are not among them."""
     with translate_errors():
