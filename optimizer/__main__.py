@@ -20,18 +20,22 @@ from storage import alarms, design_changes, inspections
 from storage.database import Connection, connect, heard, listen
 from storage.disturbances import DISTURBED
 from storage.job_orders import ORDERED
+from storage.nests import NESTED
 from storage.new_products import ASKED
 from storage.operation_history import ROUTE_SET
 from storage.optimizer_jobs import ASKED_JOBS
+from storage.part_orders import PARTS_ORDERED
 from storage.plan_edits import EDITED
 from storage.process import run_process, say_ready
 from storage.progress import hold_follower
 from storage.recommendations import RECOMMENDED
+from storage.stock import STOCKED
 from storage.trials import TUNED
 
 NAME: Final = "optimizer"
 _CHANNELS: Final = (
     *(ROUTE_SET, ASKED, ASKED_JOBS, RECOMMENDED, TUNED),
+    *(PARTS_ORDERED, STOCKED, NESTED),
     *(ORDERED, EDITED, DISTURBED, alarms.CHANGED, inspections.INSPECTED, design_changes.CHANGED),
 )
 _NICE: Final = 10

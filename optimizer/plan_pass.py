@@ -31,6 +31,7 @@ from plant.plan_problem import PlanProblem
 from plant.plan_shift import Shifted
 from plant.planning_rules import PlanningRules
 from plant.plans import Infeasible, Plan
+from plant.share_rules import ShareRules
 from storage.database import Connection
 from storage.optimizer_jobs import Job, ask_job, begin_job, end_job
 from storage.plan_edits import EditState, answer_edits, read_edits
@@ -45,9 +46,9 @@ _MARGIN_SECONDS: Final = 15.0
 class PlanPass:
     """One planner at work on one database."""
 
-    def __init__(self, url: str, rules: PlanningRules, clock: Clock) -> None:
+    def __init__(self, url: str, rules: PlanningRules, clock: Clock, share: ShareRules | None = None) -> None:
         self._url, self._rules, self._clock = url, rules, clock
-        self._reader = WorldReader(rules)
+        self._reader = WorldReader(rules, share)
         self._senses = Senses(rules, clock)
         self._standing: Standing | None = None
         self._improving: Improving | None = None

@@ -72,7 +72,10 @@ def take(
     wanted = wanted or Wanted()
     earliest = None if standing is None else _earliest_us(standing, world)
     jobs = [*(one.job for one in world.jobs), *wanted.jobs]
-    made = ordered(jobs, world.expected, world.network, rules, origin_us=origin_of(now_us, earliest, rules), now_us=now_us)
+    origin_us = origin_of(now_us, earliest, rules)
+    made = ordered(jobs, world.expected, world.network, rules, origin_us=origin_us, now_us=now_us)
+    units = tuple(world.centres.kept(unit, rules, origin_us) for unit in made.problem.units)
+    made = replace(made, problem=replace(made.problem, units=units))
     told = [one.told if one.ended_us is None else replace(one.told, until_us=one.ended_us) for one in world.disturbances]
     told += wanted.disturbances
     frozen = rules.ticks(rules.settings.frozen_minutes) + -(-ahead_us // rules.tick_us)

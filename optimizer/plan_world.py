@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from optimizer.knowledge import Knowledge
 from optimizer.order_expectations import Expectation, expectations
+from optimizer.plan_centres import SharedCentres, shared_centres
 from plant.customer_orders import JobOrder, JobOrderState
 from plant.planning_rules import PlanningRules
 from plant.process_network import ProcessNetwork
 from plant.recommendations import Answer, Stage
+from plant.share_rules import ShareRules
 from storage.customer_orders import orders_mark
 from storage.database import Connection
 from storage.disturbances import StoredDisturbance, read_disturbances
@@ -48,13 +50,15 @@ class World:
     """That wait, in the order of their coming."""
     disturbances: tuple[StoredDisturbance, ...]
     """That go on or ended lately, in the order of their coming."""
+    centres: SharedCentres = field(default_factory=SharedCentres)
+    """What is shared with other factories; ``jobs`` wait for their parts already."""
 
 
 class WorldReader:
     """Reads what a plan is made from; what takes long is read anew only when it changed."""
 
-    def __init__(self, rules: PlanningRules) -> None:
-        self._rules = rules
+    def __init__(self, rules: PlanningRules, share: ShareRules | None = None) -> None:
+        self._rules, self._share = rules, share
         self._network: tuple[tuple[int, str, str], ProcessNetwork] | None = None
         self._expected: tuple[object, dict[str, Expectation]] | None = None
 
@@ -63,7 +67,9 @@ class WorldReader:
         waiting = [one.id for one in read_edits(connection, states=[EditState.WAITING])]
         open_now = [(one.id, one.told.until_us) for one in read_disturbances(connection, only_open=True)]
         learned = "" if known is None else known.version
-        head = (orders_mark(connection), waiting, open_now, learned, network_version(connection), products_print(connection))
+        shared = shared_centres(connection, self._share)
+        centres = (sorted(shared.ready_us.items()), shared.closed)
+        head = (centres, orders_mark(connection), waiting, open_now, learned, network_version(connection), products_print(connection))
         return str((*head, _routes_print(connection), history_mark(connection) if self._rules.settings.reports else 0))
 
     def read(self, connection: Connection, known: Knowledge | None, extra: Sequence[JobOrder] = ()) -> World | None:
@@ -83,17 +89,19 @@ class WorldReader:
         most = self._rules.settings.most_jobs
         wanted = sorted({job.job.product for job in jobs[:most]} | {job.product for job in extra})
         names = [job.job.id for job in jobs[:most]]
+        centres = shared_centres(connection, self._share)
         told = read_disturbances(connection, only_open=True, most=5000)
         ended = [one for one in read_disturbances(connection, most=_RECENT) if one.ended_us is not None]
         return World(
             network,
-            tuple(jobs[:most]),
+            tuple(replace(one, job=centres.held(one.job)) for one in jobs[:most]),
             tuple(job.job.id for job in jobs[most:]),
             self._expectations(connection, network, wanted, known, key),
             tuple(read_reported(connection, names)),
             tuple(read_locks(connection)),
             tuple(reversed(read_edits(connection, states=[EditState.WAITING], kind=PlanKind.LIVE, most=1000))),
             tuple(sorted([*told, *ended], key=lambda one: one.id)),
+            centres,
         )
 
     def _expectations(
