@@ -30,7 +30,8 @@ import numpy as np
 import structlog
 from asyncua import ua
 
-from ingest.records import Mark, Record, SourceState, decode_record, decode_snapshot, encode_record, encode_snapshot
+from ingest.record_bytes import decode_record, decode_snapshot, encode_record, encode_snapshot
+from ingest.records import Mark, Record, SourceState
 from ingest.segments import Frame, decode_head, encode_frame, encode_head, scan, seed_of
 from ingest.spool import Spool
 from plant.clock import SystemClock

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from ingest.link import Begin, Durable, Ended, Link, Lost, Message, Quit, Reports, SentRecord, Start, Stop, frame_of
 from ingest.places import Places
-from ingest.records import encode_snapshot, open_body
+from ingest.record_bytes import encode_snapshot, open_body
 from ingest.writer import SpoolWriter, Submission
 from ingest.zygote import Zygote
 from plant.clock import Clock

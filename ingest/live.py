@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 import structlog
 
-from ingest.records import RECORD, decode_record
+from ingest.record_bytes import decode_record
+from ingest.records import RECORD
 from ingest.segments import Frame
 from ingest.spool import Spool
 from ingest.tail import Tail

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import numpy as np
 
-from ingest.records import RECORD, Record, decode_record, refused
+from ingest.record_bytes import decode_record
+from ingest.records import RECORD, Record, refused
 from ingest.segments import Frame
 from plant.ledger import Counts, Gap, GapReason, LedgerLine, minute_of
 from plant.samples import concatenate

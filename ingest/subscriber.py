@@ -32,7 +32,8 @@ from plant.settings import MqttTopicSettings
 from plant.signals import Signal, SourceId
 from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttState
 from protocols.mqtt_frames import Published
-from protocols.mqtt_many import ManyColumns, ManyPayloads
+from protocols.mqtt_many import ManyPayloads
+from protocols.mqtt_many_columns import ManyColumns
 from protocols.mqtt_payloads import PayloadForm, SignalKey
 
 _WAITING_BYTES: Final = 16_000_000

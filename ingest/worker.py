@@ -26,7 +26,8 @@ from ingest.link import Begin, Durable, Ended, Link, Lost, Message, Quit, Report
 from ingest.logs import log_to_stderr
 from ingest.places import Places
 from ingest.readers import LeavesAfterwards, Reader, Surroundings, make_reader
-from ingest.records import Encoded, SourceState, decode_snapshot, encode, without_samples
+from ingest.record_bytes import decode_snapshot, encode
+from ingest.records import Encoded, SourceState, without_samples
 from ingest.writer import Submission
 from plant.clock import Clock, SystemClock
 from plant.equipment import EquipmentId

@@ -10,23 +10,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from ingest.records import (
-    RECORD,
-    SNAPSHOT,
-    Encoded,
-    Mark,
-    Record,
-    SourceState,
-    content_of,
-    decode_record,
-    decode_snapshot,
-    encode,
-    encode_record,
-    encode_snapshot,
-    merged,
-    open_record,
-    without_samples,
-)
+from ingest.record_bytes import content_of, decode_record, decode_snapshot, encode, encode_record, encode_snapshot, open_record
+from ingest.records import RECORD, SNAPSHOT, Encoded, Mark, Record, SourceState, merged, without_samples
 from ingest.segments import Frame
 from ingest.spool import Spool, SpoolFull
 from plant.clock import Clock

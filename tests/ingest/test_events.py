@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.records import Mark, Record, decode_record, encode_record
+from ingest.record_bytes import decode_record, encode_record
+from ingest.records import Mark, Record
 from plant.equipment import EquipmentId
 from plant.events import ControllerEvent, Refresh, Told
 from plant.ledger import GapReason

@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from ingest import records
-from ingest.records import (
-    Mark,
-    Record,
-    SourceState,
-    content_of,
-    decode_record,
-    encode,
-    encode_record,
-    open_body,
-    open_record,
-    step_of,
-)
+from ingest.record_bytes import content_of, decode_record, encode, encode_record, open_body, open_record
+from ingest.records import RECORD, Mark, Record, SourceState, step_of
 from plant.errors import Rejected
 from plant.samples import FLAG_TIME_NOT_OF_SOURCE, NO_TIME, empty
 from tests.ingest.test_shipping import PATHS, assert_same, record
@@ -112,4 +101,4 @@ def test_a_record_of_a_later_version_is_told_as_such() -> None:
 def test_the_paths_of_two_records_of_the_same_signals_are_one_tuple() -> None:
     one, other = (decode_record(encode_record(record(n), 0))[0] for n in (1, 2))
     assert one.samples.paths is other.samples.paths
-    assert records.RECORD == 1
+    assert RECORD == 1

@@ -15,7 +15,8 @@ from asyncua.server.server import Server
 from ingest import sampler as sampler_module
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
-from ingest.records import RECORD, Record, SourceState, decode_record
+from ingest.record_bytes import decode_record
+from ingest.records import RECORD, Record, SourceState
 from ingest.sampler import OpcUaSampler
 from ingest.segments import Frame
 from ingest.spool import Spool

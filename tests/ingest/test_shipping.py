@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ingest.files import SystemFiles
-from ingest.records import Mark, Record, SourceState, decode_record, decode_snapshot, encode_record, encode_snapshot
+from ingest.record_bytes import decode_record, decode_snapshot, encode_record, encode_snapshot
+from ingest.records import Mark, Record, SourceState
 from ingest.segments import Frame
 from ingest.shipments import pack
 from ingest.shipper import Shipper

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from ingest.account import Account
 from ingest.leases import _ticks_by_minute
-from ingest.records import RECORD, Mark, encode_record
+from ingest.record_bytes import encode_record
+from ingest.records import RECORD, Mark
 from ingest.segments import Frame
 from ingest.shipments import Notes, pack
 from ingest.ticks import first_tick

@@ -11,7 +11,8 @@ import pytest
 
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
-from ingest.records import Record, decode_record, encode_record
+from ingest.record_bytes import decode_record, encode_record
+from ingest.records import Record
 from ingest.segments import Frame
 from ingest.shipments import pack
 from ingest.spool import Spool

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from plant.errors import Rejected
 from plant.samples import NO_TIME
 from plant.signals import DataType
-from protocols.mqtt_many import ManyColumns, ManyPayloads
+from protocols.mqtt_many import ManyPayloads
+from protocols.mqtt_many_columns import ManyColumns
 from protocols.mqtt_payloads import Fit, PayloadForm, SignalKey, decode
 from tests.protocols.test_mqtt_payloads import HOSTILE
 
