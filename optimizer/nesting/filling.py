@@ -1,0 +1,86 @@
+"""What is free on a sheet that has its large parts, and in the holes of parts, taken by small ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.nesting import regions
+from plant.nests import Placements
+
+_ANGLES = tuple(float(one) for one in range(0, 360, 15))
+"""What is tried for parts that may lie at any angle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where parts may lie on a sheet, and the distance between them."""
+
+    left_mm: float
+    bottom_mm: float
+    width_mm: float
+    height_mm: float
+    distance_mm: float
+    grain_deg: float | None
+
+    @property
+    def grown(self) -> tuple[float, float, float, float]:
+        """Where parts with half their distance round them may lie: left, bottom, right, top."""
+        half = self.distance_mm / 2
+        return (self.left_mm - half, self.bottom_mm - half, self.left_mm + self.width_mm + half, self.bottom_mm + self.height_mm + half)
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of what parts with half their distance round them may take."""
+        return (self.width_mm + self.distance_mm) * (self.height_mm + self.distance_mm)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A part with half its distance round it."""
+
+    row: int
+    polygon: regions.Polygon
+    angles: tuple[float, ...] | None
+
+    @property
+    def area_mm2(self) -> float:
+        """What it takes of a sheet, less its holes."""
+        return float(self.polygon.area)
+
+
+def fill(
+    free: Sequence[regions.Polygon], pieces: Sequence[Piece], quantities: Sequence[int], until: float
+) -> tuple[Placements, list[regions.Polygon]]:
+    """Return where pieces lie in what is free, at most so many of each, the largest first, and what is free then.
+
+    It ends at ``until`` (monotonic seconds) with what it has.
+    """
+    free = [one for one in free if pieces and one.area >= min(piece.area_mm2 for piece in pieces)]
+    rows: list[tuple[int, float, float, float]] = []
+    for piece, quantity in sorted(zip(pieces, quantities, strict=True), key=lambda one: -one[0].area_mm2):
+        for _ in range(quantity):
+            place = None if time.monotonic() > until else _place(free, piece)
+            if place is None:
+                break
+            where, angle, x, y = place
+            rows.append((piece.row, x, y, angle))
+            region = free.pop(where)
+            free += regions.pieces(region.difference(regions.turned(piece.polygon, angle, x, y)))
+    columns = np.array(rows, np.float64).reshape(-1, 4)
+    return Placements(columns[:, 0].astype(np.int32), columns[:, 1], columns[:, 2], columns[:, 3]), list(free)
+
+
+def _place(free: Sequence[regions.Polygon], piece: Piece) -> tuple[int, float, float, float] | None:
+    """Return in which region and how a piece lies: in the smallest region that has room for it."""
+    angles = _ANGLES if piece.angles is None else piece.angles
+    turned = {angle: regions.turned(piece.polygon, angle) for angle in angles}
+    for row in sorted(range(len(free)), key=lambda one: free[one].area):
+        for angle, polygon in turned.items():
+            move = regions.place_in(free[row], polygon)
+            if move is not None:
+                return row, angle, *move
+    return None

@@ -1,0 +1,136 @@
+"""Polygons with holes for the search: parts grown by their distance, what is free, what touches. The search's side of shapely.
+
+What checks a nest (``checking.py``) does its own geometry and shares none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from plant.nests import Floats, Placements, Shape, placed
+
+Polygon: TypeAlias = shapely.Polygon
+Polygons: TypeAlias = "NDArray[Any]"
+"""(k,) polygons."""
+
+_MITRE_LIMIT: Final = 1.5
+"""A corner grown by d reaches 1.5 d at most: more than the round corner that the distance asks for, and without its many corners."""
+_FEW_CORNERS: Final = 12
+_TOUCH_MM: Final = 1e-5
+"""What touches is not said to overlap."""
+TOLERANCE_MM: Final = 2e-4
+"""Parts nearer than their distance by so much are too near."""
+
+
+def polygon_of(shape: Shape) -> shapely.Polygon:
+    """Return a shape as the library knows it."""
+    return shapely.Polygon(shape.outline, shape.holes)
+
+
+def grown(outline: Floats, by_mm: float, chord_mm: float = 0.0) -> Floats:
+    """Return (n, 2) the outline of what is not farther than ``by_mm`` from what it encloses, or a little more; holes are closed.
+
+    ``chord_mm``: so much farther it may be where that saves corners.
+    """
+    chord_mm = chord_mm if len(outline) > _FEW_CORNERS else 0.0
+    around = shapely.Polygon(outline).buffer(by_mm + chord_mm, join_style="mitre", mitre_limit=_MITRE_LIMIT).simplify(chord_mm)
+    if isinstance(around, shapely.MultiPolygon):
+        around = max(around.geoms, key=lambda one: one.area)
+    return np.asarray(shapely.get_coordinates(around.exterior)[:-1])
+
+
+def laid(shapes: Sequence[Shape], placements: Placements) -> NDArray[Any]:
+    """Return (k,) polygons where they lie; shapes by row of ``Placements.part``."""
+    columns = zip(placements.part, placements.rotation_deg, placements.x_mm, placements.y_mm, strict=True)
+    polygons = []
+    for part, rotation, x, y in columns:
+        shape = shapes[part]
+        rings = [placed(ring, rotation, x, y) for ring in (shape.outline, *shape.holes)]
+        polygons.append(shapely.Polygon(rings[0], rings[1:]))
+    return np.array(polygons, object)
+
+
+def too_near(polygons: NDArray[Any], distance_mm: float) -> NDArray[np.int64]:
+    """Return (pairs, 2) rows of polygons that overlap or are nearer than their distance (less the tolerance)."""
+    if len(polygons) < 2:
+        return np.zeros((0, 2), np.int64)
+    shapely.prepare(polygons)
+    tree = shapely.STRtree(polygons)
+    if distance_mm > TOLERANCE_MM:
+        first, second = tree.query(polygons, predicate="dwithin", distance=distance_mm - TOLERANCE_MM)
+    else:
+        first, second = tree.query(polygons, predicate="intersects")
+    once = first < second
+    first, second = first[once], second[once]
+    if distance_mm <= TOLERANCE_MM and len(first):
+        deep = ~shapely.is_empty(shapely.intersection(shapely.buffer(polygons[first], -TOLERANCE_MM), polygons[second]))
+        first, second = first[deep], second[deep]
+    return np.stack([first, second], axis=1)
+
+
+def sticking_out(polygons: NDArray[Any], window: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    """Return (k,) whether each polygon leaves the window (left, bottom, right, top)."""
+    if not len(polygons):
+        return np.zeros(0, np.bool_)
+    bounds = shapely.bounds(polygons)
+    low = (bounds[:, :2] < np.array(window[:2]) - TOLERANCE_MM).any(axis=1)
+    high = (bounds[:, 2:] > np.array(window[2:]) + TOLERANCE_MM).any(axis=1)
+    out: NDArray[np.bool_] = low | high
+    return out
+
+
+def grown_polygon(shape: Shape, by_mm: float) -> shapely.Polygon:
+    """Return what is not farther than ``by_mm`` from a shape, or a little more; its holes shrink and may vanish."""
+    around = polygon_of(shape).buffer(by_mm, join_style="mitre", mitre_limit=_MITRE_LIMIT)
+    return max(around.geoms, key=lambda one: one.area) if isinstance(around, shapely.MultiPolygon) else around
+
+
+def turned(polygon: shapely.Polygon, rotation_deg: float, x_mm: float = 0.0, y_mm: float = 0.0) -> shapely.Polygon:
+    """Return a polygon turned about the origin and then moved."""
+    moved = shapely.transform(polygon, lambda points: placed(points, rotation_deg, x_mm, y_mm))
+    assert isinstance(moved, shapely.Polygon)  # noqa: S101 - a movement keeps the kind
+    return moved
+
+
+def window_less(window: tuple[float, float, float, float], taken: Sequence[shapely.Polygon]) -> list[shapely.Polygon]:
+    """Return the pieces of a window (left, bottom, right, top) that none of the polygons takes."""
+    return pieces(shapely.box(*window).difference(shapely.union_all(list(taken))))
+
+
+def pieces(region: Any) -> list[shapely.Polygon]:
+    """Return the polygons of a region that have an area."""
+    return [one for one in shapely.get_parts(region) if isinstance(one, shapely.Polygon) and one.area > 0]
+
+
+def place_in(region: shapely.Polygon, polygon: shapely.Polygon) -> tuple[float, float] | None:
+    """Return by how much a polygon must be moved to lie in a region, at its left as far as possible; None where no place was found.
+
+    Tried is each corner of the polygon at each corner of the region: that is where it lies in a corner.
+    """
+    left, bottom, right, top = polygon.bounds
+    x0, y0, x1, y1 = region.bounds
+    if right - left > x1 - x0 + _TOUCH_MM or top - bottom > y1 - y0 + _TOUCH_MM or polygon.area > region.area + _TOUCH_MM:
+        return None
+    mine = shapely.get_coordinates(polygon.exterior)[:-1]
+    moves = np.unique((shapely.get_coordinates(region)[:, None, :] - mine[None, :, :]).reshape(-1, 2).round(6), axis=0)
+    inside = (moves[:, 0] + left >= x0 - _TOUCH_MM) & (moves[:, 0] + right <= x1 + _TOUCH_MM)
+    inside &= (moves[:, 1] + bottom >= y0 - _TOUCH_MM) & (moves[:, 1] + top <= y1 + _TOUCH_MM)
+    moves = moves[inside]
+    wider = region.buffer(_TOUCH_MM, join_style="mitre")
+    shapely.prepare(wider)
+    for corner in mine:
+        moves = moves[shapely.contains_xy(wider, moves[:, 0] + corner[0], moves[:, 1] + corner[1])]
+    for x, y in moves:
+        if wider.contains(shapely.transform(polygon, lambda points, by=(x, y): points + np.array(by))):
+            return float(x), float(y)
+    return None
+
+
+def reach(polygons: NDArray[Any]) -> float:
+    """Return the rightmost x of any polygon; 0 where there is none."""
+    return float(shapely.bounds(polygons)[:, 2].max()) if len(polygons) else 0.0
