@@ -28,6 +28,11 @@ _COLUMNS: Final = (
     "SELECT n.id, n.made_time, n.centre, n.from_time, n.to_time, n.material, n.thickness_mm, n.state, n.state_time, n.actor, n.figures, "
     "n.seconds, n.basis, n.nest IS NOT NULL AS whole FROM nest n"
 )
+_LOCKS: Final = (
+    "SELECT FROM stock_sheet WHERE id IN (SELECT stock_sheet_id FROM nest_sheet WHERE nest_id = %s) ORDER BY id FOR UPDATE",
+    "SELECT FROM part_order WHERE id IN (SELECT part_order_id FROM nest_part WHERE nest_id = %s) ORDER BY id FOR UPDATE",
+)
+"""What another releases or cuts at this moment is waited for."""
 
 
 class NestState(StrEnum):
@@ -179,6 +184,8 @@ def release_nest(connection: Connection, nest: int, *, actor: str, now_us: int, 
     """Let a proposed nest be cut: its sheets and its parts are taken. Raises Rejected where they are not there any more."""
     with translate_errors(), connection.transaction():
         _move(connection, nest, NestState.PROPOSED, NestState.RELEASED, actor, now_us)
+        for lock in _LOCKS:
+            connection.execute(lock, [nest])
         for name, free, copies in connection.execute(
             "SELECT s.name, s.quantity, sum(t.copies) FROM nest_sheet t JOIN stock_sheet s ON s.id = t.stock_sheet_id WHERE t.nest_id = %s "
             "GROUP BY s.id HAVING s.quantity < sum(t.copies)",
@@ -285,6 +292,22 @@ def sheets_of(connection: Connection, nest: int) -> list[SheetTaken]:
             "SELECT stock_sheet_id, copies, remnants FROM nest_sheet WHERE nest_id = %s ORDER BY place", [nest]
         ).fetchall()
     return [SheetTaken(row[0], row[1], tuple((one[0], one[1]) for one in row[2])) for row in rows]
+
+
+def nests_mark(connection: Connection) -> str:
+    """Return text that differs once a nest came or went another step."""
+    with translate_errors():
+        row = connection.execute("SELECT concat_ws(' ', count(*), max(id), max(state_time)) FROM nest").fetchone()
+    return str(row)
+
+
+def pieces_in(connection: Connection, nest: int) -> list[tuple[str, int]]:
+    """Return the numbers of the part orders that lie in a nest, each with its pieces."""
+    with translate_errors():
+        return connection.execute(
+            "SELECT o.number, p.pieces FROM nest_part p JOIN part_order o ON o.id = p.part_order_id WHERE p.nest_id = %s ORDER BY o.number",
+            [nest],
+        ).fetchall()
 
 
 def nests_of(connection: Connection, part_order: int) -> list[NestedPart]:

@@ -9,15 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from plant.calendars import Span
-from plant.part_orders import PartOrder, WorkKind
+from plant.part_orders import PartOrder
 from plant.share_rules import ShareRules
 from plant.share_windows import windows
-from plant.sharing import LEAST_HOURS, NONE, Centre, CentreKind, PartOrders, Period, Reason, ShareProblem, ShareRule, Shares
+from plant.sharing import LEAST_HOURS, NONE, Centre, Period, Reason, ShareOrders, ShareProblem, ShareRule, Shares
 from storage.part_orders import StoredPartOrder
 from storage.shares import OrderShare
 
 _LEAST_ORDER_HOURS: Final = 10 * LEAST_HOURS
-_KINDS: Final = {WorkKind.CUTTING: CentreKind.CUTTING, WorkKind.STAMPING: CentreKind.STAMPING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def shared_orders(
     weights = np.array([one.weight for one in settings.factories])
     may = np.array([[rules.takes(one, stored.order) for one in settings.centres] for stored in kept], np.bool_).reshape(-1, len(centres))
     begins, ends = np.array([span[0] for span in spans]), np.array([span[1] for span in spans])
-    columns = PartOrders(
+    columns = ShareOrders(
         tuple(stored.order.number for stored in kept),
         np.array([factories.index(stored.order.factory) for stored in kept], np.int64),
         np.array([max(stored.waiting * piece_hours(stored.order, rules), _LEAST_ORDER_HOURS) for stored in kept]),
@@ -76,7 +75,7 @@ def shared_orders(
     problem = ShareProblem(
         "centres of the site",
         tuple(Period(str(number), *span) for number, span in enumerate(spans, 1)),
-        tuple(Centre(one.name, _KINDS[one.kind]) for one in settings.centres),
+        tuple(Centre(one.name, one.kind) for one in settings.centres),
         tuple(factories),
         capacity,
         np.repeat((weights / weights.sum())[:, None], len(centres), axis=1),
