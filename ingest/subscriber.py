@@ -23,6 +23,7 @@ from ingest.health import SourceHealth
 from ingest.messages import MessageTable, Rows
 from ingest.records import Mark, Record, SourceState
 from ingest.topics import Came, Doubles, judge, plan_topics
+from ingest.waiting import WAITING_BYTES, Batch, Waiting
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.errors import Rejected
@@ -33,14 +34,9 @@ from plant.signals import Signal, SourceId
 from protocols.mqtt_client import MqttConnection, MqttEndpoint, MqttState
 from protocols.mqtt_frames import Published
 from protocols.mqtt_many import ManyPayloads
-from protocols.mqtt_many_columns import ManyColumns
+from protocols.mqtt_many_columns import ManyColumns, merged_columns
 from protocols.mqtt_payloads import PayloadForm, SignalKey
 
-_WAITING_BYTES: Final = 16_000_000
-_WAITING_MESSAGES: Final = 50_000
-"""A second of what one reader is made for; beyond it nothing more is read from the broker."""
-_COST_OF_ONE: Final = 150
-"""Bytes that a message takes beside its payload."""
 _IDLE_SECONDS: Final = 0.25
 _LINGER_SECONDS: Final = 0.1
 _GROUP: Final = 16
@@ -52,43 +48,6 @@ _REFUSED_PAUSE_SECONDS: Final = 10.0
 _FULL_PAUSE_SECONDS: Final = 0.02
 _LAST_PATIENCE_SECONDS: Final = 5.0
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """Messages that came over one connection, and when."""
-
-    found: Published
-    connection: int
-    received_us: int
-
-
-class _Waiting:
-    """Messages that wait to be read, bounded by number and bytes."""
-
-    def __init__(self) -> None:
-        self._batches: list[_Batch] = []
-        self._cost = 0
-        self._changed = threading.Condition()
-
-    def put(self, found: Published, connection: int, received_us: int) -> bool:
-        """Take messages; False when there is no room."""
-        cost = found.size + _COST_OF_ONE * len(found)
-        with self._changed:
-            if self._batches and self._cost + cost > _WAITING_BYTES + _COST_OF_ONE * _WAITING_MESSAGES:
-                return False
-            self._cost += cost
-            self._batches.append(_Batch(found, connection, received_us))
-            self._changed.notify()
-        return True
-
-    def get(self, seconds: float) -> list[_Batch]:
-        """Return what waits, oldest first; nothing when nothing came in time."""
-        with self._changed:
-            if not self._batches:
-                self._changed.wait_for(lambda: self._batches, seconds)
-            batches, self._batches, self._cost = self._batches, [], 0
-        return batches
 
 
 @dataclass(slots=True)
@@ -138,7 +97,7 @@ class MqttSubscriber:
         self._doubles = Doubles()
         self._restore(state)
         self._ended_us = None if state is None else state.mark.end_us
-        self._waiting = _Waiting()
+        self._waiting = Waiting()
         self._window = 0
         self._enough = _GROUP
         """Messages that are a group: as many as the broker sends before it waits to hear of them."""
@@ -232,7 +191,7 @@ class MqttSubscriber:
             messages += sum(len(batch.found) for batch in news)
             size += sum(batch.found.size for batch in news)
             left = deadline - self._clock.monotonic()
-            if left <= 0 or messages >= self._enough or size >= _WAITING_BYTES:
+            if left <= 0 or messages >= self._enough or size >= WAITING_BYTES:
                 break
             # a broker that waits to hear of its messages is silent, one that has more is not
             news = self._waiting.get(min(left, _SILENCE_SECONDS) if messages >= _GROUP else left)
@@ -243,7 +202,7 @@ class MqttSubscriber:
         self._messages(batches)
         self._flush_if_due()
 
-    def _messages(self, batches: Sequence[_Batch], *, once_only: bool = False) -> None:
+    def _messages(self, batches: Sequence[Batch], *, once_only: bool = False) -> None:
         """Read, judge and keep messages; ``once_only``: but for those that the broker sends again."""
         for connection, run in groupby(batches, lambda batch: batch.connection):
             whole, times = Published(), []
@@ -294,7 +253,7 @@ class MqttSubscriber:
         if len(forms) == 1:
             columns: ManyColumns = self._payloads[forms[0]].decode(payloads)
         else:
-            columns = _merged(
+            columns = merged_columns(
                 [
                     (at, self._payloads[one].decode([payloads[n] for n in at.tolist()]))
                     for one in forms
@@ -514,23 +473,3 @@ class MqttSubscriber:
 def _filters(topics: Sequence[MqttTopicSettings], share: str | None) -> list[tuple[str, int]]:
     before = "" if share is None else f"$share/{share}/"
     return [(before + topic.filter, topic.qos) for topic in topics]
-
-
-def _merged(parts: Sequence[tuple[npt.NDArray[np.intp], ManyColumns]], m: int) -> ManyColumns:
-    """Return columns of different forms as one, in the order of the messages; with each the positions of its messages."""
-    sequence = np.full(m, -1, np.int64)
-    unreadable: dict[int, str] = {}
-    for at, columns in parts:
-        sequence[at] = columns.sequence
-        unreadable.update((int(at[n]), why) for n, why in columns.unreadable.items())
-    message = np.concatenate([at[columns.message] for at, columns in parts])
-    order = np.argsort(message, kind="stable")
-    text = None
-    if any(columns.text is not None for _, columns in parts):
-        texts = [np.full(len(columns), None, np.object_) if columns.text is None else columns.text for _, columns in parts]
-        text = np.concatenate(texts)[order]
-    joined = [
-        np.concatenate([getattr(columns, name) for _, columns in parts])[order] for name in ("key", "fit", "value", "time_us", "before_us")
-    ]
-    key, fit, value, time_us, before_us = joined
-    return ManyColumns(message[order], key, fit, value, time_us, before_us, text, sequence, unreadable)

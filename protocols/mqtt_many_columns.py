@@ -105,3 +105,23 @@ class Parts:
             text = None if text is None else text[order]
         message, key, fit, value, time_us, before_us = columns
         return ManyColumns(message, key, fit, value, time_us, before_us, text, self.sequence, unreadable)
+
+
+def merged_columns(parts: Sequence[tuple[npt.NDArray[np.intp], ManyColumns]], m: int) -> ManyColumns:
+    """Return columns of different forms as one, in the order of the messages; with each the positions of its messages."""
+    sequence = np.full(m, -1, np.int64)
+    unreadable: dict[int, str] = {}
+    for at, columns in parts:
+        sequence[at] = columns.sequence
+        unreadable.update((int(at[n]), why) for n, why in columns.unreadable.items())
+    message = np.concatenate([at[columns.message] for at, columns in parts])
+    order = np.argsort(message, kind="stable")
+    text = None
+    if any(columns.text is not None for _, columns in parts):
+        texts = [np.full(len(columns), None, np.object_) if columns.text is None else columns.text for _, columns in parts]
+        text = np.concatenate(texts)[order]
+    joined = [
+        np.concatenate([getattr(columns, name) for _, columns in parts])[order] for name in ("key", "fit", "value", "time_us", "before_us")
+    ]
+    key, fit, value, time_us, before_us = joined
+    return ManyColumns(message[order], key, fit, value, time_us, before_us, text, sequence, unreadable)
