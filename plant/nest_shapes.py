@@ -13,6 +13,8 @@ MOST_CORNERS = 10_000
 """Of a shape with all its holes."""
 SMALLEST_MM, LARGEST_MM = 1.0, 50_000.0
 """The longer side of a part that is cut from plate; beyond, the unit is likely another."""
+CHORD_MM = 0.1
+"""How far a side may be from the arc it stands for."""
 _FARTHEST_MM = 1e9
 """From the origin of the drawing: farther out, double precision does not hold what a cut needs."""
 _OVERFLOWS = 1e100
@@ -229,3 +231,24 @@ def _inside(points: Floats, ring: Floats) -> NDArray[np.bool_]:
     rise = np.where(ay == by, 1.0, by - ay)
     inside: NDArray[np.bool_] = np.count_nonzero(between & (x < (bx - ax) * (y - ay) / rise + ax), axis=1) % 2 == 1
     return inside
+
+
+def circle(diameter_mm: float, x_mm: float = 0.0, y_mm: float = 0.0, *, outwards: bool = True) -> Floats:
+    """Return corners (n, 2) that are at most ``CHORD_MM`` off a circle: outside of it; for a hole inside, so that no part is cut into."""
+    radius = diameter_mm / 2
+    count = max(12, int(np.ceil(np.pi / np.arccos(radius / (radius + CHORD_MM)))))
+    turns = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    reach = radius / np.cos(np.pi / count) if outwards else radius
+    return np.column_stack((x_mm + reach * np.cos(turns), y_mm + reach * np.sin(turns)))
+
+
+def least_height_mm(shape: Shape, rotations_deg: Sequence[float] | None) -> float:
+    """Return how high the lowest strip is that a shape lies in, turned as it may be; None: at any angle, then a side lies flat."""
+    ring = shape.outline
+    if rotations_deg is None:
+        sides = np.roll(ring, -1, axis=0) - ring
+        across = np.column_stack((-sides[:, 1], sides[:, 0])) / _lengths(sides)[:, None]
+    else:
+        turns = np.radians(np.array(rotations_deg))
+        across = np.column_stack((np.sin(turns), np.cos(turns)))
+    return min(float(np.ptp(ring @ one)) for one in across)

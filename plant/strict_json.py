@@ -34,9 +34,14 @@ PieceT = TypeVar("PieceT", bound=BaseModel)
 
 def parsed(text: str | bytes, place: str) -> object:
     """Return what a text holds as JSON; ``place`` names it in errors. Raises SettingsError."""
+    return parsed_by(text, place, object_pairs_hook=_once, parse_constant=_no_number)
+
+
+def parsed_by(text: str | bytes, place: str, **hooks: Any) -> Any:
+    """Return what a text holds as JSON, with hooks of json.loads that decide what to do with what is wrong. Raises SettingsError."""
     try:
         told = text if isinstance(text, str) else text.decode("utf-8-sig")
-        return json.loads(told, object_pairs_hook=_once, parse_constant=_no_number)
+        return json.loads(told, **hooks)
     except UnicodeDecodeError as error:
         raise SettingsError(f"{place}: is no UTF-8 text: {error.reason} at byte {error.start}") from error
     except RecursionError as error:
@@ -54,10 +59,15 @@ def pieces_of(read: object, place: str, form: str, piece: type[PieceT], page: st
     try:
         return piece.model_validate(read)
     except ValidationError as error:
-        problems = [f"{place}: {_key_path(e['loc'])}: {_what(e, page)}" for e in error.errors(include_url=False, include_context=False)]
+        problems = [f"{place}: {problem}" for problem in problems_of(error, page)]
         raise SettingsError(most(problems, place)) from error
     except RecursionError as error:
         raise SettingsError(f"{place}: is nested too deeply") from error
+
+
+def problems_of(error: ValidationError, page: str, whole: str = "the file") -> list[str]:
+    """Return a sentence for each thing that pydantic found wrong: its key, or ``whole``, and what to do."""
+    return [f"{_key_path(e['loc']) or whole}: {_what(e, page)}" for e in error.errors(include_url=False, include_context=False)]
 
 
 def read_pieces(text: str | bytes, place: str, form: str, piece: type[PieceT], page: str) -> PieceT:
@@ -90,7 +100,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
             words += f"[{step + 1}]"
         elif not _NO_KEY.search(step):
             words += f".{step}" if words else step
-    return words or "the file"
+    return words
 
 
 def _what(error: Any, page: str) -> str:
