@@ -11,9 +11,6 @@ import numpy as np
 from optimizer.nesting import regions
 from plant.nests import Placements
 
-_ANGLES = tuple(float(one) for one in range(0, 360, 15))
-"""What is tried for parts that may lie at any angle."""
-
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -24,7 +21,6 @@ class Room:
     width_mm: float
     height_mm: float
     distance_mm: float
-    grain_deg: float | None
 
     @property
     def grown(self) -> tuple[float, float, float, float]:
@@ -44,7 +40,8 @@ class Piece:
 
     row: int
     polygon: regions.Polygon
-    angles: tuple[float, ...] | None
+    angles: tuple[float, ...]
+    """How it may lie; none: it may not."""
 
     @property
     def area_mm2(self) -> float:
@@ -52,14 +49,12 @@ class Piece:
         return float(self.polygon.area)
 
 
-def fill(
-    free: Sequence[regions.Polygon], pieces: Sequence[Piece], quantities: Sequence[int], until: float
-) -> tuple[Placements, list[regions.Polygon]]:
-    """Return where pieces lie in what is free, at most so many of each, the largest first, and what is free then.
+def fill(free: Sequence[regions.Polygon], pieces: Sequence[Piece], quantities: Sequence[int], until: float) -> Placements:
+    """Return where pieces lie in what is free, at most so many of each, the largest first.
 
     It ends at ``until`` (monotonic seconds) with what it has.
     """
-    free = [one for one in free if pieces and one.area >= min(piece.area_mm2 for piece in pieces)]
+    free = list(free)
     rows: list[tuple[int, float, float, float]] = []
     for piece, quantity in sorted(zip(pieces, quantities, strict=True), key=lambda one: -one[0].area_mm2):
         for _ in range(quantity):
@@ -71,13 +66,12 @@ def fill(
             region = free.pop(where)
             free += regions.pieces(region.difference(regions.turned(piece.polygon, angle, x, y)))
     columns = np.array(rows, np.float64).reshape(-1, 4)
-    return Placements(columns[:, 0].astype(np.int32), columns[:, 1], columns[:, 2], columns[:, 3]), list(free)
+    return Placements(columns[:, 0].astype(np.int32), columns[:, 1], columns[:, 2], columns[:, 3])
 
 
 def _place(free: Sequence[regions.Polygon], piece: Piece) -> tuple[int, float, float, float] | None:
     """Return in which region and how a piece lies: in the smallest region that has room for it."""
-    angles = _ANGLES if piece.angles is None else piece.angles
-    turned = {angle: regions.turned(piece.polygon, angle) for angle in angles}
+    turned = {angle: regions.turned(piece.polygon, angle) for angle in piece.angles}
     for row in sorted(range(len(free)), key=lambda one: free[one].area):
         for angle, polygon in turned.items():
             move = regions.place_in(free[row], polygon)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from optimizer.nesting import regions
 from optimizer.nesting.filling import Piece, Room, fill
 from optimizer.nesting.packers import PackedItems, Packer, Strip, StripItem
-from plant.nests import NestPart, Placements, Shape, placed, rotations_on
+from plant.nests import Floats, NestPart, Placements, Shape, placed, rotations_on
 
+Ints = NDArray[np.int64]
 _LOOK_SECONDS: Final = 0.02
 _SLACK_MM: Final = 0.01
 """Round each part, for what 32 bit lose on a plate."""
 _CHORD_MM: Final = 0.25
 """How much farther than they are arcs may be drawn, so that they have fewer corners."""
+_QUARTERS: Final = (0.0, 90.0, 180.0, 270.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,96 +29,117 @@ class Layout:
     """What lies on a sheet."""
 
     placements: Placements
-    """``part``: row of the pieces it was laid from."""
-    length_mm: float
-    """How far from the left edge of the room its parts reach."""
+    """``part``: row of the kinds it was laid from."""
+    boxes: Floats
+    """(k, 4) left, bottom, right, top of each part."""
     area_mm2: float
     """What its parts take with half their distance round them, less their holes."""
-    free: tuple[regions.Polygon, ...]
-    """What nothing with half its distance round it takes."""
+    stuck_out: float
+    """What of the parts chosen for it found no place in the strip, by the area of the room."""
+    whole: bool
+    """Whether all parts there were lie on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Packable:
-    """Parts as they may lie on sheets of one rolling direction and distance."""
+    """Parts as they may lie on sheets of one rolling direction and distance; rows as they were given."""
 
     shapes: tuple[Shape, ...]
     pieces: tuple[Piece, ...]
-    """By row of the parts; those that may not lie there have no angles."""
     items: tuple[StripItem, ...]
-    """Likewise, for the strip; demand 1."""
+    """For the strip, half the distance round them; demand 1."""
+    areas: Floats
+    """What each takes with half its distance round it, less its holes."""
 
-    @property
-    def areas(self) -> NDArray[np.float64]:
-        """Return (parts,) what each takes with half its distance round it, less its holes."""
-        return np.array([piece.area_mm2 for piece in self.pieces])
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a sheet is laid."""
+
+    seconds: float
+    fullness: float
+    """Area of the parts that are tried, by the area of the room."""
+    seed: int
+    threads: int = 1
+    upright: bool = False
+    """The strip grows from the bottom to the top, not from the left to the right."""
 
 
 def packable(parts: Sequence[NestPart], distance_mm: float, grain_deg: float | None) -> Packable:
-    """Return parts grown by half their distance."""
+    """Return parts grown by half their distance. Those that may lie at any angle lie along the edges of the box that is least around them."""
     pieces, items = [], []
+    by = distance_mm / 2 + _SLACK_MM
     for row, part in enumerate(parts):
         angles = rotations_on(part, grain_deg)
-        by = distance_mm / 2 + _SLACK_MM
-        pieces.append(Piece(row, regions.grown_polygon(part.shape, by), angles))
+        if angles is None:
+            least = regions.least_box_deg(part.shape.outline)
+            angles = tuple((least + one) % 360.0 for one in _QUARTERS)
+        pieces.append(Piece(row, regions.grown_polygon(part.shape, by, _CHORD_MM), angles))
         items.append(StripItem(row, regions.grown(part.shape.outline, by, _CHORD_MM), 1, angles))
-    return Packable(tuple(part.shape for part in parts), tuple(pieces), tuple(items))
+    areas = np.array([piece.polygon.area for piece in pieces])
+    return Packable(tuple(part.shape for part in parts), tuple(pieces), tuple(items), areas)
 
 
-def choose(room: Room, packed: Packable, quantities: NDArray[np.int64], fullness: float) -> NDArray[np.int64]:
+def fitting(room: Room, packed: Packable) -> NDArray[np.bool_]:
+    """Return (parts,) which fit the room, as they may lie."""
+    wide, high = room.width_mm + room.distance_mm + _SLACK_MM, room.height_mm + room.distance_mm + _SLACK_MM
+    found = np.zeros(len(packed.items), np.bool_)
+    for row, item in enumerate(packed.items):
+        sizes = [np.ptp(placed(item.outline, angle, 0.0, 0.0), axis=0) for angle in item.angles or ()]
+        found[row] = any(size[0] <= wide and size[1] <= high for size in sizes)
+    return found
+
+
+def choose(room_area_mm2: float, areas: Floats, quantities: Ints, fullness: float, turn: Ints) -> Ints:
     """Return (parts,) how many of each are tried on a sheet: all sizes in the share they have of what is left.
 
-    ``fullness``: their area, by the area of the room.
+    ``turn``: rank of each, the urgent ones first; of about equal size they are taken in this order.
     """
-    areas = packed.areas
+    wanted = fullness * room_area_mm2
     total = float(areas @ quantities)
-    wanted = fullness * room.area_mm2
     if total <= wanted:
         return quantities.copy()
     chosen = np.zeros(len(quantities), np.int64)
     taken = passed = 0.0
     share = wanted / total
-    for row in np.argsort(-areas, kind="stable"):
+    sizes = np.floor(np.log2(np.maximum(areas, 1e-9)))
+    for row in np.lexsort((-areas, turn, -sizes)):
+        area = areas[row]
         for _ in range(int(quantities[row])):
-            passed += areas[row]
-            if taken + areas[row] <= min(wanted, passed * share + 0.5 * areas[row]):
+            passed += area
+            if taken + area <= min(wanted, passed * share + 0.5 * area):
                 chosen[row] += 1
-                taken += areas[row]
+                taken += area
     return chosen
 
 
 def lay(
-    packers: Sequence[Packer],
-    room: Room,
-    packed: Packable,
-    quantities: NDArray[np.int64],
-    *,
-    seconds: float,
-    fullness: float,
-    seed: int,
-    ended: Callable[[], bool],
+    packer: Packer, room: Room, packed: Packable, chosen: Ints, spare: Ints, manner: Manner, ended: Callable[[], bool]
 ) -> Layout | None:
-    """Return a full sheet, or all parts as far to the left as possible; None where nothing lies on it."""
-    usable = np.array([piece.angles is None or bool(piece.angles) for piece in packed.pieces])
-    usable &= np.array([fits(room, piece) for piece in packed.pieces])
-    wanted = np.where(usable, quantities, 0)
-    if not wanted.any():
-        return None
-    chosen = choose(room, packed, wanted, fullness)
-    all_of_them = bool((chosen == wanted).all())
-    found = _packed(packers, room, packed, chosen, seconds, seed, ended, enough=not all_of_them)
+    """Return a sheet with what was chosen and fits, and of what is spare what fits between; None where nothing could be packed."""
+    until = time.monotonic() + manner.seconds
+    whole = not spare.any()
+    found = _packed(packer, room, packed, chosen, manner, ended, enough=not whole)
     if found is None:
         return None
-    placements = kept(room, packed, found.placements)
-    return filled(room, packed, placements, wanted, time.monotonic() + max(1.0, seconds))
+    placements = kept(room, packed, upright(room, found.placements) if manner.upright else found.placements)
+    lies = np.bincount(placements.part, minlength=len(chosen))
+    stuck_out = float(packed.areas @ (chosen - lies)) / room.area_mm2
+    return _filled(room, packed, placements, chosen + spare, stuck_out, max(until, time.monotonic() + 0.5 * manner.seconds))
+
+
+def upright(room: Room, placements: Placements) -> Placements:
+    """Return a strip that was packed lying, turned by a quarter: its length along y, its foot at the bottom."""
+    across = room.width_mm + room.distance_mm + 2 * _SLACK_MM
+    return Placements(placements.part, across - placements.y_mm, placements.x_mm, (placements.rotation_deg + 90.0) % 360.0)
 
 
 def kept(room: Room, packed: Packable, placements: Placements) -> Placements:
-    """Return what lies in the room and keeps its distance, where it lies in the room."""
+    """Return those parts of a strip, moved to where the room is, that lie inside and keep their distance."""
     moved = Placements(
         placements.part,
-        placements.x_mm + room.left_mm - room.distance_mm / 2,
-        placements.y_mm + room.bottom_mm - room.distance_mm / 2,
+        placements.x_mm + room.left_mm - room.distance_mm / 2 - _SLACK_MM,
+        placements.y_mm + room.bottom_mm - room.distance_mm / 2 - _SLACK_MM,
         placements.rotation_deg,
     )
     polygons = regions.laid(packed.shapes, moved)
@@ -124,23 +147,25 @@ def kept(room: Room, packed: Packable, placements: Placements) -> Placements:
     stays = ~regions.sticking_out(polygons, window)
     for first, second in regions.too_near(polygons, room.distance_mm):
         if stays[first] and stays[second]:
-            stays[first if packed.pieces[moved.part[first]].area_mm2 < packed.pieces[moved.part[second]].area_mm2 else second] = False
-    return _rows(moved, stays)
+            smaller = first if packed.areas[moved.part[first]] < packed.areas[moved.part[second]] else second
+            stays[smaller] = False
+    return Placements(moved.part[stays], moved.x_mm[stays], moved.y_mm[stays], moved.rotation_deg[stays])
 
 
-def filled(room: Room, packed: Packable, placements: Placements, quantities: NDArray[np.int64], until: float) -> Layout:
-    """Return a layout with what else fits into what is free."""
-    taken = [
-        regions.turned(packed.pieces[part].polygon, angle, x, y)
-        for part, angle, x, y in zip(placements.part, placements.rotation_deg, placements.x_mm, placements.y_mm, strict=True)
-    ]
-    free = regions.window_less(room.grown, taken)
+def _filled(room: Room, packed: Packable, placements: Placements, quantities: Ints, stuck_out: float, until: float) -> Layout:
     left = quantities - np.bincount(placements.part, minlength=len(quantities))
-    rows = [row for row in range(len(quantities)) if left[row] > 0]
-    more, free = fill(free, [packed.pieces[row] for row in rows], [int(left[row]) for row in rows], until)
-    every = joined(placements, more)
-    length = max(0.0, regions.reach(regions.laid(packed.shapes, every)) - room.left_mm)
-    return Layout(every, length, float(packed.areas[every.part].sum()), tuple(free))
+    every = placements
+    if left.any():
+        taken = [
+            regions.turned(packed.pieces[part].polygon, angle, x, y)
+            for part, angle, x, y in zip(placements.part, placements.rotation_deg, placements.x_mm, placements.y_mm, strict=True)
+        ]
+        rows = np.flatnonzero(left)
+        least = float(packed.areas[rows].min())
+        free = [one for one in regions.window_less(room.grown, taken) if one.area >= least]
+        every = joined(placements, fill(free, [packed.pieces[row] for row in rows], [int(left[row]) for row in rows], until))
+    whole = len(every.part) == int(quantities.sum())
+    return Layout(every, regions.boxes(regions.laid(packed.shapes, every)), float(packed.areas[every.part].sum()), stuck_out, whole)
 
 
 def joined(first: Placements, second: Placements) -> Placements:
@@ -153,65 +178,38 @@ def joined(first: Placements, second: Placements) -> Placements:
     )
 
 
-def _rows(placements: Placements, stays: NDArray[np.bool_]) -> Placements:
-    return Placements(placements.part[stays], placements.x_mm[stays], placements.y_mm[stays], placements.rotation_deg[stays])
-
-
-def fits(room: Room, piece: Piece) -> bool:
-    """Return whether a piece fits the room, as it may lie."""
-    angles = piece.angles if piece.angles is not None else tuple(range(0, 180, 5))
-    for angle in angles:
-        left, bottom, right, top = regions.turned(piece.polygon, angle).bounds
-        slack = room.distance_mm + 4 * _SLACK_MM
-        if right - left <= room.width_mm + slack and top - bottom <= room.height_mm + slack:
-            return True
-    return False
-
-
 def _packed(
-    packers: Sequence[Packer],
-    room: Room,
-    packed: Packable,
-    chosen: NDArray[np.int64],
-    seconds: float,
-    seed: int,
-    ended: Callable[[], bool],
-    *,
-    enough: bool,
+    packer: Packer, room: Room, packed: Packable, chosen: Ints, manner: Manner, ended: Callable[[], bool], *, enough: bool
 ) -> PackedItems | None:
-    """Return the shortest strip that packers found side by side."""
-    items = tuple(
-        StripItem(row, item.outline, int(chosen[row]), item.angles)
-        for row, item in enumerate(packed.items)
-        if chosen[row] and _stands(room, item)
-    )
-    most = room.width_mm + room.distance_mm
-    until = time.monotonic() + seconds
-    best: PackedItems | None = None
-    for number, packer in enumerate(packers):
-        packer.begin(
-            Strip(
-                room.height_mm + room.distance_mm + 4 * _SLACK_MM,
-                items,
-                seconds,
-                seed + 1000 * number,
-                enough_mm=most if enough else None,
-            )
+    """Return the shortest strip found; one that is not longer than the room is short enough where ``enough``."""
+    turn = 90.0 if manner.upright else 0.0
+    high, most = room.height_mm, room.width_mm
+    if manner.upright:
+        high, most = most, high
+    most += room.distance_mm + 2 * _SLACK_MM
+    items = tuple(_strip_item(packed.items[row], int(chosen[row]), turn) for row in np.flatnonzero(chosen))
+    packer.begin(
+        Strip(
+            high + room.distance_mm + 2 * _SLACK_MM,
+            items,
+            manner.seconds,
+            manner.seed,
+            threads=manner.threads,
+            enough_mm=most if enough else None,
         )
+    )
+    until = time.monotonic() + manner.seconds
+    best: PackedItems | None = None
     while True:
-        done = all(not packer.busy for packer in packers)
-        for packer in packers:
-            for one in packer.found():
-                if best is None or one.length_mm < best.length_mm:
-                    best = one
-        if done or (best is not None and (ended() or (enough and best.length_mm <= most) or time.monotonic() > until)):
+        idle = packer.wait(_LOOK_SECONDS)
+        for one in packer.found():
+            best = one if best is None or one.length_mm < best.length_mm else best
+        if idle or (best is not None and (ended() or (enough and best.length_mm <= most) or time.monotonic() > until)):
             break
-        packers[0].wait(_LOOK_SECONDS)
-    for packer in packers:
-        packer.stop()
+    packer.stop()
     return best
 
 
-def _stands(room: Room, item: StripItem) -> bool:
-    angles = item.angles if item.angles is not None else tuple(range(0, 180, 5))
-    return any(np.ptp(placed(item.outline, angle, 0.0, 0.0)[:, 1]) < room.height_mm + room.distance_mm for angle in angles)
+def _strip_item(item: StripItem, quantity: int, turn_deg: float) -> StripItem:
+    angles = None if item.angles is None else tuple((angle - turn_deg) % 360.0 for angle in item.angles)
+    return replace(item, demand=quantity, angles=angles)

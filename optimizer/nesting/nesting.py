@@ -1,4 +1,4 @@
-"""Parts of several factories on sheets from stock: by material and thickness, sheet after sheet.
+"""Parts of several factories on sheets from stock: by material and thickness, each group cut by itself; what is cut first is what is due first.
 
 ``nest`` is the one entry.
 """
@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from optimizer.nesting.filling import Room
-from optimizer.nesting.layouts import Layout, Packable, fits, lay, packable
+from optimizer.nesting.cutting import Cutting, Ground, Pattern, grounds_of
+from optimizer.nesting.kinds import Kind, kinds_of, urgency
+from optimizer.nesting.layouts import Ints
 from optimizer.nesting.packers import Packer, Packers
-from optimizer.nesting.remnants import rest_of
-from plant.nests import CutSheet, LeftPart, LeftReason, Nest, NestPart, NestProblem, Placements, StockSheet, area_mm2
+from plant.nests import CutSheet, LeftPart, LeftReason, Nest, NestProblem, Placements, area_mm2
 
 _LOOK_SECONDS: Final = 0.1
-_FULLNESS: Final = 0.92
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,8 @@ class Progress:
     asked: int
     sheets: int
     """Sheets that are cut, copies counted."""
+    plate_mm2: float
+    """Area of these sheets, less what goes back into stock."""
 
 
 def nest(
@@ -47,198 +47,177 @@ def nest(
 ) -> Nest:
     """Return what is cut from what in the time given; every part is laid, or left with its reason.
 
-    ``stop``, asked some times a second, and an interrupt (Ctrl-C) end the search with what is laid so far. ``on_progress`` is called in
-    this thread.
+    The order of the sheets is the order to cut them: what is urgent comes early. ``stop``, asked some times a second, and an interrupt
+    (Ctrl-C) end the search with what is laid so far. ``on_progress`` is called in this thread, where more is laid or plate is saved.
     """
-    work = _Work(problem, seconds, seed)
-    with Packers(max(1, workers)) as packers:
-        work.run(packers, on_progress, stop)
+    work = _Work(problem, seconds, seed, max(1, workers))
+    work.run(on_progress, stop)
     return work.nest()
 
 
-@dataclass(slots=True, eq=False)
 class _Group:
-    """Parts and sheets of one material and thickness, and what became of them."""
+    """What is of one material and thickness."""
 
-    rows: list[int]
-    sheets: list[int]
-    left: NDArray[np.int64]
-    stock: NDArray[np.int64]
-    cut: list[CutSheet] = field(default_factory=list)
-    reasons: dict[int, LeftReason] = field(default_factory=dict)
+    def __init__(self, problem: NestProblem, rows: Sequence[int], sheets: Sequence[int]) -> None:
+        self.kinds: list[Kind] = kinds_of(problem.parts, rows)
+        there = [(row, problem.sheets[row]) for row in sheets]
+        self.grounds: list[Ground] = grounds_of(self.kinds, there, [problem.rules_for(sheet.thickness_mm) for _, sheet in there])
+        self.stock: Ints = np.array([sheet.quantity for _, sheet in there], np.int64)
+        self.area_mm2 = sum(area_mm2(kind.part.shape) * kind.quantity for kind in self.kinds)
+        self.cutting: Cutting | None = None
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """All layouts so far."""
+        return () if self.cutting is None else self.cutting.best
 
 
 class _Work:
-    """All groups, and who lays them."""
+    """All groups, and the threads that cut them; a thread has a process that packs for it."""
 
-    def __init__(self, problem: NestProblem, seconds: float, seed: int) -> None:
-        self._problem, self._seed = problem, seed
+    def __init__(self, problem: NestProblem, seconds: float, seed: int, workers: int) -> None:
+        self._problem, self._seed, self._workers = problem, seed, workers
         self._began = time.monotonic()
         self._until = self._began + seconds
         self._stopped = threading.Event()
-        self._groups = groups_of(problem)
-        self._asked = sum(part.quantity for part in problem.parts)
-        self._waiting = sorted(self._groups, key=lambda group: float(_area(problem, group)), reverse=True)
         self._lock = threading.Lock()
+        self._failed: list[BaseException] = []
+        self._groups = _groups(problem)
+        self._waiting = sorted((one for one in self._groups if one.grounds), key=lambda group: group.area_mm2, reverse=True)
+        self._asked = sum(part.quantity for part in problem.parts)
 
-    def run(self, packers: Sequence[Packer], on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None) -> None:
-        """Lay all groups side by side."""
-        threads = max(1, min(len(packers), len(self._groups)))
-        each = len(packers) // threads
-        hands = [
-            threading.Thread(
-                target=self._lay_groups, args=(packers[number * each : (number + 1) * each], threads), name="nest", daemon=True
-            )
-            for number in range(threads)
-        ]
-        for hand in hands:
-            hand.start()
-        told = -1
-        try:
-            while any(hand.is_alive() for hand in hands):
-                hands[0].join(_LOOK_SECONDS) if hands[0].is_alive() else time.sleep(_LOOK_SECONDS)
-                if stop is not None and stop():
-                    self._stopped.set()
-                now = self._progress()
-                if on_progress is not None and now.laid > told:
-                    told = now.laid
-                    on_progress(now)
-        except KeyboardInterrupt:
-            self._stopped.set()
-        for hand in hands:
-            hand.join()
+    def run(self, on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None) -> None:
+        """Cut all groups, some side by side."""
+        hands = max(1, min(self._workers, len(self._waiting)))
+        with Packers(hands) as packers:
+            threads = [threading.Thread(target=self._hand, args=(packer, hands), name="nest", daemon=True) for packer in packers]
+            for thread in threads:
+                thread.start()
+            try:
+                self._watch(threads, on_progress, stop)
+            except KeyboardInterrupt:
+                self._stopped.set()
+            finally:
+                self._stopped.set()
+                for thread in threads:
+                    thread.join()
+        for error in self._failed:
+            raise error
 
     def nest(self) -> Nest:
         """Return what lies where, and what is left."""
-        cut = [sheet for group in self._groups for sheet in group.cut]
-        left = [
-            LeftPart(row, int(quantity), group.reasons.get(row, LeftReason.STOPPED))
-            for group in self._groups
-            for row, quantity in zip(group.rows, group.left, strict=True)
-            if quantity
-        ]
-        return Nest(tuple(cut), tuple(left))
+        cut: list[tuple[tuple[int, int], CutSheet]] = []
+        left: list[LeftPart] = []
+        for group in self._groups:
+            remaining = [list(kind.quantities) for kind in group.kinds]
+            for pattern in sorted(group.patterns, key=lambda one: _urgency_of(one, group)):
+                cut += _cut_sheets(self._problem, group, pattern, remaining)
+            left += _left_parts(self._problem, group, remaining, stopped=group.cutting is None or group.cutting.cut_short)
+        return Nest(tuple(sheet for _, sheet in sorted(cut, key=lambda one: one[0])), tuple(left))
+
+    def _watch(
+        self, threads: Sequence[threading.Thread], on_progress: Callable[[Progress], None] | None, stop: Callable[[], bool] | None
+    ) -> None:
+        told: tuple[int, float] = (0, 0.0)
+        while any(thread.is_alive() for thread in threads):
+            time.sleep(_LOOK_SECONDS)
+            if stop is not None and stop():
+                self._stopped.set()
+            now = self._progress()
+            if on_progress is not None and (now.laid, -now.plate_mm2) > told:
+                told = now.laid, -now.plate_mm2
+                on_progress(now)
 
     def _progress(self) -> Progress:
-        cut = [sheet for group in self._groups for sheet in list(group.cut)]
-        laid = sum(len(sheet.placements.part) * sheet.copies for sheet in cut)
-        return Progress(time.monotonic() - self._began, laid, self._asked, sum(sheet.copies for sheet in cut))
+        patterns = [(group, one) for group in self._groups for one in group.patterns]
+        laid = sum(len(one.layout.placements.part) * one.copies for _, one in patterns)
+        plate = 0.0
+        for group, one in patterns:
+            back = sum(rest.width_mm * rest.height_mm for rest in one.remnants)
+            plate += one.copies * (group.grounds[one.ground].area_mm2 - back)
+        return Progress(time.monotonic() - self._began, laid, self._asked, sum(one.copies for _, one in patterns), plate)
 
-    def _ended(self) -> bool:
-        return self._stopped.is_set() or time.monotonic() > self._until
-
-    def _lay_groups(self, packers: Sequence[Packer], hands: int) -> None:
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    return
-                group = self._waiting.pop(0)
-                rest = sum(_area(self._problem, one) for one in self._waiting)
-            mine = _area(self._problem, group)
-            time_left = self._until - time.monotonic()
-            until = time.monotonic() + time_left * min(1.0, mine * hands / (mine + rest) if rest else 1.0)
-            self._lay_group(packers, group, until)
-
-    def _lay_group(self, packers: Sequence[Packer], group: _Group, until: float) -> None:
-        problem = self._problem
-        parts = [problem.parts[row] for row in group.rows]
-        kept: dict[float | None, Packable] = {}
-        number = 0
-        while group.left.any() and not self._ended():
-            found = None
-            for sheet in _sheets_in_turn(problem, group):
-                one = problem.sheets[group.sheets[sheet]]
-                rules = problem.rules_for(one.thickness_mm)
-                room = room_of(one, problem)
-                if one.grain_deg not in kept:
-                    kept[one.grain_deg] = packable(parts, rules.distance_mm, one.grain_deg)
-                packed = kept[one.grain_deg]
-                sheets = max(1.0, float(packed.areas @ group.left) / (0.85 * room.area_mm2))
-                seconds = max(0.3, (until - time.monotonic()) / (1.3 * np.ceil(sheets)))
-                number += 1
-                layout = lay(
-                    packers, room, packed, group.left, seconds=seconds, fullness=_FULLNESS, seed=self._seed + number, ended=self._ended
-                )
-                if layout is not None and len(layout.placements.part):
-                    found = sheet, layout, room
-                    break
-            if found is None:
-                _leave(problem, group)
-                return
-            self._take(group, *found)
-
-    def _take(self, group: _Group, sheet: int, layout: Layout, room: Room) -> None:
-        used = np.bincount(layout.placements.part, minlength=len(group.left))
-        some = used > 0
-        copies = int(min(group.stock[sheet], (group.left[some] // used[some]).min()))
-        group.left -= used * copies
-        group.stock[sheet] -= copies
-        rows = np.array(group.rows, np.int32)[layout.placements.part]
-        placements = Placements(rows, layout.placements.x_mm, layout.placements.y_mm, layout.placements.rotation_deg)
-        one = self._problem.sheets[group.sheets[sheet]]
-        remnants = rest_of(one, self._problem.rules_for(one.thickness_mm), room, layout)
-        group.cut.append(CutSheet(group.sheets[sheet], copies, placements, remnants))
+    def _hand(self, packer: Packer, hands: int) -> None:
+        try:
+            while self._waiting and not self._stopped.is_set():
+                with self._lock:
+                    if not self._waiting:
+                        return
+                    group = self._waiting.pop(0)
+                    rest = sum(one.area_mm2 for one in self._waiting)
+                time_left = max(0.0, self._until - time.monotonic())
+                share = min(1.0, hands * group.area_mm2 / (group.area_mm2 + rest)) if rest else 1.0
+                threads = max(1, self._workers // hands)
+                seed = self._seed + self._groups.index(group)
+                group.cutting = Cutting(group.kinds, group.grounds, packer, threads, seed, self._stopped.is_set)
+                group.cutting.run(self._problem.parts, group.stock, time_left * share)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the nest was asked for
+            self._failed.append(error)
 
 
-def groups_of(problem: NestProblem) -> list[_Group]:
+def _groups(problem: NestProblem) -> list[_Group]:
     """Return parts and sheets by material and thickness; parts without a sheet have a group too."""
-    found: dict[tuple[str, float], _Group] = {}
+    parts: dict[tuple[str, float], list[int]] = {}
+    sheets: dict[tuple[str, float], list[int]] = {}
     for row, part in enumerate(problem.parts):
-        key = (part.material, part.thickness_mm)
-        group = found.setdefault(key, _Group([], [], np.zeros(0, np.int64), np.zeros(0, np.int64)))
-        group.rows.append(row)
+        parts.setdefault((part.material, part.thickness_mm), []).append(row)
     for row, sheet in enumerate(problem.sheets):
-        if (sheet.material, sheet.thickness_mm) in found:
-            found[sheet.material, sheet.thickness_mm].sheets.append(row)
-    for group in found.values():
-        group.left = np.array([problem.parts[row].quantity for row in group.rows], np.int64)
-        group.stock = np.array([problem.sheets[row].quantity for row in group.sheets], np.int64)
-    return list(found.values())
+        sheets.setdefault((sheet.material, sheet.thickness_mm), []).append(row)
+    return [_Group(problem, rows, sheets.get(key, [])) for key, rows in parts.items()]
 
 
-def room_of(sheet: StockSheet, problem: NestProblem) -> Room:
-    """Return where parts may lie on a sheet."""
-    rules = problem.rules_for(sheet.thickness_mm)
-    margin = rules.margin_mm
-    return Room(margin, margin, sheet.width_mm - 2 * margin, sheet.height_mm - 2 * margin, rules.distance_mm, sheet.grain_deg)
+def _urgency_of(pattern: Pattern, group: _Group) -> tuple[int, int]:
+    return min(urgency(group.kinds[row].part) for row in np.unique(pattern.layout.placements.part))
 
 
-def _sheets_in_turn(problem: NestProblem, group: _Group) -> list[int]:
-    """Return rows of the group's sheets that are in stock: remnants first, then the largest."""
-    there = [row for row in range(len(group.sheets)) if group.stock[row] > 0]
+def _cut_sheets(
+    problem: NestProblem, group: _Group, pattern: Pattern, remaining: Sequence[list[int]]
+) -> Iterable[tuple[tuple[int, int], CutSheet]]:
+    """Return a pattern's sheets with the parts of whose order they are; equal ones are said once. Takes them from ``remaining``."""
+    there = pattern.layout.placements
+    found: list[tuple[bytes, list[int]]] = []
+    rows_of: dict[bytes, np.ndarray[tuple[int], np.dtype[np.int32]]] = {}
+    for _ in range(pattern.copies):
+        rows = np.array([_next_row(group.kinds[kind], remaining[kind]) for kind in there.part], np.int32)
+        key = rows.tobytes()
+        rows_of[key] = rows
+        if found and found[-1][0] == key:
+            found[-1][1][0] += 1
+        else:
+            found.append((key, [1]))
+    for key, (copies,) in found:
+        rows = rows_of[key]
+        placements = Placements(rows, there.x_mm, there.y_mm, there.rotation_deg)
+        first = min(urgency(problem.parts[row]) for row in rows)
+        yield first, CutSheet(group.grounds[pattern.ground].row, copies, placements, pattern.remnants)
 
-    def turn(row: int) -> tuple[bool, float]:
-        sheet = problem.sheets[group.sheets[row]]
-        return (not sheet.remnant, -sheet.width_mm * sheet.height_mm)
 
-    return sorted(there, key=turn)
-
-
-def _leave(problem: NestProblem, group: _Group) -> None:
-    """Say why parts are left that fit no sheet that is there."""
-    for row, quantity in zip(group.rows, group.left, strict=True):
-        if quantity:
-            group.reasons[row] = _reason(problem, problem.parts[row], [problem.sheets[sheet] for sheet in group.sheets])
+def _next_row(kind: Kind, remaining: list[int]) -> int:
+    """Return the row of the most urgent part of a kind that is not laid yet, and take it."""
+    at = next(number for number, count in enumerate(remaining) if count)
+    remaining[at] -= 1
+    return kind.rows[at]
 
 
-def _reason(problem: NestProblem, part: NestPart, sheets: Sequence[StockSheet]) -> LeftReason:
-    if not sheets:
+def _left_parts(problem: NestProblem, group: _Group, remaining: Sequence[Sequence[int]], *, stopped: bool) -> Iterable[LeftPart]:
+    for number, (kind, counts) in enumerate(zip(group.kinds, remaining, strict=True)):
+        for row, count in zip(kind.rows, counts, strict=True):
+            if count:
+                yield LeftPart(row, count, _reason(problem, group, number, stopped=stopped))
+
+
+def _reason(problem: NestProblem, group: _Group, kind: int, *, stopped: bool) -> LeftReason:
+    """Return why parts of a kind are left."""
+    if not group.grounds:
         return LeftReason.NO_SHEET
-    fits = {}
-    for sheet in sheets:
-        rules = problem.rules_for(sheet.thickness_mm)
-        room = room_of(sheet, problem)
-        fits[sheet.name] = any(_lies(part, grain, room, rules.distance_mm) for grain in ((sheet.grain_deg,)))
-        if fits[sheet.name]:
-            return LeftReason.STOCK_USED_UP
-    if part.grain_deg is not None and any(_lies(part, grain, room_of(sheet, problem), 0.0) for sheet in sheets for grain in (0.0, 90.0)):
-        return LeftReason.NO_GRAIN
+    if any(ground.fits[kind] for ground in group.grounds):
+        return LeftReason.STOPPED if stopped else LeftReason.STOCK_USED_UP
+    if group.kinds[kind].part.grain_deg is not None:
+        there = [(ground.row, ground.sheet) for ground in group.grounds]
+        for grain in (0.0, 90.0):
+            known = [(row, replace(sheet, grain_deg=grain)) for row, sheet in there if sheet.grain_deg is None]
+            if any(
+                one.fits[0] for one in grounds_of([group.kinds[kind]], known, [problem.rules_for(sheet.thickness_mm) for _, sheet in known])
+            ):
+                return LeftReason.NO_GRAIN
     return LeftReason.TOO_LARGE
-
-
-def _lies(part: NestPart, grain_deg: float | None, room: Room, distance_mm: float) -> bool:
-    return fits(room, packable([part], distance_mm, grain_deg).pieces[0]) and packable([part], 0.0, grain_deg).pieces[0].angles != ()
-
-
-def _area(problem: NestProblem, group: _Group) -> float:
-    return sum(area_mm2(problem.parts[row].shape) * problem.parts[row].quantity for row in group.rows)

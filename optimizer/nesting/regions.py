@@ -21,6 +21,9 @@ Polygons: TypeAlias = "NDArray[Any]"
 _MITRE_LIMIT: Final = 1.5
 """A corner grown by d reaches 1.5 d at most: more than the round corner that the distance asks for, and without its many corners."""
 _FEW_CORNERS: Final = 12
+_LEAST_HOLE_MM2: Final = 2_500.0
+"""Of a hole that is looked at as a place for parts."""
+_EXACT_DEG: Final = 1e-4
 _TOUCH_MM: Final = 1e-5
 """What touches is not said to overlap."""
 TOLERANCE_MM: Final = 2e-4
@@ -84,10 +87,32 @@ def sticking_out(polygons: NDArray[Any], window: tuple[float, float, float, floa
     return out
 
 
-def grown_polygon(shape: Shape, by_mm: float) -> shapely.Polygon:
-    """Return what is not farther than ``by_mm`` from a shape, or a little more; its holes shrink and may vanish."""
-    around = polygon_of(shape).buffer(by_mm, join_style="mitre", mitre_limit=_MITRE_LIMIT)
-    return max(around.geoms, key=lambda one: one.area) if isinstance(around, shapely.MultiPolygon) else around
+def grown_polygon(shape: Shape, by_mm: float, chord_mm: float = 0.0) -> shapely.Polygon:
+    """Return what is not farther than ``by_mm`` from a shape, or a little more; its holes shrink and may vanish.
+
+    ``chord_mm``: so much farther it may be where that saves corners.
+    """
+    outer = grown(shape.outline, by_mm, chord_mm)
+    inner = [hole for ring in shape.holes for hole in _shrunk(ring, by_mm + chord_mm, chord_mm)]
+    return shapely.Polygon(outer, inner)
+
+
+def _shrunk(hole: Floats, by_mm: float, chord_mm: float) -> list[Floats]:
+    """Return what stays of a hole whose edge is grown; nothing where no part would lie in it."""
+    rest = shapely.Polygon(hole).buffer(-by_mm, join_style="mitre", mitre_limit=_MITRE_LIMIT).simplify(chord_mm)
+    return [shapely.get_coordinates(one.exterior)[:-1] for one in pieces(rest) if one.area > _LEAST_HOLE_MM2]
+
+
+def least_box_deg(outline: Floats) -> float:
+    """Return by how much a shape is turned so that the rectangle around it is least, its longer side along x; exact quarters where it may be."""
+    box = shapely.get_coordinates(shapely.minimum_rotated_rectangle(shapely.Polygon(outline)))
+    if len(box) < 4:
+        return 0.0
+    sides = np.diff(box, axis=0)[:2]
+    longer = sides[int(np.argmax(np.hypot(sides[:, 0], sides[:, 1])))]
+    angle = -float(np.degrees(np.arctan2(longer[1], longer[0]))) % 180.0
+    nearest = round(angle / 90.0) * 90.0
+    return nearest % 360.0 if abs(angle - nearest) < _EXACT_DEG else angle
 
 
 def turned(polygon: shapely.Polygon, rotation_deg: float, x_mm: float = 0.0, y_mm: float = 0.0) -> shapely.Polygon:
@@ -131,6 +156,7 @@ def place_in(region: shapely.Polygon, polygon: shapely.Polygon) -> tuple[float, 
     return None
 
 
-def reach(polygons: NDArray[Any]) -> float:
-    """Return the rightmost x of any polygon; 0 where there is none."""
-    return float(shapely.bounds(polygons)[:, 2].max()) if len(polygons) else 0.0
+def boxes(polygons: NDArray[Any]) -> Floats:
+    """Return (k, 4) left, bottom, right, top of each polygon."""
+    found: Floats = shapely.bounds(polygons) if len(polygons) else np.zeros((0, 4))
+    return found

@@ -1,0 +1,260 @@
+"""The sheets of one material and thickness: cut one after the other, then some taken apart and cut anew while that saves plate.
+
+What is saved is plate: sheets, less what goes back into stock, less the parts. A remnant is worth a little less than a whole sheet of its
+area, so that remnants are taken first where they fit, and not made without need.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from optimizer.nesting.filling import Room
+from optimizer.nesting.kinds import Kind, most_urgent, urgency
+from optimizer.nesting.layouts import Ints, Layout, Manner, Packable, choose, fitting, lay, packable
+from optimizer.nesting.packers import Packer
+from optimizer.nesting.remnants import remnants_of
+from plant.nests import CuttingRules, NestPart, Rectangle, StockSheet
+
+_REMNANT_WORTH: Final = 0.98
+_LEFT_WORTH: Final = 10.0
+"""A part that is left costs as much as so many times its area of plate."""
+_FULL: Final = 0.9
+"""How full of parts a sheet becomes where nothing else is known."""
+_OVER: Final = 0.03
+"""So much more is tried than a sheet took before."""
+_POOR: Final = 0.25
+"""A remnant of which so much more is lost than of other sheets is left in stock."""
+_LEAST_SECONDS: Final = 0.25
+_GOOD_SECONDS: Final = 1.0
+"""How long a sheet is laid at first where the time allows; where it does not, layouts are cut several times."""
+_FIRST_SHARE: Final = 0.4
+"""Of the time: for laying all sheets once."""
+_MOST_TAKEN_APART: Final = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """Equal sheets, and the kinds as they may lie there."""
+
+    sheet: StockSheet
+    row: int
+    """Of the problem's sheets."""
+    room: Room
+    rules: CuttingRules
+    packed: Packable
+    fits: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of one sheet."""
+        return self.sheet.width_mm * self.sheet.height_mm
+
+    @property
+    def cost_mm2(self) -> float:
+        """What one sheet costs, as an area of whole sheets."""
+        return self.area_mm2 * (_REMNANT_WORTH if self.sheet.remnant else 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """One layout, and how many sheets are cut so."""
+
+    ground: int
+    copies: int
+    layout: Layout
+    remnants: tuple[Rectangle, ...]
+    waste_mm2: float
+    """Of one sheet: what is neither part nor worth anything in stock."""
+
+
+def grounds_of(kinds: Sequence[Kind], sheets: Sequence[tuple[int, StockSheet]], rules: Sequence[CuttingRules]) -> list[Ground]:
+    """Return the sheets of a material and thickness with all that may lie on them."""
+    packed: dict[tuple[float | None, float], Packable] = {}
+    grounds = []
+    for (row, sheet), rule in zip(sheets, rules, strict=True):
+        key = sheet.grain_deg, rule.distance_mm
+        if key not in packed:
+            packed[key] = packable([kind.part for kind in kinds], rule.distance_mm, sheet.grain_deg)
+        margin = rule.margin_mm
+        room = Room(margin, margin, sheet.width_mm - 2 * margin, sheet.height_mm - 2 * margin, rule.distance_mm)
+        grounds.append(Ground(sheet, row, room, rule, packed[key], fitting(room, packed[key])))
+    return grounds
+
+
+class Cutting:
+    """Kinds and sheets of one material and thickness, and the best way to cut them so far."""
+
+    def __init__(
+        self, kinds: Sequence[Kind], grounds: Sequence[Ground], packer: Packer, threads: int, seed: int, stopped: Callable[[], bool]
+    ) -> None:
+        self.best: tuple[Pattern, ...] = ()
+        """All patterns so far."""
+        self.cut_short = True
+        """Whether it ended before all parts had their turn."""
+        self._kinds, self._grounds, self._packer, self._threads = kinds, grounds, packer, threads
+        self._draws = np.random.default_rng(seed)
+        self._stopped = stopped
+        self._quantities = np.array([kind.quantity for kind in kinds], np.int64)
+        self._areas = grounds[0].packed.areas if grounds else np.zeros(len(kinds))
+        ranks = sorted(range(len(kinds)), key=lambda row: urgency(kinds[row].part))
+        self._turn = np.argsort(np.array(ranks, np.int64)) if ranks else np.zeros(0, np.int64)
+        self._full = _FULL
+
+    def run(self, parts: Sequence[NestPart], stock: Ints, seconds: float) -> None:
+        """Cut all, then better, until the time is over."""
+        began = time.monotonic()
+        until = began + seconds
+        some = self._fit_anywhere()
+        wanted = np.where(some, self._quantities, 0)
+        first = self._first(parts, wanted, stock)
+        self._construct(first, stock.copy(), began + _FIRST_SHARE * seconds, keep=True)
+        rest = wanted - self.laid()
+        if rest.any():
+            self._construct(rest, stock - self._used(self.best), until, keep=True)
+        self.cut_short = self._stopped()
+        while time.monotonic() < until - _LEAST_SECONDS and not self._stopped() and self.best:
+            self._better(wanted, stock, until)
+
+    def laid(self) -> Ints:
+        """Return (kinds,) how many lie on a sheet."""
+        return self._held(self.best)
+
+    def _first(self, parts: Sequence[NestPart], wanted: Ints, stock: Ints) -> Ints:
+        """Return what is cut before the rest: all, or where stock is short the most urgent."""
+        there = sum(ground.room.area_mm2 * int(count) for ground, count in zip(self._grounds, stock, strict=True))
+        if float(self._areas @ wanted) < _FULL * there:
+            return wanted
+        return np.minimum(most_urgent(self._kinds, parts, self._areas, 0.85 * there), wanted)
+
+    def _fit_anywhere(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        found = np.zeros(len(self._kinds), np.bool_)
+        for ground in self._grounds:
+            found |= ground.fits
+        return found
+
+    def _construct(self, left: Ints, stock: Ints, until: float, *, keep: bool = False, wild: bool = False) -> tuple[list[Pattern], Ints]:
+        """Return patterns for what is left from what is in stock, and what is left then; ``keep``: they are the best so far."""
+        found: list[Pattern] = []
+        refused: set[int] = set()
+        while left.any() and not self._stopped():
+            ground = self._next_ground(left, stock, refused, wild=wild)
+            if ground is None:
+                break
+            pattern = self._cut(ground, left, stock, until, wild=wild)
+            if pattern is None or self._poor(pattern, ground):
+                refused.add(ground)
+                continue
+            left = left - pattern.copies * self._one(pattern)
+            stock[ground] -= pattern.copies
+            found.append(pattern)
+            if keep:
+                self.best = (*self.best, pattern)
+        return found, left
+
+    def _next_ground(self, left: Ints, stock: Ints, refused: set[int], *, wild: bool) -> int | None:
+        """Return which sheet is cut next: remnants before whole sheets, the large before the small, the last one no larger than need be."""
+        there = [row for row, ground in enumerate(self._grounds) if stock[row] > 0 and row not in refused and (left[ground.fits] > 0).any()]
+        if not there:
+            return None
+        if wild and self._draws.random() < 0.5:
+            sizes = np.array([self._grounds[row].area_mm2 for row in there])
+            return int(self._draws.choice(there, p=sizes / sizes.sum()))
+        remnants = [row for row in there if self._grounds[row].sheet.remnant]
+        if remnants:
+            return max(remnants, key=lambda row: self._grounds[row].area_mm2)
+        need = float(self._areas @ left) / self._full
+        enough = [row for row in there if self._grounds[row].room.area_mm2 >= need and self._grounds[row].fits[left > 0].all()]
+        if enough:
+            return min(enough, key=lambda row: self._grounds[row].area_mm2)
+        return max(there, key=lambda row: (float(self._areas @ (left * self._grounds[row].fits)) >= need, self._grounds[row].area_mm2))
+
+    def _cut(self, row: int, left: Ints, stock: Ints, until: float, *, wild: bool) -> Pattern | None:
+        """Return one sheet laid, as often as parts and stock allow."""
+        ground = self._grounds[row]
+        able = np.where(ground.fits, left, 0)
+        sheets = max(1.0, float(self._areas @ left) / (self._full * ground.room.area_mm2))
+        time_left = until - time.monotonic()
+        once = able // self._copies(ground, able, sheets, time_left, int(stock[row]))
+        fullness = self._full + (_OVER * self._draws.uniform(0.0, 2.0) if wild else _OVER)
+        chosen = choose(ground.room.area_mm2, ground.packed.areas, once, fullness, self._turn)
+        layouts = max(1.0, float(self._areas @ left) / max(float(self._areas @ once), 1.0)) if once is not able else sheets
+        seconds = max(_LEAST_SECONDS, time_left / np.ceil(min(sheets, layouts if layouts > 1 else sheets)) * 0.8)
+        manner = Manner(
+            min(seconds, 20.0),
+            fullness,
+            int(self._draws.integers(1 << 31)),
+            self._threads,
+            upright=bool(wild and self._draws.random() < 0.3),
+        )
+        layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._stopped)
+        if layout is None or not len(layout.placements.part):
+            return None
+        if not layout.whole:
+            self._full += 0.3 * (layout.area_mm2 / ground.room.area_mm2 - self._full)
+        used = np.bincount(layout.placements.part, minlength=len(left))
+        some = used > 0
+        copies = int(min(stock[row], (left[some] // used[some]).min()))
+        return self._pattern(row, layout, copies)
+
+    def _copies(self, ground: Ground, able: Ints, sheets: float, seconds: float, stock: int) -> int:
+        """Return how many sheets are to be cut in one way, so that there is time for each way."""
+        copies = min(int(sheets * _GOOD_SECONDS / max(seconds, _GOOD_SECONDS)) + 1, stock)
+        while copies > 1 and float(ground.packed.areas @ (able // copies)) < self._full * ground.room.area_mm2:
+            copies = copies * 3 // 4
+        return max(1, copies)
+
+    def _pattern(self, row: int, layout: Layout, copies: int) -> Pattern:
+        ground = self._grounds[row]
+        remnants = remnants_of(ground.sheet, ground.rules, layout.boxes)
+        back = sum(one.width_mm * one.height_mm for one in remnants)
+        return Pattern(row, copies, layout, remnants, ground.cost_mm2 - _REMNANT_WORTH * back - layout.area_mm2)
+
+    def _poor(self, pattern: Pattern, row: int) -> bool:
+        """Return whether a remnant is better left in stock: too much of it would be lost."""
+        if not self._grounds[row].sheet.remnant:
+            return False
+        return pattern.waste_mm2 > (1.0 - self._full + _POOR) * self._grounds[row].area_mm2
+
+    def _better(self, wanted: Ints, stock: Ints, until: float) -> None:
+        """Take some sheets apart and cut their parts anew; keep what is better."""
+        apart = self._apart()
+        stay = [one for row, one in enumerate(self.best) if row not in apart]
+        old = [self.best[row] for row in apart]
+        free = self._held(old) + (wanted - self.laid())
+        budget = min(until, time.monotonic() + max(2.0, 2.5 * len(old)))
+        new, left = self._construct(free, stock - self._used(stay), budget, wild=True)
+        if self._stopped() and left.any():
+            return
+        if self._cost(new, left) < self._cost(old, wanted - self.laid()) - 1.0:
+            self.best = (*stay, *new)
+
+    def _apart(self) -> list[int]:
+        """Return which sheets are taken apart: those of which much is lost sooner, and one that has a remnant more often."""
+        waste = np.array(
+            [
+                max(one.waste_mm2 * one.copies, 1.0) + (0.05 * self._grounds[one.ground].area_mm2 if one.remnants else 0.0)
+                for one in self.best
+            ]
+        )
+        many = int(min(len(self.best), self._draws.integers(1, _MOST_TAKEN_APART + 1)))
+        return [int(row) for row in self._draws.choice(len(self.best), many, replace=False, p=waste / waste.sum())]
+
+    def _cost(self, patterns: Sequence[Pattern], left: Ints) -> float:
+        return sum(one.waste_mm2 * one.copies for one in patterns) + _LEFT_WORTH * float(self._areas @ left)
+
+    def _one(self, pattern: Pattern) -> Ints:
+        return np.bincount(pattern.layout.placements.part, minlength=len(self._kinds)).astype(np.int64)
+
+    def _held(self, patterns: Sequence[Pattern]) -> Ints:
+        return sum((one.copies * self._one(one) for one in patterns), np.zeros(len(self._kinds), np.int64))
+
+    def _used(self, patterns: Sequence[Pattern]) -> Ints:
+        used = np.zeros(len(self._grounds), np.int64)
+        for one in patterns:
+            used[one.ground] += one.copies
+        return used
