@@ -235,13 +235,9 @@ class Cutting:
 
     def _apart(self) -> list[int]:
         """Return which sheets are taken apart: those of which much is lost sooner, and one that has a remnant more often."""
-        waste = np.array(
-            [
-                max(one.waste_mm2 * one.copies, 1.0) + (0.05 * self._grounds[one.ground].area_mm2 if one.remnants else 0.0)
-                for one in self.best
-            ]
-        )
-        many = int(min(len(self.best), self._draws.integers(1, _MOST_TAKEN_APART + 1)))
+        waste = np.array([max(one.waste_mm2 * one.copies, 1.0) for one in self.best])
+        waste += [0.05 * self._grounds[one.ground].area_mm2 if one.remnants else 0.0 for one in self.best]
+        many = min(len(self.best), int(self._draws.integers(1, _MOST_TAKEN_APART + 1)))
         return [int(row) for row in self._draws.choice(len(self.best), many, replace=False, p=waste / waste.sum())]
 
     def _cost(self, patterns: Sequence[Pattern], left: Ints) -> float:

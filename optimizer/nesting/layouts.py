@@ -66,7 +66,7 @@ class Manner:
 
 
 def packable(parts: Sequence[NestPart], distance_mm: float, grain_deg: float | None) -> Packable:
-    """Return parts grown by half their distance. Those that may lie at any angle lie along the edges of the box that is least around them."""
+    """Return parts grown by half their distance. Those that may lie at any angle lie along the least box around them, by quarters."""
     pieces, items = [], []
     by = distance_mm / 2 + _SLACK_MM
     for row, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Parts of several factories on sheets from stock: by material and thickness, each group cut by itself; what is cut first is what is due first.
+"""Parts of several factories on sheets from stock: each material and thickness by itself; what is due first is cut first.
 
 ``nest`` is the one entry.
 """
@@ -213,11 +213,10 @@ def _reason(problem: NestProblem, group: _Group, kind: int, *, stopped: bool) ->
     if any(ground.fits[kind] for ground in group.grounds):
         return LeftReason.STOPPED if stopped else LeftReason.STOCK_USED_UP
     if group.kinds[kind].part.grain_deg is not None:
-        there = [(ground.row, ground.sheet) for ground in group.grounds]
+        unknown = [ground for ground in group.grounds if ground.sheet.grain_deg is None]
+        rules = [ground.rules for ground in unknown]
         for grain in (0.0, 90.0):
-            known = [(row, replace(sheet, grain_deg=grain)) for row, sheet in there if sheet.grain_deg is None]
-            if any(
-                one.fits[0] for one in grounds_of([group.kinds[kind]], known, [problem.rules_for(sheet.thickness_mm) for _, sheet in known])
-            ):
+            known = [(ground.row, replace(ground.sheet, grain_deg=grain)) for ground in unknown]
+            if any(one.fits[0] for one in grounds_of([group.kinds[kind]], known, rules)):
                 return LeftReason.NO_GRAIN
     return LeftReason.TOO_LARGE

@@ -104,7 +104,7 @@ def _shrunk(hole: Floats, by_mm: float, chord_mm: float) -> list[Floats]:
 
 
 def least_box_deg(outline: Floats) -> float:
-    """Return by how much a shape is turned so that the rectangle around it is least, its longer side along x; exact quarters where it may be."""
+    """Return by how much a shape is turned so that the rectangle around it is least, its longer side along x."""
     box = shapely.get_coordinates(shapely.minimum_rotated_rectangle(shapely.Polygon(outline)))
     if len(box) < 4:
         return 0.0
