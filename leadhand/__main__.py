@@ -23,6 +23,7 @@ from leadhand.factory_commands import evaluate, simulate_app
 from leadhand.home import DEMO, open_home, used_home
 from leadhand.importing import export_history, export_network, export_products, import_app
 from leadhand.joint_command import joint
+from leadhand.nest_command import nest
 from leadhand.plan_commands import plan, verify
 from leadhand.recommend_command import recommend
 from leadhand.sequence_command import sequence
@@ -65,6 +66,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
+app.command()(nest)
 app.command()(plan)
 app.command()(verify)
 app.command()(recommend)

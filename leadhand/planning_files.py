@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
-import signal
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import structlog
 import typer
 
 from leadhand.console import Console
 from leadhand.plan_drawing import drawn
+from leadhand.searches import check_writable, errors_told_apart, interrupts, read_file, write_file
 from optimizer.plan_formats import PlanFormat, load_instance
 from plant.clock import Clock
-from plant.errors import Rejected, SettingsError
+from plant.errors import Rejected
 from plant.plan_check import measures, objective_of, plan_faults
 from plant.plan_file import plan_json, plan_of, plan_text, read_plan, read_plan_file
 from plant.plan_pieces import PlanFile
@@ -31,7 +24,6 @@ from plant.plan_words import span_words, time_words
 from plant.plans import Infeasible, OutOfTime, Plan, Solved
 
 OK, NO_PLAN = 0, 1
-_LARGEST_BYTES = 200_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +45,12 @@ def plan_file(wanted: WantedPlan, console: Console, clock: Clock) -> int:
     """Print the best plan found for a file, and write it where asked. Return the exit code. Raises SettingsError before any work."""
     problem, form = load_instance(wanted.file, None if wanted.form is None else PlanFormat(wanted.form), jobs=wanted.jobs)
     begin_with = _beginning(wanted, problem, console)
-    _writable(wanted)
+    check_writable(wanted.output)
     from optimizer.planning import Progress, plan
 
     told: list[Progress] = []
     began = clock.monotonic()
-    with _errors_told_apart(), _interrupts() as interrupted:
+    with errors_told_apart(), interrupts() as interrupted:
         console.said(f"{problem.name}: {_size(problem)} ({form.value}); at most {wanted.seconds:g} s, Ctrl-C gives the best plan so far")
 
         def looked_on() -> bool:
@@ -86,7 +78,7 @@ def plan_file(wanted: WantedPlan, console: Console, clock: Clock) -> int:
     PlanFile.model_validate(file)
     text = plan_text(file)
     if wanted.output is not None:
-        _write(wanted.output, text)
+        write_file(wanted.output, text)
     if wanted.as_json:
         typer.echo(text, nl=False)
     else:
@@ -99,7 +91,7 @@ def plan_file(wanted: WantedPlan, console: Console, clock: Clock) -> int:
 def verify_file(file: Path, plan: Path, form: str | None, jobs: int | None, *, as_json: bool) -> int:
     """Print whether a plan keeps the rules of an instance. Return the exit code. Raises SettingsError where a file cannot be read."""
     problem, _ = load_instance(file, None if form is None else PlanFormat(form), jobs=jobs)
-    told = read_plan_file(_read(plan), str(plan))
+    told = read_plan_file(read_file(plan, "a plan"), str(plan))
     found = plan_of(told, problem, str(plan))
     faults = [*plan_faults(problem, found), *_overstated(problem, found, told)]
     worth = measures(problem, found)
@@ -131,46 +123,12 @@ def _overstated(problem: PlanProblem, plan: Plan, told: PlanFile) -> Iterator[st
 def _beginning(wanted: WantedPlan, problem: PlanProblem, console: Console) -> Plan | None:
     if wanted.begin_with is None:
         return None
-    plan = read_plan(_read(wanted.begin_with), problem, str(wanted.begin_with))
+    plan = read_plan(read_file(wanted.begin_with, "a plan"), problem, str(wanted.begin_with))
     faults = plan_faults(problem, plan)
     if not faults:
         return plan
     console.trouble(f"--begin-with {wanted.begin_with}: has {len(faults)} faults and is left aside; the first: {faults[0]}")
     return None
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Give an event that Ctrl-C and SIGTERM set; a second Ctrl-C breaks off at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(number, before[signal.Signals(number)])
-
-    for number in before:
-        signal.signal(number, ask)
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _errors_told_apart() -> Iterator[None]:
-    """Let only errors be logged, and on standard error: standard output is the plan."""
-    before = structlog.get_config()
-    to_people = structlog.PrintLoggerFactory(sys.stderr)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), logger_factory=to_people)
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
 
 
 def _progress(seconds: float, last: Any) -> str:
@@ -225,35 +183,3 @@ def _worth(problem: PlanProblem, plan: Plan) -> str:
     if plan.trips:
         words.append(f"{len(plan.trips):,} trips")
     return ", ".join(words)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > _LARGEST_BYTES:
-            raise SettingsError(f"{path}: holds more than {_LARGEST_BYTES // 1_000_000} MB; is it a plan?")
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise SettingsError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _writable(wanted: WantedPlan) -> None:
-    """Find out before the search whether what it gives can be written."""
-    if wanted.output is None:
-        return
-    if not wanted.output.absolute().parent.is_dir():
-        raise SettingsError(f"--output {wanted.output}: there is no folder {wanted.output.parent}")
-    if wanted.output.is_dir():
-        raise SettingsError(f"--output {wanted.output}: is a folder; name a file")
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + ".part")
-    try:
-        fresh.write_text(text, "utf-8")
-        os.replace(fresh, path)  # noqa: PTH105
-    except OSError as error:
-        raise Rejected(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        fresh.unlink(missing_ok=True)

@@ -72,6 +72,8 @@ class ReadNest:
     refused: tuple[Refused, ...]
     not_asked: tuple[str, ...]
     """Parts whose quantity is 0."""
+    sheet_numbers: tuple[int, ...]
+    """The place of each sheet of the problem in the file's list, from 1; none of a strip."""
     unit: str | None
     """Of the file's lengths; None: it tells none."""
 
@@ -96,16 +98,18 @@ def read_nest_problem(text: str | bytes, place: str = "parts.json", drawings: Dr
     file = pieces_of(read | {"parts": [], "sheets": []}, place, NEST_PROBLEM_FORMAT, NestProblemFile, _PAGE)
     factor = UNIT_MM[file.unit]
     refused: list[Refused] = []
-    stock = tuple(_stock(sheets, factor, refused))
+    stock = list(_stock(sheets, factor, refused))
     read_parts = list(_parts(parts, factor, drawings, refused))
     rules = [file.rules] if isinstance(file.rules, RulesPiece) else file.rules
     problem = NestProblem(
         file.name or place,
         tuple(part for _, part in read_parts if part.quantity),
-        stock,
+        tuple(sheet for _, sheet in stock),
         tuple(_rules(one, factor) for one in rules),
     )
-    return _read(problem, [(number, part.name, part) for number, part in read_parts], refused, file.unit, place)
+    return _read(
+        problem, [(number, part.name, part) for number, part in read_parts], refused, [number for number, _ in stock], file.unit, place
+    )
 
 
 def _parts(raw: Sequence[object], factor: float, drawings: DrawingReader | None, refused: list[Refused]) -> Iterator[tuple[int, NestPart]]:
@@ -141,13 +145,14 @@ def _strip(read: dict[str, Any], place: str) -> ReadNest:
     name = read.get("name")
     asked = tuple(part for _, _, part in told if part.quantity)
     problem = StripProblem(name[:200] if isinstance(name, str) and name else place, asked, float(height))
-    return _read(problem, told, refused, None, place)
+    return _read(problem, told, refused, [], None, place)
 
 
 def _read(
     problem: NestProblem | StripProblem,
     told: Sequence[tuple[int, int | str, NestPart]],
     refused: list[Refused],
+    sheet_numbers: Sequence[int],
     unit: str | None,
     place: str,
 ) -> ReadNest:
@@ -156,7 +161,8 @@ def _read(
         raise SettingsError(f"{place}: asks for {pieces:,} parts; at most {MOST_PIECES:,} at once")
     asked = [(number, name) for number, name, part in told if part.quantity]
     nothing = tuple(str(name) for _, name, part in told if not part.quantity)
-    return ReadNest(problem, tuple(name for _, name in asked), tuple(number for number, _ in asked), tuple(refused), nothing, unit)
+    ids, numbers = tuple(name for _, name in asked), tuple(number for number, _ in asked)
+    return ReadNest(problem, ids, numbers, tuple(refused), nothing, tuple(sheet_numbers), unit)
 
 
 def _pieces(raw: Sequence[object], what: str, piece: type[PieceT], refused: list[Refused]) -> Iterator[tuple[int, PieceT]]:
@@ -243,7 +249,7 @@ def _due_us(told: str) -> int:
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
-def _stock(raw: Sequence[object], factor: float, refused: list[Refused]) -> Iterator[StockSheet]:
+def _stock(raw: Sequence[object], factor: float, refused: list[Refused]) -> Iterator[tuple[int, StockSheet]]:
     for number, piece in _pieces(raw, "sheet", SheetPiece, refused):
         width_mm, height_mm = piece.width * factor, piece.height * factor
         if not _LEAST_SHEET_MM <= min(width_mm, height_mm) <= max(width_mm, height_mm) <= _MOST_SHEET_MM:
@@ -252,16 +258,8 @@ def _stock(raw: Sequence[object], factor: float, refused: list[Refused]) -> Iter
             )
             refused.append(Refused("sheet", number, piece.name, (why,)))
             continue
-        yield StockSheet(
-            name=piece.name,
-            width_mm=width_mm,
-            height_mm=height_mm,
-            quantity=piece.quantity,
-            material=piece.material,
-            thickness_mm=piece.thickness * factor,
-            grain_deg=piece.grain,
-            remnant=piece.remnant,
-        )
+        thickness_mm = piece.thickness * factor
+        yield number, StockSheet(piece.name, width_mm, height_mm, piece.quantity, piece.material, thickness_mm, piece.grain, piece.remnant)
 
 
 def _rules(piece: RulesPiece, factor: float) -> CuttingRules:
