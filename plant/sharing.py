@@ -4,8 +4,8 @@ Time is a row of *periods* (shifts, days), known by their place from 0. Hours ar
 at each centre that can do it, so the capacity of a quicker centre is told in more hours. Orders are columns: thousands of them are one
 value. An order stays at the centre where it was begun; over the end of a period it pauses, and goes on in a later one.
 
-Each factory has reserved a share of each centre. What it would have with its shares alone, its orders by due date one after the other, is
-the *reserve* that nothing may take from it: in each period each order is at least as far as it would be alone.
+Each factory has reserved a share of each centre. What it would have *alone*, with its shares only and its orders by due date one after
+the other, is what sharing is measured by: it may take nothing from that (``Keeps``).
 """
 
 from __future__ import annotations
@@ -26,6 +26,15 @@ NONE = -1
 """In place of a period, a centre or a factory: there is none."""
 LEAST_HOURS = 1e-6
 """Less than this is rounding: 4 milliseconds of work."""
+
+
+class Keeps(StrEnum):
+    """What sharing keeps of what a factory would have alone."""
+
+    IN_TIME = "in_time"
+    """No order ends after it is due, or it ends no later than alone. Hours that a factory has reserved, and needs only later, are lent."""
+    PACE = "pace"
+    """At the end of each period each order is at least as far as alone: so whatever orders come later. Only idle hours are lent."""
 
 
 class ShareRule(StrEnum):
@@ -91,6 +100,7 @@ class ShareProblem:
     owed_hours: Floats
     """(factories,): what others borrowed from it before these periods, less what it borrowed; they add up to 0 or nearly."""
     rule: ShareRule = ShareRule.MAX_MIN
+    keeps: Keeps = Keeps.IN_TIME
     carried_part: float = 0.25
     """What is owed is carried on up to this part of what a factory has reserved in all the periods; what is above is forgiven."""
 
@@ -119,36 +129,38 @@ class Work:
 class ShareReason(StrEnum):
     """Why an order got what it got. Each goes with the values named here; the others are NONE or 0."""
 
+    NO_CENTRE = "no_centre"
+    """No centre can do it."""
+    OTHER_CENTRE = "other_centre"
+    """It is done at ``centre``, though alone it would be done elsewhere."""
     OWN_RESERVE = "own_reserve"
-    """``hours`` of it were in what its factory has reserved."""
-    LENT = "lent"
-    """``hours`` of it were lent by ``factory``, which did not need them then."""
+    """``hours`` of it are in what its factory has reserved."""
     PAID_BACK = "paid_back"
-    """``hours`` of it were given back by ``factory`` for what it had borrowed before."""
+    """``hours`` of it are given back by ``factory`` for what it had borrowed before."""
+    LENT = "lent"
+    """``hours`` of it are lent by ``factory``, which does not need them then."""
     COMMON = "common"
-    """``hours`` of it were in what nobody has reserved."""
+    """``hours`` of it are in what nobody has reserved."""
     NOT_RELEASED = "not_released"
     """It could not begin before ``period``."""
     OWN_FIRST = "own_first"
-    """It waited up to ``period`` while ``count`` orders of its own factory went first: due earlier, of higher priority, or begun."""
+    """It waits up to ``period`` (NONE: to the last) while ``hours`` of its centre go to ``count`` other orders of its own factory."""
     OTHERS_RESERVE = "others_reserve"
-    """It waited up to ``period``: ``hours`` of its centres were used by other factories within what they have reserved."""
+    """It waits up to ``period`` while ``hours`` of its centre go to other factories within what they have reserved, most to ``factory``."""
     OTHERS_TURN = "others_turn"
-    """It waited up to ``period``: ``hours`` beyond the reserves went to other factories, most to ``factory``, whose turn it was."""
+    """It waits up to ``period`` while ``hours`` of its centre that are beyond reserves go to other factories, most to ``factory``."""
     CLOSED = "closed"
-    """It waited up to ``period``: its centres had no hours before."""
-    OTHER_CENTRE = "other_centre"
-    """It is done at ``centre``, though with the reserve alone it would be done elsewhere."""
+    """It waits up to ``period`` while its centre has no hours."""
     EARLIER = "earlier"
-    """It ends ``count`` periods before it would with the reserve alone."""
+    """It ends ``count`` periods before it would alone."""
     AS_ALONE = "as_alone"
-    """It ends when it would with the reserve alone."""
+    """It ends when it would alone."""
+    LENT_AWAY = "lent_away"
+    """It ends ``count`` periods after it would alone, and still in time: hours reserved for its factory are lent until it needs them."""
     ONLY_SHARED = "only_shared"
-    """It ends in these periods; with the reserve alone it would not."""
+    """It ends in these periods; alone it would not."""
     LATE = "late"
-    """It ends ``count`` periods after it is due."""
-    NO_CENTRE = "no_centre"
-    """No centre can do it."""
+    """It ends ``count`` periods after it is due, or more where it does not end."""
     UNFINISHED = "unfinished"
     """``hours`` of it are left after the last period."""
 
@@ -185,7 +197,7 @@ class ShareFigures:
     tardiness_periods: Floats
     """(factories,): periods after due, on average over its hours; what does not end is counted to end after the last period."""
     worse_than_alone: int
-    """Orders that end later than with the reserve alone: of a sound split 0."""
+    """Orders that end after ``promised``: of a sound split 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,6 +209,8 @@ class Shares:
     """(orders,): period in which it ends; NONE: not in these."""
     alone_end: Ints
     """(orders,): period in which it would end with the reserve of its factory alone; NONE: not in these."""
+    promised: Ints
+    """(orders,): period by whose end it ends whatever others want; NONE: in these periods nothing is promised."""
     home: Ints
     """(orders,): centre at which it is counted against the reserve."""
     got_hours: Floats
@@ -238,8 +252,15 @@ def ends(problem: ShareProblem, work: Work) -> Ints:
     return last
 
 
-def share_figures(problem: ShareProblem, work: Work, alone_end: Ints, entitled_hours: Floats) -> ShareFigures:
-    """Return how fair work is and what it brings, against the ends that each order would have alone and what each is entitled to."""
+def promised_ends(problem: ShareProblem, alone_end: Ints) -> Ints:
+    """Return (orders,): by the end of which period each must end, given when it would alone; NONE: nothing is promised in these."""
+    orders = problem.orders
+    last = alone_end if problem.keeps is Keeps.PACE else np.maximum(alone_end, orders.due)
+    return np.where((alone_end == NONE) | (last >= len(problem.periods)), NONE, last)
+
+
+def share_figures(problem: ShareProblem, work: Work, promised: Ints, entitled_hours: Floats) -> ShareFigures:
+    """Return how fair work is and what it brings, against what each order was promised and what each factory is entitled to."""
     orders, count = problem.orders, len(problem.periods)
     end = ends(problem, work)
     ended = np.where(end == NONE, count, end)
@@ -252,7 +273,6 @@ def share_figures(problem: ShareProblem, work: Work, alone_end: Ints, entitled_h
     after = np.maximum(0, ended - orders.due)
     factories = len(problem.factories)
     whole = np.maximum(np.bincount(orders.factory, orders.hours, minlength=factories), LEAST_HOURS)
-    alone = np.where(alone_end == NONE, count, alone_end)
     return ShareFigures(
         jain=float(known.mean()) if len(known) else 1.0,
         jain_worst=float(known.min()) if len(known) else 1.0,
@@ -262,5 +282,5 @@ def share_figures(problem: ShareProblem, work: Work, alone_end: Ints, entitled_h
         on_time_hours=float(orders.hours[(end != NONE) & (end <= orders.due)].sum()),
         late=np.bincount(orders.factory[after > 0], minlength=factories).astype(np.int64),
         tardiness_periods=np.bincount(orders.factory, orders.hours * after, minlength=factories) / whole,
-        worse_than_alone=int((ended > alone).sum()),
+        worse_than_alone=int((ended > np.where(promised == NONE, count, promised)).sum()),
     )
