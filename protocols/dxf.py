@@ -188,8 +188,8 @@ class _Count:
         self.place = place
         self._seen = 0
 
-    def one_more(self) -> None:
-        self._seen += 1
+    def more(self, many: int = 1) -> None:
+        self._seen += many
         if self._seen > _MOST_ENTITIES:
             raise SettingsError(f"{self.place}: has more than {_MOST_ENTITIES:,} lines and blocks; is it a drawing of parts?")
 
@@ -214,7 +214,7 @@ def _chains(document: Any, place: str, factor: float, layers: _Layers) -> Iterat
 def _entities(space: Any, layers: _Layers, within: str | None, depth: int, count: _Count) -> Iterator[tuple[DXFGraphic, str]]:
     """Yield what lies on layers that are cut, with its layer; what a block has on layer 0 lies on that of its insert."""
     for entity in space:
-        count.one_more()
+        count.more()
         layer = entity.dxf.get("layer", "0")
         layer = within if within is not None and layer == "0" else layer
         if entity.dxf.get("invisible", 0):
@@ -222,8 +222,8 @@ def _entities(space: Any, layers: _Layers, within: str | None, depth: int, count
         if entity.dxftype() == "INSERT":
             if depth >= _DEEPEST:
                 raise SettingsError(f"{count.place}: has blocks in blocks, deeper than {_DEEPEST}")
+            count.more(entity.mcount)
             for one in entity.multi_insert() if entity.mcount > 1 else (entity,):
-                count.one_more()
                 yield from _entities(one.virtual_entities(), layers, layer, depth + 1, count)
         elif layers.cut(layer):
             yield entity, layer
