@@ -17,7 +17,7 @@ def windows(open_spans: Sequence[Span], hours: Mapping[str, float]) -> dict[str,
     left = list(open_spans)
     found: dict[str, tuple[Span, ...]] = {}
     for factory, wanted in hours.items():
-        need_us, got = round(wanted * _HOUR_US), []
+        need_us, got = int(wanted * _HOUR_US), []
         while need_us > 0:
             if not left:
                 raise ValueError(f"{factory} is given {need_us / _HOUR_US:.3f} hours more than are open")

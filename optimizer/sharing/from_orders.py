@@ -102,6 +102,8 @@ def pieces(shared: SharedOrders, shares: Shares, rules: ShareRules) -> Iterator[
         before = done.get(order, 0.0)
         done[order] = before + float(work.hours[row])
         until, earlier = (_whole(worked / hours, stored.waiting) for worked in (done[order], before))
+        if work.period[row] == shares.end[order]:
+            until = stored.waiting  # whatever rounding left of its hours
         if until > earlier:
             yield order, int(work.centre[row]), int(work.period[row]), until - earlier
 
