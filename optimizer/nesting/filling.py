@@ -23,8 +23,8 @@ class Room:
     distance_mm: float
 
     @property
-    def grown(self) -> tuple[float, float, float, float]:
-        """Where parts with half their distance round them may lie: left, bottom, right, top."""
+    def grown(self) -> regions.Window:
+        """Where parts with half their distance round them may lie."""
         half = self.distance_mm / 2
         return (self.left_mm - half, self.bottom_mm - half, self.left_mm + self.width_mm + half, self.bottom_mm + self.height_mm + half)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.nesting import regions
+from optimizer.nesting.compaction import compact
 from optimizer.nesting.filling import Piece, Room, fill
 from optimizer.nesting.packers import PackedItems, Packer, Strip, StripItem
 from plant.nests import Floats, NestPart, Placements, Shape, placed, rotations_on
@@ -21,6 +22,9 @@ _SLACK_MM: Final = 0.01
 """Round each part, for what 32 bit lose on a plate."""
 _CHORD_MM: Final = 0.25
 """How much farther than they are arcs may be drawn, so that they have fewer corners."""
+_NEARLY: Final = 1.02
+"""A strip that is so much longer than the room is pressed together: it may fit then."""
+_PRESS_FROM_SECONDS: Final = 0.5
 _QUARTERS: Final = (0.0, 90.0, 180.0, 270.0)
 
 
@@ -182,22 +186,11 @@ def _packed(
     packer: Packer, room: Room, packed: Packable, chosen: Ints, manner: Manner, ended: Callable[[], bool], *, enough: bool
 ) -> PackedItems | None:
     """Return the shortest strip found; one that is not longer than the room is short enough where ``enough``."""
+    high, most = (room.width_mm, room.height_mm) if manner.upright else (room.height_mm, room.width_mm)
+    high, most = high + room.distance_mm + 2 * _SLACK_MM, most + room.distance_mm + 2 * _SLACK_MM
     turn = 90.0 if manner.upright else 0.0
-    high, most = room.height_mm, room.width_mm
-    if manner.upright:
-        high, most = most, high
-    most += room.distance_mm + 2 * _SLACK_MM
     items = tuple(_strip_item(packed.items[row], int(chosen[row]), turn) for row in np.flatnonzero(chosen))
-    packer.begin(
-        Strip(
-            high + room.distance_mm + 2 * _SLACK_MM,
-            items,
-            manner.seconds,
-            manner.seed,
-            threads=manner.threads,
-            enough_mm=most if enough else None,
-        )
-    )
+    packer.begin(Strip(high, items, manner.seconds, manner.seed, threads=manner.threads, enough_mm=most if enough else None))
     until = time.monotonic() + manner.seconds
     best: PackedItems | None = None
     while True:
@@ -207,7 +200,10 @@ def _packed(
         if idle or (best is not None and (ended() or (enough and best.length_mm <= most) or time.monotonic() > until)):
             break
     packer.stop()
-    return best
+    if best is None or (enough and not most < best.length_mm < _NEARLY * most) or manner.seconds < _PRESS_FROM_SECONDS:
+        return best
+    outlines = [item.outline for item in packed.items]
+    return PackedItems(*compact(outlines, best.placements, high, time.monotonic() + manner.seconds))
 
 
 def _strip_item(item: StripItem, quantity: int, turn_deg: float) -> StripItem:

@@ -112,7 +112,7 @@ class _Work:
             remaining = [list(kind.quantities) for kind in group.kinds]
             for pattern in sorted(group.patterns, key=lambda one: _urgency_of(one, group)):
                 cut += _cut_sheets(self._problem, group, pattern, remaining)
-            left += _left_parts(self._problem, group, remaining, stopped=group.cutting is None or group.cutting.cut_short)
+            left += _left_parts(group, remaining, stopped=group.cutting is None or group.cutting.cut_short)
         return Nest(tuple(sheet for _, sheet in sorted(cut, key=lambda one: one[0])), tuple(left))
 
     def _watch(
@@ -199,14 +199,14 @@ def _next_row(kind: Kind, remaining: list[int]) -> int:
     return kind.rows[at]
 
 
-def _left_parts(problem: NestProblem, group: _Group, remaining: Sequence[Sequence[int]], *, stopped: bool) -> Iterable[LeftPart]:
+def _left_parts(group: _Group, remaining: Sequence[Sequence[int]], *, stopped: bool) -> Iterable[LeftPart]:
     for number, (kind, counts) in enumerate(zip(group.kinds, remaining, strict=True)):
         for row, count in zip(kind.rows, counts, strict=True):
             if count:
-                yield LeftPart(row, count, _reason(problem, group, number, stopped=stopped))
+                yield LeftPart(row, count, _reason(group, number, stopped=stopped))
 
 
-def _reason(problem: NestProblem, group: _Group, kind: int, *, stopped: bool) -> LeftReason:
+def _reason(group: _Group, kind: int, *, stopped: bool) -> LeftReason:
     """Return why parts of a kind are left."""
     if not group.grounds:
         return LeftReason.NO_SHEET

@@ -15,7 +15,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from plant.errors import Unavailable
 from plant.nests import Floats, Placements
 
 _PATIENCE_SECONDS: Final = 1.0
@@ -208,8 +207,3 @@ class Packers(Sequence[Packer]):
 
     def __len__(self) -> int:
         return len(self._packers)
-
-
-def away(packers: Sequence[Packer]) -> Unavailable:
-    """Return the error for processes that cannot pack."""
-    return Unavailable(f"no strip could be packed: {next((one.problem for one in packers if one.problem), 'nothing was found')}")

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from plant.nests import Floats, Placements, Shape, placed
 
 Polygon: TypeAlias = shapely.Polygon
-Polygons: TypeAlias = "NDArray[Any]"
-"""(k,) polygons."""
+Window: TypeAlias = tuple[float, float, float, float]
+"""Left, bottom, right, top."""
 
 _MITRE_LIMIT: Final = 1.5
 """A corner grown by d reaches 1.5 d at most: more than the round corner that the distance asks for, and without its many corners."""
@@ -58,31 +58,32 @@ def laid(shapes: Sequence[Shape], placements: Placements) -> NDArray[Any]:
     return np.array(polygons, object)
 
 
-def too_near(polygons: NDArray[Any], distance_mm: float) -> NDArray[np.int64]:
-    """Return (pairs, 2) rows of polygons that overlap or are nearer than their distance (less the tolerance)."""
+def too_near(polygons: NDArray[Any], distance_mm: float, tolerance_mm: float = TOLERANCE_MM) -> NDArray[np.int64]:
+    """Return (pairs, 2) rows of polygons that overlap or are nearer than their distance, by more than the tolerance."""
     if len(polygons) < 2:
         return np.zeros((0, 2), np.int64)
     shapely.prepare(polygons)
     tree = shapely.STRtree(polygons)
-    if distance_mm > TOLERANCE_MM:
-        first, second = tree.query(polygons, predicate="dwithin", distance=distance_mm - TOLERANCE_MM)
+    apart = distance_mm > tolerance_mm
+    if apart:
+        first, second = tree.query(polygons, predicate="dwithin", distance=distance_mm - tolerance_mm)
     else:
         first, second = tree.query(polygons, predicate="intersects")
     once = first < second
     first, second = first[once], second[once]
-    if distance_mm <= TOLERANCE_MM and len(first):
-        deep = ~shapely.is_empty(shapely.intersection(shapely.buffer(polygons[first], -TOLERANCE_MM), polygons[second]))
+    if not apart and len(first):
+        deep = shapely.intersects(shapely.buffer(polygons[first], -tolerance_mm), polygons[second])
         first, second = first[deep], second[deep]
     return np.stack([first, second], axis=1)
 
 
-def sticking_out(polygons: NDArray[Any], window: tuple[float, float, float, float]) -> NDArray[np.bool_]:
-    """Return (k,) whether each polygon leaves the window (left, bottom, right, top)."""
+def sticking_out(polygons: NDArray[Any], window: Window, tolerance_mm: float = TOLERANCE_MM) -> NDArray[np.bool_]:
+    """Return (k,) whether each polygon leaves the window."""
     if not len(polygons):
         return np.zeros(0, np.bool_)
     bounds = shapely.bounds(polygons)
-    low = (bounds[:, :2] < np.array(window[:2]) - TOLERANCE_MM).any(axis=1)
-    high = (bounds[:, 2:] > np.array(window[2:]) + TOLERANCE_MM).any(axis=1)
+    low = (bounds[:, :2] < np.array(window[:2]) - tolerance_mm).any(axis=1)
+    high = (bounds[:, 2:] > np.array(window[2:]) + tolerance_mm).any(axis=1)
     out: NDArray[np.bool_] = low | high
     return out
 
@@ -122,8 +123,8 @@ def turned(polygon: shapely.Polygon, rotation_deg: float, x_mm: float = 0.0, y_m
     return moved
 
 
-def window_less(window: tuple[float, float, float, float], taken: Sequence[shapely.Polygon]) -> list[shapely.Polygon]:
-    """Return the pieces of a window (left, bottom, right, top) that none of the polygons takes."""
+def window_less(window: Window, taken: Sequence[shapely.Polygon]) -> list[shapely.Polygon]:
+    """Return the pieces of a window that none of the polygons takes."""
     return pieces(shapely.box(*window).difference(shapely.union_all(list(taken))))
 
 
@@ -160,3 +161,45 @@ def boxes(polygons: NDArray[Any]) -> Floats:
     """Return (k, 4) left, bottom, right, top of each polygon."""
     found: Floats = shapely.bounds(polygons) if len(polygons) else np.zeros((0, 4))
     return found
+
+
+def convex_pieces(outline: Floats) -> list[Floats]:
+    """Return convex pieces, counter-clockwise, that together are what an outline encloses: triangles, joined where that stays convex."""
+    triangles = shapely.get_parts(shapely.constrained_delaunay_triangles(shapely.Polygon(outline)))
+    numbers = {tuple(point): row for row, point in enumerate(outline.tolist())}
+    found: list[list[int]] = []
+    for triangle in triangles:
+        corners = [numbers[tuple(point)] for point in shapely.get_coordinates(triangle)[:3].tolist()]
+        found.append(corners if _turn(*outline[corners]) > 0 else corners[::-1])
+    joined = True
+    while joined:
+        joined = False
+        for first in range(len(found)):
+            for second in range(first + 1, len(found)):
+                both = _join(outline, found[first], found[second])
+                if both is not None:
+                    found[first] = both
+                    del found[second]
+                    joined = True
+                    break
+            if joined:
+                break
+    return [outline[piece] for piece in found]
+
+
+def _join(outline: Floats, first: list[int], second: list[int]) -> list[int] | None:
+    """Return two loops that share an edge as one, where that is convex."""
+    for at, corner in enumerate(first):
+        after = first[(at + 1) % len(first)]
+        if corner in second and after in second and second[(second.index(after) + 1) % len(second)] == corner:
+            start = second.index(corner)
+            beyond = [second[(start + step) % len(second)] for step in range(1, len(second) - 1)]
+            both = [*first[: at + 1], *beyond, *first[at + 1 :]]
+            turns = [_turn(*outline[[both[row - 1], both[row], both[(row + 1) % len(both)]]]) for row in range(len(both))]
+            return both if min(turns) >= 0.0 else None
+    return None
+
+
+def _turn(before: Floats, at: Floats, after: Floats) -> float:
+    """Return twice the area of the triangle: positive where the way turns left."""
+    return float((at[0] - before[0]) * (after[1] - at[1]) - (at[1] - before[1]) * (after[0] - at[0]))

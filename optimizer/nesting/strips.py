@@ -1,20 +1,31 @@
-"""Strips as short as possible: several searches side by side, the best so far at any moment, checked before it leaves."""
+"""Strips as short as possible: searched by spyrrow, then pressed together; the best so far at any moment, checked before it leaves.
+
+One search with two threads finds more than two searches with one each (each round of moves is made twice, in other orders, and the
+better one stays), so all workers work at one.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from optimizer.nesting.packers import PackedItems, Packer, Packers, Strip, StripItem, away
-from optimizer.nesting.regions import grown, laid, sticking_out, too_near
-from plant.errors import Rejected
+from optimizer.nesting.compaction import compact
+from optimizer.nesting.packers import PackedItems, Packer, Strip, StripItem
+from optimizer.nesting.regions import TOLERANCE_MM, grown, laid, sticking_out, too_near
+from plant.errors import Rejected, Unavailable
 from plant.nests import NestPart, PackedStrip, Placements, StripProblem, area_mm2, placed
 
 _LOOK_SECONDS: Final = 0.1
+_EXPLORE: Final = 0.85
+_PRESS_SHARE: Final = 0.05
+"""Of the time: for pressing the shortest layouts together."""
+_MOST_PRESS_SECONDS: Final = 3.0
+_PRESSED: Final = 3
+"""So many of the shortest layouts are pressed together: the shortest of them is not always the shortest then."""
 _ROUNDING: Final = 4e-7
 """What 32 bit lose, as a share of the largest coordinate: so much is left round each part."""
 
@@ -61,14 +72,14 @@ def pack_strip(
         return PackedStrip(0.0, Placements(np.zeros(0, np.int32), np.zeros(0), np.zeros(0), np.zeros(0)))
     _check_heights(problem)
     search = _Search(problem, seconds, seed)
-    with Packers(max(1, workers)) as packers:
+    with Packer() as packer:
         try:
-            search.run(packers, on_progress, stop)
+            search.run(packer, max(1, workers), on_progress, stop)
         except KeyboardInterrupt:
-            search.gather(packers)
-        best = search.best()
+            search.gather(packer)
+    best = search.best()
     if best is None:
-        raise away(packers)
+        raise Unavailable(f"the strip {problem.name!r} could not be packed: {packer.problem or 'nothing was found in the time given'}")
     return best
 
 
@@ -85,48 +96,66 @@ class _Search:
         self._items = strip_items(problem.parts, quantities, problem.distance_mm, self._slack)
         self._found: list[PackedStrip] = []
         self._began = time.monotonic()
-        self._begun = 0
 
-    def run(self, packers: Sequence[Packer], on_progress: Callable[[StripProgress], None] | None, stop: Callable[[], bool] | None) -> None:
-        """Search until the time is over."""
-        until = self._began + self._seconds
+    def run(
+        self, packer: Packer, threads: int, on_progress: Callable[[StripProgress], None] | None, stop: Callable[[], bool] | None
+    ) -> None:
+        """Search until the time is over, nothing is shorter, or it is stopped."""
+        seconds = self._seconds - min(_PRESS_SHARE * self._seconds, _MOST_PRESS_SECONDS)
+        until = self._began + seconds
+        height = self._problem.height_mm + 2 * self._half + 2 * self._slack
+        packer.begin(Strip(height, self._items, seconds, self._seed, threads, _EXPLORE, self._least(), early=False))
         told = float("inf")
-        while (left := until - time.monotonic()) > 0 and not (stop is not None and stop()):
-            for packer in packers:
-                if not packer.busy and (left > 1.0 or not self._begun):
-                    packer.begin(self._strip(left))
-            packers[0].wait(min(_LOOK_SECONDS, left))
-            self.gather(packers)
+        ended = False
+        while not ended:
+            ended = packer.wait(min(_LOOK_SECONDS, max(until - time.monotonic(), 0.0)))
+            ended = ended or (bool(self._found) and time.monotonic() > until) or (stop is not None and stop())
+            self.gather(packer)
             if on_progress is not None and self._found and self._found[-1].length_mm < told:
                 told = self._found[-1].length_mm
                 density = self._area / (told * self._problem.height_mm)
                 on_progress(StripProgress(time.monotonic() - self._began, told, density))
-        for packer in packers:
-            packer.stop()
-        self.gather(packers)
+        packer.stop()
 
-    def gather(self, packers: Sequence[Packer]) -> None:
+    def gather(self, packer: Packer) -> None:
         """Take what was found since."""
-        for packer in packers:
-            for one in packer.found():
-                strip = self._strip_of(one)
-                if not self._found or strip.length_mm < self._found[-1].length_mm:
-                    self._found.append(strip)
+        for one in packer.found():
+            strip = self._strip_of(one)
+            if not self._found or strip.length_mm < self._found[-1].length_mm:
+                self._found.append(strip)
 
     def best(self) -> PackedStrip | None:
-        """Return the shortest layout that holds when looked at in 64 bit."""
-        shapes = [part.shape for part in self._problem.parts]
-        for one in reversed(self._found):
-            polygons = laid(shapes, one.placements)
-            window = (0.0, 0.0, one.length_mm, self._problem.height_mm)
-            if not len(too_near(polygons, self._problem.distance_mm)) and not sticking_out(polygons, window).any():
+        """Return the shortest layout that holds when looked at in 64 bit, pressed together."""
+        pressed = [self._pressed(one) for one in self._found[: -_PRESSED - 1 : -1]]
+        for one in sorted([*pressed, *self._found], key=lambda strip: strip.length_mm):
+            if self._holds(one):
                 return one
         return None
 
-    def _strip(self, seconds: float) -> Strip:
-        self._begun += 1
-        height = self._problem.height_mm + 2 * self._half + 2 * self._slack
-        return Strip(height, self._items, seconds, self._seed + 1000 * (self._begun - 1))
+    def _pressed(self, strip: PackedStrip) -> PackedStrip:
+        there = replace(strip.placements, x_mm=strip.placements.x_mm + self._half, y_mm=strip.placements.y_mm + self._half)
+        outlines = [grown(part.shape.outline, self._half) for part in self._problem.parts]
+        until = time.monotonic() + min(_PRESS_SHARE * self._seconds, _MOST_PRESS_SECONDS) / _PRESSED
+        length, moved = compact(outlines, there, self._problem.height_mm + 2 * self._half, until)
+        moved = replace(moved, x_mm=moved.x_mm - self._half, y_mm=moved.y_mm - self._half)
+        return PackedStrip(length - 2 * self._half, moved)
+
+    def _holds(self, strip: PackedStrip) -> bool:
+        tolerance = min(TOLERANCE_MM, _ROUNDING * self._problem.height_mm)
+        polygons = laid([part.shape for part in self._problem.parts], strip.placements)
+        window = (0.0, 0.0, strip.length_mm, self._problem.height_mm)
+        near = too_near(polygons, self._problem.distance_mm, tolerance)
+        return not len(near) and not sticking_out(polygons, window, tolerance).any()
+
+    def _least(self) -> float:
+        """Return a length that nothing is shorter than, and a little more."""
+        widths = [self._narrowest(part) for part in self._problem.parts]
+        return max(self._area / self._problem.height_mm, *widths) + 2 * self._half + 4 * self._slack
+
+    def _narrowest(self, part: NestPart) -> float:
+        if part.rotations_deg is None:
+            return 0.0
+        return min(float(np.ptp(placed(part.shape.outline, angle, 0.0, 0.0)[:, 0])) for angle in part.rotations_deg)
 
     def _strip_of(self, found: PackedItems) -> PackedStrip:
         """Return it with its parts from 0 on: as long as they reach."""
