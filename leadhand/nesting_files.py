@@ -216,7 +216,7 @@ def _placement_lines(parts: tuple[NestPart, ...], rows: list[int], found: Packed
 def _nest_lines(problem: NestProblem, nest: Nest, searched: _Searched) -> Iterator[str]:
     found = utilisation(problem, nest)
     asked = sum(part.quantity for part in problem.parts)
-    yield f"{found.parts:,} of {asked:,} parts laid on {found.sheets:,} sheets"
+    yield f"{found.parts:,} of {asked:,} parts laid on {found.sheets:,} sheet{'' if found.sheets == 1 else 's'}"
     yield from (f"  {100 * share:6.2f} % {_METRIC_WORDS[name]}" for name, share in found.shares().items() if found.sheets)
     yield _verified(searched)
     for number, cut in enumerate(nest.sheets, 1):

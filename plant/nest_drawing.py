@@ -32,20 +32,22 @@ _HUES: Final = (212, 32, 142, 276, 352, 182, 54, 310)
 """In degrees: of factories in the order of their names; more than these begin anew."""
 _LIGHT: Final = "--sheet:#f4f5f7;--edge:#5b6472;--line:#1f2933;--text:#111827;--rest:#9aa3af;--tone:74%"
 _DARK: Final = "--sheet:#20262e;--edge:#8b95a3;--line:#e5e9ef;--text:#f5f7fa;--rest:#6b7684;--tone:34%"
+_LONGEST_LABEL: Final = 18
 _LETTER: Final = 0.58
 """Width of a letter by its height."""
 
 
 def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", labels: bool = True) -> str:
-    """Return one layout drawn; ``theme`` auto follows what the reader's machine prefers."""
+    """Return one layout drawn; ``theme`` auto follows what the reader's machine prefers, ``labels``: names of parts, and a legend."""
     sheet = problem.sheets[cut.sheet]
     height = sheet.height_mm
-    factories = sorted({part.factory for part in problem.parts})
+    factories = sorted({part.factory for part in problem.parts if part.factory})
     shown = np.unique(cut.placements.part).tolist()
     spots = {row: label_spot(problem.parts[row].shape) for row in shown} if labels else {}
     title = f"{sheet.name}: {len(cut.placements.part)} parts, cut {cut.copies} time{'' if cut.copies == 1 else 's'}"
     rim = max(sheet.width_mm, height) / 200
-    box = f"{_numbers(-rim, -rim)} {_numbers(sheet.width_mm + 2 * rim, height + 2 * rim)}"
+    below = sheet.width_mm / 30 if labels else 0.0
+    box = f"{_numbers(-rim, -rim)} {_numbers(sheet.width_mm + 2 * rim, height + 2 * rim + below)}"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" class="nest" role="img">',
         f"<title>{escape(title)}</title>",
@@ -55,6 +57,7 @@ def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", lab
         *_margin(sheet, problem.rules_for(sheet.thickness_mm)),
         *(_remnant(one, height) for one in cut.remnants),
         *_parts(problem.parts, cut, height, factories, spots),
+        *(_legend(sheet, factories) if labels else ()),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
@@ -86,22 +89,51 @@ def _parts(
     parts: Sequence[NestPart], cut: CutSheet, height: float, factories: Sequence[str], spots: dict[int, tuple[float, float, float]]
 ) -> Iterator[str]:
     laid = cut.placements
+    largest = height / 20
     for row, x, y, turned in zip(laid.part.tolist(), laid.x_mm.tolist(), laid.y_mm.tolist(), laid.rotation_deg.tolist(), strict=True):
         part = parts[row]
-        path = "".join(_path(placed(ring, turned, x, y), height) for ring in (part.shape.outline, *part.shape.holes))
-        colour = factories.index(part.factory) % _FACTORIES
-        yield f'<path class="part f{colour}" d="{path}"><title>{escape(_told(part, x, y, turned))}</title></path>'
+        rings = [placed(ring, turned, x, y) for ring in (part.shape.outline, *part.shape.holes)]
+        path = "".join(_path(ring, height) for ring in rings)
+        colour = f" f{factories.index(part.factory) % _FACTORIES}" if part.factory else ""
+        yield f'<path class="part{colour}" d="{path}"><title>{escape(_told(part, x, y, turned))}</title></path>'
         if row in spots:
-            yield from _label(part, spots[row], (x, y, turned), height)
+            at = placed(np.array([spots[row][:2]]), turned, x, y)[0]
+            yield from _label(part.name, at, min(1.2 * spots[row][2], largest, _letter_mm(part.name, at, rings)), height)
 
 
-def _label(part: NestPart, spot: tuple[float, float, float], where: tuple[float, float, float], height: float) -> Iterator[str]:
-    text = part.name if len(part.name) <= 18 else part.name[:17] + "…"
-    size = min(1.2 * spot[2], 3.2 * spot[2] / (_LETTER * max(len(text), 1)))
-    if size <= 0:
-        return
-    at = placed(np.array([spot[:2]]), where[2], where[0], where[1])[0]
-    yield f'<text x="{_number(at[0])}" y="{_number(height - at[1])}" font-size="{_number(size)}">{escape(text)}</text>'
+def _label(name: str, at: Floats, size: float, height: float) -> Iterator[str]:
+    if size > 0:
+        yield f'<text x="{_number(at[0])}" y="{_number(height - at[1])}" font-size="{_number(size)}">{escape(_short(name))}</text>'
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else name[: _LONGEST_LABEL - 1] + "…"
+
+
+def _letter_mm(name: str, at: Floats, rings: Sequence[Floats]) -> float:
+    """Return how high letters are whose line fits between the lines left and right of a place."""
+    across = []
+    for ring in (_thinned(ring) for ring in rings):
+        ends = np.roll(ring, -1, axis=0)
+        meets = (ring[:, 1] > at[1]) != (ends[:, 1] > at[1])
+        (ax, ay), (bx, by) = ring[meets].T, ends[meets].T
+        across.append(ax + (bx - ax) * (at[1] - ay) / (by - ay) - at[0])
+    free = np.abs(np.concatenate(across))
+    return float(1.7 * free.min() / (_LETTER * max(len(_short(name)), 1))) if len(free) else 0.0
+
+
+def _legend(sheet: StockSheet, factories: Sequence[str]) -> Iterator[str]:
+    """Yield the sheet's name and the colours of the factories, below the sheet."""
+    told = (f"{sheet.name}, {sheet.width_mm:g} x {sheet.height_mm:g} mm", *factories)
+    size = sheet.width_mm / max(75.0, sum(_LETTER * len(words) + 2.9 for words in told))
+    x, y = 0.0, sheet.height_mm + sheet.width_mm / 45
+    for number, words in enumerate(told):
+        if number:
+            box = f'x="{_number(x)}" y="{_number(y - 0.5 * size)}" width="{_number(size)}" height="{_number(size)}"'
+            yield f'<rect class="part f{(number - 1) % _FACTORIES}" {box}/>'
+            x += 1.4 * size
+        yield f'<text class="legend" x="{_number(x)}" y="{_number(y)}" font-size="{_number(size)}">{escape(words)}</text>'
+        x += (_LETTER * len(words) + 1.5) * size
 
 
 def _told(part: NestPart, x: float, y: float, turned: float) -> str:
@@ -125,8 +157,14 @@ def _margin(sheet: StockSheet, rules: CuttingRules) -> Iterator[str]:
 def _remnant(one: Rectangle, height: float) -> str:
     top = height - one.y_mm - one.height_mm
     size = f'width="{_number(one.width_mm)}" height="{_number(one.height_mm)}"'
+    middle = f'x="{_number(one.x_mm + one.width_mm / 2)}" y="{_number(top + one.height_mm / 2)}"'
+    words = f"{one.width_mm:.0f} x {one.height_mm:.0f}"
+    letters = min(one.width_mm / (_LETTER * len(words)), one.height_mm) / 3
     told = f"<title>remnant {one.width_mm:.0f} x {one.height_mm:.0f} mm, back into stock</title>"
-    return f'<rect class="remnant" x="{_number(one.x_mm)}" y="{_number(top)}" {size}>{told}</rect>'
+    return (
+        f'<rect class="remnant" x="{_number(one.x_mm)}" y="{_number(top)}" {size}>{told}</rect>'
+        f'<text {middle} font-size="{_number(letters)}">{words}</text>'
+    )
 
 
 def _hatch(sheet: StockSheet) -> str:
@@ -146,9 +184,11 @@ def _style(theme: Theme, sheet: StockSheet) -> str:
         f".nest .margin{{fill:none;stroke:var(--rest);stroke-width:{_number(thin)};stroke-dasharray:{_number(8 * thin)}}}"
         f".nest .remnant{{fill:url(#rest);stroke:var(--rest);stroke-width:{_number(1.5 * thin)}}}"
         f".nest .hatch{{stroke:var(--rest);stroke-width:{_number(2 * thin)}}}"
-        f".nest .part{{fill-rule:evenodd;stroke:var(--line);stroke-width:{_number(thin)};stroke-linejoin:round}}"
+        ".nest .part{fill:hsl(215 12% var(--tone));fill-rule:evenodd}"
+        f".nest .part{{stroke:var(--line);stroke-width:{_number(thin)};stroke-linejoin:round}}"
         f"{colours}"
         ".nest text{fill:var(--text);font-family:sans-serif;text-anchor:middle;dominant-baseline:central;pointer-events:none}"
+        ".nest .legend{text-anchor:start}"
     )
 
 
