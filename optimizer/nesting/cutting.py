@@ -27,14 +27,21 @@ _FULL: Final = 0.9
 """How full of parts a sheet becomes where nothing else is known."""
 _OVER: Final = 0.03
 """So much more is tried than a sheet took before."""
-_POOR: Final = 0.25
+_POOR: Final = 0.12
 """A remnant of which so much more is lost than of other sheets is left in stock."""
+_IN_USE: Final = 0.8
+"""Of a sheet's time: the rest is for choosing and filling."""
 _LEAST_SECONDS: Final = 0.25
+_MOST_SECONDS: Final = 20.0
+_UPRIGHT: Final = 0.3
+"""So often a strip is tried that grows upwards."""
 _GOOD_SECONDS: Final = 1.0
 """How long a sheet is laid at first where the time allows; where it does not, layouts are cut several times."""
 _FIRST_SHARE: Final = 0.4
 """Of the time: for laying all sheets once."""
 _MOST_TAKEN_APART: Final = 3
+_ANEW_LOG_SECONDS: Final = (0.3, 2.0)
+"""Logarithms of the least and the most seconds for a sheet that is cut anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,30 +174,33 @@ class Cutting:
         remnants = [row for row in there if self._grounds[row].sheet.remnant]
         if remnants:
             return max(remnants, key=lambda row: self._grounds[row].area_mm2)
+        there = self._for_the_hardest(left, stock, there)
         need = float(self._areas @ left) / self._full
         enough = [row for row in there if self._grounds[row].room.area_mm2 >= need and self._grounds[row].fits[left > 0].all()]
         if enough:
             return min(enough, key=lambda row: self._grounds[row].area_mm2)
         return max(there, key=lambda row: (float(self._areas @ (left * self._grounds[row].fits)) >= need, self._grounds[row].area_mm2))
 
+    def _for_the_hardest(self, left: Ints, stock: Ints, there: Sequence[int]) -> list[int]:
+        """Return which of these sheets take the part that the fewest sheets in stock take: it must not find them used up."""
+        choice = np.zeros(len(left))
+        for row in there:
+            choice += np.where(self._grounds[row].fits, stock[row] * self._grounds[row].area_mm2, 0.0)
+        choice[(left == 0) | (choice == 0)] = np.inf
+        hardest = int(np.argmin(choice))
+        return [row for row in there if self._grounds[row].fits[hardest]]
+
     def _cut(self, row: int, left: Ints, stock: Ints, until: float, *, wild: bool) -> Pattern | None:
         """Return one sheet laid, as often as parts and stock allow."""
         ground = self._grounds[row]
-        able = np.where(ground.fits, left, 0)
         sheets = max(1.0, float(self._areas @ left) / (self._full * ground.room.area_mm2))
         time_left = until - time.monotonic()
-        once = able // self._copies(ground, able, sheets, time_left, int(stock[row]))
-        fullness = self._full + (_OVER * self._draws.uniform(0.0, 2.0) if wild else _OVER)
-        chosen = choose(ground.room.area_mm2, ground.packed.areas, once, fullness, self._turn)
-        layouts = max(1.0, float(self._areas @ left) / max(float(self._areas @ once), 1.0)) if once is not able else sheets
-        seconds = max(_LEAST_SECONDS, time_left / np.ceil(min(sheets, layouts if layouts > 1 else sheets)) * 0.8)
-        manner = Manner(
-            min(seconds, 20.0),
-            fullness,
-            int(self._draws.integers(1 << 31)),
-            self._threads,
-            upright=bool(wild and self._draws.random() < 0.3),
-        )
+        able = np.where(ground.fits, left, 0)
+        copies = self._copies(ground, able, min(sheets * _GOOD_SECONDS / max(time_left, _GOOD_SECONDS), float(stock[row])))
+        once = able // copies
+        manner = self._manner(time_left * copies / np.ceil(sheets), wild=wild)
+        large_first = float(self._draws.choice([1.0, 1.0, 1.5, 3.0])) if wild else 1.0
+        chosen = choose(ground.room.area_mm2, ground.packed.areas, once, manner.fullness, self._turn, large_first=large_first)
         layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._stopped)
         if layout is None or not len(layout.placements.part):
             return None
@@ -198,15 +208,20 @@ class Cutting:
             self._full += 0.3 * (layout.area_mm2 / ground.room.area_mm2 - self._full)
         used = np.bincount(layout.placements.part, minlength=len(left))
         some = used > 0
-        copies = int(min(stock[row], (left[some] // used[some]).min()))
-        return self._pattern(row, layout, copies)
+        return self._pattern(row, layout, int(min(stock[row], (left[some] // used[some]).min())))
 
-    def _copies(self, ground: Ground, able: Ints, sheets: float, seconds: float, stock: int) -> int:
-        """Return how many sheets are to be cut in one way, so that there is time for each way."""
-        copies = min(int(sheets * _GOOD_SECONDS / max(seconds, _GOOD_SECONDS)) + 1, stock)
+    def _manner(self, seconds: float, *, wild: bool) -> Manner:
+        fullness = self._full + _OVER * (float(self._draws.uniform(0.0, 2.0)) if wild else 1.0)
+        upright = wild and bool(self._draws.random() < _UPRIGHT)
+        seconds = min(max(_IN_USE * seconds, _LEAST_SECONDS), _MOST_SECONDS)
+        return Manner(seconds, fullness, int(self._draws.integers(1 << 31)), self._threads, upright)
+
+    def _copies(self, ground: Ground, able: Ints, wanted: float) -> int:
+        """Return how many sheets are to be cut in one way, so that there is time for each way and parts for each sheet."""
+        copies = max(1, int(wanted))
         while copies > 1 and float(ground.packed.areas @ (able // copies)) < self._full * ground.room.area_mm2:
             copies = copies * 3 // 4
-        return max(1, copies)
+        return copies
 
     def _pattern(self, row: int, layout: Layout, copies: int) -> Pattern:
         ground = self._grounds[row]
@@ -226,7 +241,7 @@ class Cutting:
         stay = [one for row, one in enumerate(self.best) if row not in apart]
         old = [self.best[row] for row in apart]
         free = self._held(old) + (wanted - self.laid())
-        budget = min(until, time.monotonic() + max(2.0, 2.5 * len(old)))
+        budget = min(until, time.monotonic() + len(old) * float(np.exp(self._draws.uniform(*_ANEW_LOG_SECONDS))))
         new, left = self._construct(free, stock - self._used(stay), budget, wild=True)
         if self._stopped() and left.any():
             return

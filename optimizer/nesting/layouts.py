@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from optimizer.nesting import regions
 from optimizer.nesting.compaction import compact
 from optimizer.nesting.filling import Piece, Room, fill
+from optimizer.nesting.holes import guests
 from optimizer.nesting.packers import PackedItems, Packer, Strip, StripItem
 from plant.nests import Floats, NestPart, Placements, Shape, placed, rotations_on
 
@@ -94,10 +95,11 @@ def fitting(room: Room, packed: Packable) -> NDArray[np.bool_]:
     return found
 
 
-def choose(room_area_mm2: float, areas: Floats, quantities: Ints, fullness: float, turn: Ints) -> Ints:
+def choose(room_area_mm2: float, areas: Floats, quantities: Ints, fullness: float, turn: Ints, *, large_first: float = 1.0) -> Ints:
     """Return (parts,) how many of each are tried on a sheet: all sizes in the share they have of what is left.
 
-    ``turn``: rank of each, the urgent ones first; of about equal size they are taken in this order.
+    ``turn``: rank of each, the urgent ones first; of about equal size they are taken in this order. ``large_first``: by how much more of
+    the large ones is taken than their share.
     """
     wanted = fullness * room_area_mm2
     total = float(areas @ quantities)
@@ -105,7 +107,7 @@ def choose(room_area_mm2: float, areas: Floats, quantities: Ints, fullness: floa
         return quantities.copy()
     chosen = np.zeros(len(quantities), np.int64)
     taken = passed = 0.0
-    share = wanted / total
+    share = large_first * wanted / total
     sizes = np.floor(np.log2(np.maximum(areas, 1e-9)))
     for row in np.lexsort((-areas, turn, -sizes)):
         area = areas[row]
@@ -123,12 +125,13 @@ def lay(
     """Return a sheet with what was chosen and fits, and of what is spare what fits between; None where nothing could be packed."""
     until = time.monotonic() + manner.seconds
     whole = not spare.any()
-    found = _packed(packer, room, packed, chosen, manner, ended, enough=not whole)
+    within = guests(packed.pieces, chosen)
+    found = _packed(packer, room, packed, chosen - within, manner, ended, enough=not whole)
     if found is None:
         return None
     placements = kept(room, packed, upright(room, found.placements) if manner.upright else found.placements)
     lies = np.bincount(placements.part, minlength=len(chosen))
-    stuck_out = float(packed.areas @ (chosen - lies)) / room.area_mm2
+    stuck_out = float(packed.areas @ (chosen - within - lies)) / room.area_mm2
     return _filled(room, packed, placements, chosen + spare, stuck_out, max(until, time.monotonic() + 0.5 * manner.seconds))
 
 

@@ -203,3 +203,13 @@ def _join(outline: Floats, first: list[int], second: list[int]) -> list[int] | N
 def _turn(before: Floats, at: Floats, after: Floats) -> float:
     """Return twice the area of the triangle: positive where the way turns left."""
     return float((at[0] - before[0]) * (after[1] - at[1]) - (at[1] - before[1]) * (after[0] - at[0]))
+
+
+def holes_of(polygon: shapely.Polygon) -> list[shapely.Polygon]:
+    """Return the holes of a polygon, as what lies in them sees them."""
+    return [shapely.Polygon(ring) for ring in polygon.interiors]
+
+
+def enclosed_mm2(polygon: shapely.Polygon) -> float:
+    """Return the area within the outline of a polygon, its holes with it."""
+    return float(shapely.Polygon(polygon.exterior).area)
