@@ -65,7 +65,7 @@ def reserves(problem: ShareProblem) -> Reserves:
         if not len(centres):
             continue
         filled = np.minimum(np.cumsum(free[orders.factory[order], centres, begin:], axis=1), asked[order])
-        best = _first_to_end(filled, int(asked[order]))
+        best = first_to_end(filled, int(asked[order]))
         home[order] = centres[best]
         taken = np.diff(filled[best], prepend=0)
         done[order, begin:] = taken
@@ -77,7 +77,7 @@ def reserves(problem: ShareProblem) -> Reserves:
     return Reserves(home, by_then, end, promised, _need(problem, by_then, promised))
 
 
-def _first_to_end(filled: Ints, asked: int) -> int:
+def first_to_end(filled: Ints, asked: int) -> int:
     """Return the row that ends first; where none does, the one that does most."""
     if not filled.shape[1]:
         return 0
