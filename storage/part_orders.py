@@ -176,6 +176,19 @@ def read_part_order(connection: Connection, number: str) -> StoredPartOrder | No
     return found[0] if found else None
 
 
+def read_factories(connection: Connection) -> list[str]:
+    """Return the factories that ever ordered parts, by name."""
+    with translate_errors():
+        return [row[0] for row in connection.execute("SELECT DISTINCT factory FROM part_order ORDER BY factory").fetchall()]
+
+
+def order_names(connection: Connection) -> dict[int, tuple[str, str]]:
+    """Return number and factory of each open part order, by its id."""
+    with translate_errors():
+        rows = connection.execute("SELECT id, number, factory FROM part_order WHERE state = 'open'").fetchall()
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
 def part_orders_mark(connection: Connection) -> str:
     """Return text that differs once an open part order came, changed or ended."""
     with translate_errors():

@@ -41,6 +41,14 @@ class OrderShare:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderTimes:
+    """When work on an order begins and when all of it is ready; None: not known."""
+
+    begin_us: int | None
+    ready_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewShares:
     """Shares that the independent check found without fault, to be kept."""
 
@@ -165,6 +173,23 @@ def read_order_shares(connection: Connection, *, part_order: int | None = None) 
         OrderShare(row[0], row[1], micros(row[2]), micros(row[3]), row[4], None if row[5] is None else micros(row[5]), tuple(row[6]))
         for row in rows
     ]
+
+
+def order_times(connection: Connection, part_orders: Sequence[int]) -> dict[int, OrderTimes]:
+    """Return by order's id when it begins and is ready: by the version that holds, and by nests that are released."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT o.id, least(s.begin_time, n.begin_time), "
+            "CASE WHEN s.ready_time IS NULL AND o.released + o.made < o.quantity THEN NULL ELSE greatest(s.ready_time, n.end_time) END "
+            "FROM part_order o "
+            "LEFT JOIN LATERAL (SELECT min(from_time) FILTER (WHERE hours > 0) AS begin_time, max(ready_time) AS ready_time "
+            "FROM share_order WHERE part_order_id = o.id) s ON true "
+            "LEFT JOIN LATERAL (SELECT min(n.from_time) AS begin_time, max(n.to_time) AS end_time FROM nest_part p "
+            "JOIN nest n ON n.id = p.nest_id WHERE p.part_order_id = o.id AND n.state = 'released') n ON true "
+            "WHERE o.id = ANY (%s) AND o.state = 'open'",
+            [list(part_orders)],
+        ).fetchall()
+    return {row[0]: OrderTimes(*(None if time is None else micros(time) for time in row[1:])) for row in rows}
 
 
 def parts_ready(connection: Connection) -> dict[str, int]:
