@@ -32,12 +32,15 @@ from dashboard.api_events import event_routes
 from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_modes import mode_routes
+from dashboard.api_nests import nest_routes
 from dashboard.api_new_products import new_product_routes
 from dashboard.api_orders import order_change_routes, order_routes
+from dashboard.api_part_orders import part_order_routes
 from dashboard.api_people import person_routes, right_routes
 from dashboard.api_plan import plan_news_routes, plan_routes
 from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
+from dashboard.api_stock import stock_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.api_tuning import tuning_routes
 from dashboard.api_vision import frame_routes, inspection_routes
@@ -67,14 +70,17 @@ from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_modes import ModeService
+from dashboard.services_nests import NestService
 from dashboard.services_new_products import NewProductService
 from dashboard.services_orders import OrderService
+from dashboard.services_part_orders import PartOrderService
 from dashboard.services_people import PeopleService
 from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_schedule import ScheduleService
 from dashboard.services_sources import SourceService
+from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
@@ -149,6 +155,9 @@ def build_server(
         AuditService(pool, clock, settings.home),
         DeliveryService(pool, clock),
         ModeService(pool, clock, settings.site_file),
+        PartOrderService(pool, clock),
+        StockService(pool, clock),
+        NestService(pool, clock),
         hub,
     )
     controllers = ControllerService(pool, clock)
@@ -215,6 +224,9 @@ def build_server(
         changeover_routes(services),
         window_routes(services),
         mode_routes(services),
+        part_order_routes(services),
+        stock_routes(services),
+        nest_routes(services),
         delivery_routes(services),
         controller_routes(controllers, board, sessions, clock),
         frame_routes(services),

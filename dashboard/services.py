@@ -22,14 +22,17 @@ from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
 from dashboard.services_losses import LossService
 from dashboard.services_modes import ModeService
+from dashboard.services_nests import NestService
 from dashboard.services_new_products import NewProductService
 from dashboard.services_orders import OrderService
+from dashboard.services_part_orders import PartOrderService
 from dashboard.services_people import PeopleService
 from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_schedule import ScheduleService
 from dashboard.services_sources import SourceService
+from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
@@ -92,5 +95,11 @@ class Services:
     """Messages to line controllers: what waits for somebody, what became of each."""
     modes: ModeService
     """How much is delivered to each work unit, and how its controller does."""
+    part_orders: PartOrderService
+    """Part orders of the factories that the shared centres serve."""
+    stock: StockService
+    """Sheets and remnants."""
+    nests: NestService
+    """What is cut from what."""
     hub: Hub
     """The shared read each second."""

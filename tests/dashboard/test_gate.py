@@ -45,6 +45,8 @@ _EXAMPLES = {
     "job": "1",
     "disturbance": "1",
     "delivery": "1",
+    "nest": "1",
+    "place": "1",
     "work_unit": "cell",
     "message": "0c7c1cbe-1f0e-4d8a-9c39-0e6f6a5f2a11",
     "answer": "1",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
+from dashboard.share_words import SHARE_WORDS
 from dashboard.texts import BROWSER_CONTEXT, LANGUAGES, Texts, catalogue_file, preferred_language, texts_of
 from dashboard.views import SignalState
 from plant.bolt_words import BOLT_REASONS
@@ -35,7 +36,7 @@ def said_in_python() -> set[str]:
     """What the pages say: the constants given to ``t(...)``, and the words of states, reasons and roles."""
     found = {*_SPOKEN_STATES, *(reason.value for reason in GapReason), *(role.value for role in Role), *ERROR_NAMES}
     found |= {*FRAME_REASONS.values(), *REFUSED_REASONS.values(), *WELD_REASONS.values(), *BOLT_REASONS.values()}
-    found |= {*PLAN_REASONS.values()}
+    found |= {*PLAN_REASONS.values(), *SHARE_WORDS}
     found |= {*CURVE_REASONS.values(), *JOINT_REASONS.values(), *FAULT_WORDS.values(), *EFFECT_WORDS.values()}
     found |= {*CHANGEOVER_FAULTS.values(), *CHANGEOVER_KINDS.values()}
     for file in DASHBOARD.rglob("*.py"):
