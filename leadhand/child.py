@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from leadhand import tied
 from leadhand.guarding import Guard
 from leadhand.home import Home
+from leadhand.nursery import Forked, Nursery, Start
 from plant.clock import Clock
+from plant.errors import Unavailable
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
@@ -59,7 +61,7 @@ class Program:
 class Child:
     """A program that runs, or waits to run again."""
 
-    def __init__(self, program: Program, home: Home, guard: Guard, clock: Clock) -> None:
+    def __init__(self, program: Program, home: Home, guard: Guard, nursery: Nursery, clock: Clock) -> None:
         self.program = program
         self.state = State.STOPPED
         self.facts: Facts = {}
@@ -71,12 +73,13 @@ class Child:
         self.log = home.logs / f"{program.name}.log"
         self._output = home.run / f"{program.name}.out"
         self._guard = guard
+        self._nursery = nursery
         self._clock = clock
         self._pause = FIRST_PAUSE_SECONDS
         self._started = 0.0
         self._again_at = 0.0
         self._groups: set[int] = set()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def name(self) -> str:
@@ -100,20 +103,35 @@ class Child:
         Must be called by the main thread: the kernel ties a child to the thread that started it.
         """
         self.facts = {}
-        command = [sys.executable, "-I", "-S", tied.__file__, str(os.getpid()), sys.executable, "-P", *self.program.arguments]
         with self.log.open("ab") as log, open(self._output, "wb", opener=_private) as output:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=log,
-                env={**_FEW_ARENAS, **os.environ, **import_path(), **self.program.environment},
-                start_new_session=True,
-            )
+            self._process = self._forked(output, log) or self._loaded_anew(output, log)
         self._groups = {self._process.pid}
         self._guard.add(self._process.pid)
         self._started = self._clock.monotonic()
         self._set(State.STARTING)
+
+    def _forked(self, output: IO[bytes], log: IO[bytes]) -> Forked | None:
+        """Return the program as a fork of the nursery; None where it is no module, or the nursery cannot do it."""
+        kind, *arguments = self.program.arguments
+        if kind != "-m":
+            return None
+        try:
+            return self._nursery.fork(Start(arguments, self._environment()), output.fileno(), log.fileno())
+        except Unavailable:
+            return None
+
+    def _loaded_anew(self, output: IO[bytes], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", tied.__file__, str(os.getpid()), sys.executable, "-P", *self.program.arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=log,
+            env=self._environment(),
+            start_new_session=True,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {**base_environment(), **self.program.environment}
 
     def look(self) -> str | None:
         """See how the process does and act: note that it is ready, that it ended, start it again when its pause is over.
@@ -190,8 +208,7 @@ class Child:
         if self._clock.monotonic() - self._started > self.program.ready_seconds:
             self.kill()
             if self._process is not None:
-                self._process.wait()
-                self._clear(self._process.returncode)
+                self._clear(self._process.wait())
             return self._back_off(f"{self.name} was not ready within {self.program.ready_seconds:g} s")
         return None
 
@@ -263,6 +280,11 @@ def _ready_facts(line: bytes) -> Facts | None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def base_environment() -> dict[str, str]:
+    """Return the environment of all children, before what each of them adds."""
+    return {**_FEW_ARENAS, **os.environ, **import_path()}
 
 
 def import_path() -> dict[str, str]:

@@ -37,6 +37,8 @@ _SYSTEMS = "demo: MES and PLM"
 _TOKEN_SECONDS = 30 * 86_400
 _SPINDLES = 4
 """Of the slewing-bearing station."""
+_BUFFERS_MB = 40
+"""What the system keeps of the database's files does for the rest: the demo writes much and reads little that is old."""
 _ALWAYS = (0, 253_370_764_800_000_000)
 """Until the year 9999."""
 
@@ -97,7 +99,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         )
         supervisor.launch([plant])
         early = _has_site(home)
-        url = start_database(supervisor, home, settings, broker.programs)
+        url = start_database(supervisor, home, settings, broker.programs, buffers_mb=_BUFFERS_MB)
         with reported(supervisor, url, clock):
             before = _look(url) if options.headless else None
             dashboard = programs.dashboard(home, home.site, url, settings.dashboard, port)

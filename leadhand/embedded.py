@@ -1,4 +1,4 @@
-"""The launchers of the two embedded servers: ``python -m leadhand.embedded database|broker --home DIR [--port N]``.
+"""The launchers of the two embedded servers: ``python -m leadhand.embedded database|broker --home DIR [--port N] [--buffers-mb N]``.
 
 Each stands between leadhand and a server that comes from somebody else's wheel: it starts the server, tells that it is ready,
 ends when the server ends (so that leadhand starts both again) and stops the server cleanly when it is asked to end.
@@ -30,13 +30,14 @@ def main() -> int:
     parser.add_argument("server", choices=["database", "broker"])
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--buffers-mb", type=int, metavar="N", help="how much of its pages the database keeps in memory")
     given = parser.parse_args()
     home = Home(given.home)
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: asked.set())
     try:
-        return _database(home, asked) if given.server == "database" else _broker(home, given.port, asked)
+        return _database(home, given.buffers_mb, asked) if given.server == "database" else _broker(home, given.port, asked)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -45,10 +46,11 @@ def main() -> int:
         return 1
 
 
-def _database(home: Home, asked: threading.Event) -> int:
+def _database(home: Home, buffers_mb: int | None, asked: threading.Event) -> int:
     from storage.postgres import EmbeddedPostgres
 
-    server = EmbeddedPostgres(home.postgres, clock=SystemClock())
+    settings = None if buffers_mb is None else {"shared_buffers": f"{buffers_mb}MB"}
+    server = EmbeddedPostgres(home.postgres, clock=SystemClock(), settings=settings)
     url = server.start()
     pid = server.pid
     return _serve({"url": url, "server_pid": pid}, lambda: pid is not None and is_running(pid), server.stop, asked)

@@ -28,11 +28,12 @@ _FIRST_START_SECONDS = 120.0
 """A first start makes a database; on a busy machine that takes its time."""
 
 
-def database(home: Home) -> Program:
-    """Return the embedded PostgreSQL."""
+def database(home: Home, buffers_mb: int | None = None) -> Program:
+    """Return the embedded PostgreSQL; ``buffers_mb`` is how much of its pages it keeps in memory, where not as usual."""
+    buffers = () if buffers_mb is None else ("--buffers-mb", str(buffers_mb))
     return Program(
         "database",
-        ("-m", "leadhand.embedded", "database", "--home", str(home.path)),
+        ("-m", "leadhand.embedded", "database", "--home", str(home.path), *buffers),
         ready_seconds=_FIRST_START_SECONDS,
         stop_seconds=_DATABASE_STOP_SECONDS,
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from leadhand.child import base_environment
 from leadhand.console import Console
 from leadhand.guarding import Guard
 from leadhand.home import Home
+from leadhand.nursery import Nursery
 from leadhand.supervisor import Interrupted, Supervisor
 from plant.clock import Clock
 
@@ -24,8 +27,10 @@ def supervised(home: Home, mode: str, console: Console, clock: Clock, *, grace_s
     """
     facts: dict[str, object] = {"mode": mode, "pid": os.getpid(), "started_us": clock.now_us(), "home": str(home.path)}
     with home.locked() as lock, Guard(lock, grace_seconds) as guard:
-        supervisor = Supervisor(home, guard, console, clock, facts)
-        with supervisor.listening():
+        nursery = Nursery(guard, base_environment())
+        supervisor = Supervisor(home, guard, nursery, console, clock, facts)
+        with supervisor.listening(), contextlib.closing(nursery):
+            nursery.load()
             try:
                 yield supervisor
             except Interrupted:

@@ -19,14 +19,19 @@ from protocols.ports import free_port, is_free
 from storage.migrations import migrate
 
 
-def start_database(supervisor: Supervisor, home: Home, settings: HomeSettings, beside: Sequence[Program] = ()) -> str:
-    """Return the URL of the database with its tables made; starts the embedded one, and ``beside`` side by side, where wanted."""
+def start_database(
+    supervisor: Supervisor, home: Home, settings: HomeSettings, beside: Sequence[Program] = (), *, buffers_mb: int | None = None
+) -> str:
+    """Return the URL of the database with its tables made; starts the embedded one, and ``beside`` side by side, where wanted.
+
+    ``buffers_mb`` is what the embedded one keeps of its pages in memory, where that is to be less than usual.
+    """
     given = settings.database.url
     if given is not None:
         supervisor.start(beside)
         url = given
     else:
-        url = str(supervisor.start([programs.database(home), *beside])[0]["url"])
+        url = str(supervisor.start([programs.database(home, buffers_mb), *beside])[0]["url"])
     migrate(url)
     return url
 

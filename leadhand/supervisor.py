@@ -12,6 +12,7 @@ from leadhand.child import Child, Facts, Program, State
 from leadhand.console import Console
 from leadhand.guarding import Guard
 from leadhand.home import Home
+from leadhand.nursery import Nursery
 from plant.clock import Clock
 from plant.errors import SettingsError, Unavailable
 
@@ -30,12 +31,13 @@ class Interrupted(Exception):
 class Supervisor:
     """All processes of one leadhand."""
 
-    def __init__(self, home: Home, guard: Guard, console: Console, clock: Clock, facts: dict[str, object]) -> None:
+    def __init__(self, home: Home, guard: Guard, nursery: Nursery, console: Console, clock: Clock, facts: dict[str, object]) -> None:
         self.children: dict[str, Child] = {}
         self.facts = facts
         """What the status file says besides the processes."""
         self._home = home
         self._guard = guard
+        self._nursery = nursery
         self._console = console
         self._clock = clock
         self._stops_asked = 0
@@ -75,7 +77,7 @@ class Supervisor:
     def launch(self, programs: Sequence[Program]) -> None:
         """Start programs and wait for none of them."""
         for program in programs:
-            child = Child(program, self._home, self._guard, self._clock)
+            child = Child(program, self._home, self._guard, self._nursery, self._clock)
             self.children[program.name] = child
             child.start()
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import runpy
+import signal
 import subprocess
 import sys
 import threading
@@ -187,11 +189,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _become_cell(options: argparse.Namespace, values: dict[str, float]) -> NoReturn:
-    command = [sys.executable, "-m", "simulators", "cell", "--seed", str(_SEEDS + options.seed), "--values", json.dumps(values)]
-    command += ["--mqtt-url", options.mqtt_url, "--keys", options.keys, "--memory", options.memory]
-    # the cell takes the place of this process: what learning needed is given back, and it knows no database
-    environment = {name: value for name, value in os.environ.items() if name != "LEADHAND_DATABASE_URL"}
-    os.execve(sys.executable, command, environment)  # noqa: S606 - our own interpreter
+    """Go on as the simulated cell in this process, which was forked and so shares what it has loaded; it knows no database any more."""
+    os.environ.pop("LEADHAND_DATABASE_URL", None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)  # until the cell listens
+    sys.argv = ["simulators", "cell", "--seed", str(_SEEDS + options.seed), "--values", json.dumps(values), "--mqtt-url", options.mqtt_url]
+    sys.argv += ["--keys", options.keys, "--memory", options.memory]
+    runpy.run_module("simulators", run_name="__main__", alter_sys=True)
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -13,25 +13,23 @@ import threading
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from plant.clock import Clock, SystemClock
 from plant.errors import Rejected, SettingsError, Unavailable
 from plant.memory import give_back
-from simulators.mqtt_publisher import Broker, broker_of
-from simulators.opcua_server import Protection
-from simulators.plant import PlantSettings, run_plant
-from simulators.protection import ensure_protection, make_private, write_secret
-from simulators.recording import read_recording
-from simulators.replay import Replay, replay_mqtt, replay_opcua
-from simulators.rows import Timing
-from simulators.site_file import MqttPlace
+
+if TYPE_CHECKING:
+    from simulators.mqtt_publisher import Broker
+    from simulators.opcua_server import Protection
+    from simulators.replay import Replay
+    from simulators.site_file import MqttPlace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one simulator until it is done or told to stop; return the exit code."""
+    """Run one simulator until it is done or told to stop; return the exit code. Each loads what it needs, and no more."""
     _set_up_logging()
     given = _parser().parse_args(arguments)
     try:
@@ -153,12 +151,18 @@ def _secrets_folder(given: argparse.Namespace) -> Path:
 
 
 async def _protection(given: argparse.Namespace) -> tuple[Protection, Path | None]:
+    from simulators.opcua_server import Protection
+    from simulators.protection import ensure_protection
+
     if given.insecure:
         return Protection(insecure=True), None
     return await ensure_protection(_secrets_folder(given))
 
 
 def _mqtt_place(given: argparse.Namespace, broker: Broker, payload: str) -> MqttPlace:
+    from simulators.protection import make_private, write_secret
+    from simulators.site_file import MqttPlace
+
     password_file = None
     if broker.username is not None:
         make_private(_secrets_folder(given))
@@ -168,6 +172,11 @@ def _mqtt_place(given: argparse.Namespace, broker: Broker, payload: str) -> Mqtt
 
 
 def _replay(given: argparse.Namespace, clock: Clock) -> None:
+    from simulators.mqtt_publisher import broker_of
+    from simulators.recording import read_recording
+    from simulators.replay import Replay, replay_mqtt
+    from simulators.rows import Timing
+
     if not given.speed > 0 or not given.period_ms > 0:
         raise SettingsError("--speed and --period-ms must be above 0")
     recording = read_recording(given.file)
@@ -196,11 +205,15 @@ def _replay(given: argparse.Namespace, clock: Clock) -> None:
 
 
 async def _replay_opcua(given: argparse.Namespace, replay: Replay, clock: Clock) -> None:
+    from simulators.replay import replay_opcua
+
     protection, password_file = await _protection(given)
     await replay_opcua(replay, clock, given.host, given.port, protection, password_file, _announce, _stop_event())
 
 
 def _plant(given: argparse.Namespace, clock: Clock) -> None:
+    from simulators.mqtt_publisher import broker_of
+
     _check_listening(given)
     if given.units < 0 or not given.takt_seconds > 0 or not 0 <= given.spindles <= 36:
         raise SettingsError("--units must not be below 0, --takt-seconds must be above 0, --spindles from 0 to 36")
@@ -238,6 +251,7 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
     from simulators.factory_mes import WORK_UNIT, Mes, mes_controller
     from simulators.factory_plm import STATIONS, station_controllers
     from simulators.factory_shape import network
+    from simulators.mqtt_publisher import broker_of
     from simulators.rest_client import RestClient
 
     given.set.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -258,6 +272,7 @@ def _floor(given: argparse.Namespace, clock: Clock) -> None:
 def _cell(given: argparse.Namespace, clock: Clock) -> None:
     from simulators.broker_controllers import key_of
     from simulators.cell_controller import CONTROLLER, run_cell
+    from simulators.mqtt_publisher import broker_of
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -274,6 +289,8 @@ def _keys(given: argparse.Namespace) -> Path:
 
 
 async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | None, place: MqttPlace | None) -> None:
+    from simulators.plant import PlantSettings, run_plant
+
     protection, password_file = await _protection(given)
     settings = PlantSettings(
         given.seed,

@@ -74,7 +74,7 @@ def test_a_signal_stops_all_processes_and_frees_their_ports(tmp_path: Path) -> N
     port = free_port()
     with running(tmp_path, port) as process:
         below = tree(process)
-        assert len(below) == 4, "guard, two dummies, and what one of them started"
+        assert len(below) == 5, "guard, nursery, two dummies, and what one of them started"
         assert not is_free(port)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
