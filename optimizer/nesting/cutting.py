@@ -202,7 +202,7 @@ class Cutting:
         large_first = float(self._draws.choice([1.0, 1.0, 1.5, 3.0])) if wild else 1.0
         chosen = choose(ground.room.area_mm2, ground.packed.areas, once, manner.fullness, self._turn, large_first=large_first)
         layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._stopped)
-        if layout is None or not len(layout.placements.part):
+        if not len(layout.placements.part):
             return None
         if not layout.whole:
             self._full += 0.3 * (layout.area_mm2 / ground.room.area_mm2 - self._full)

@@ -28,7 +28,8 @@ def guests(pieces: Sequence[Piece], chosen: NDArray[np.int64]) -> NDArray[np.int
         polygon = regions.turned(pieces[host].polygon, pieces[host].angles[0])
         holes = regions.holes_of(polygon)
         largest = max(hole.area for hole in holes)
-        able = [row for row in np.flatnonzero(chosen - found).tolist() if row != host and regions.enclosed_mm2(pieces[row].polygon) < largest]
+        others = [row for row in np.flatnonzero(chosen - found).tolist() if row != host]
+        able = [row for row in others if regions.enclosed_mm2(pieces[row].polygon) < largest]
         for _ in range(int(chosen[host] - found[host])):
             left = [int(chosen[row] - found[row]) for row in able]
             if not any(left) or time.monotonic() > until:

@@ -26,6 +26,10 @@ _PRESS_SHARE: Final = 0.05
 _MOST_PRESS_SECONDS: Final = 3.0
 _PRESSED: Final = 3
 """So many of the shortest layouts are pressed together: the shortest of them is not always the shortest then."""
+_PLAY: Final = 4.0
+"""So many times the slack the strip is higher than it is: what is exactly as high as the strip finds a place."""
+_NEARLY: Final = 5e-5
+"""A search that is so near to a length below which nothing is possible ends: pressing together does the rest."""
 _ROUNDING: Final = 4e-7
 """What 32 bit lose, as a share of the largest coordinate: so much is left round each part."""
 
@@ -103,7 +107,7 @@ class _Search:
         """Search until the time is over, nothing is shorter, or it is stopped."""
         seconds = self._seconds - min(_PRESS_SHARE * self._seconds, _MOST_PRESS_SECONDS)
         until = self._began + seconds
-        height = self._problem.height_mm + 2 * self._half + 2 * self._slack
+        height = self._problem.height_mm + 2 * self._half + _PLAY * self._slack
         packer.begin(Strip(height, self._items, seconds, self._seed, threads, _EXPLORE, self._least(), early=False))
         told = float("inf")
         ended = False
@@ -150,7 +154,7 @@ class _Search:
     def _least(self) -> float:
         """Return a length that nothing is shorter than, and a little more."""
         widths = [self._narrowest(part) for part in self._problem.parts]
-        return max(self._area / self._problem.height_mm, *widths) + 2 * self._half + 4 * self._slack
+        return (1.0 + _NEARLY) * max(self._area / self._problem.height_mm, *widths) + 2 * self._half + _PLAY * self._slack
 
     def _narrowest(self, part: NestPart) -> float:
         if part.rotations_deg is None:
@@ -160,12 +164,14 @@ class _Search:
     def _strip_of(self, found: PackedItems) -> PackedStrip:
         """Return it with its parts from 0 on: as long as they reach."""
         there = found.placements
-        low, high = np.inf, -np.inf
-        for part, rotation, x in zip(there.part, there.rotation_deg, there.x_mm, strict=True):
-            reach = placed(self._problem.parts[part].shape.outline, rotation, x, 0.0)[:, 0]
-            low, high = min(low, reach.min()), max(high, reach.max())
-        moved = Placements(there.part, there.x_mm - low, there.y_mm - self._half - self._slack, there.rotation_deg)
-        return PackedStrip(float(high - low), moved)
+        columns = zip(there.part, there.rotation_deg, there.x_mm, there.y_mm, strict=True)
+        drawn = [placed(self._problem.parts[part].shape.outline, rotation, x, y) for part, rotation, x, y in columns]
+        low, high = np.array([one.min(axis=0) for one in drawn]), np.array([one.max(axis=0) for one in drawn])
+        own = self._half + self._slack
+        back = np.maximum(own - low[:, 1], 0.0) + np.minimum(own + self._problem.height_mm - high[:, 1], 0.0)
+        left = float(low[:, 0].min())
+        moved = Placements(there.part, there.x_mm - left, there.y_mm - own + back, there.rotation_deg)
+        return PackedStrip(float(high[:, 0].max()) - left, moved)
 
 
 def _check_heights(problem: StripProblem) -> None:
