@@ -27,6 +27,7 @@ from leadhand.nest_command import nest
 from leadhand.plan_commands import plan, verify
 from leadhand.recommend_command import recommend
 from leadhand.sequence_command import sequence
+from leadhand.share_command import share
 from leadhand.tuning_command import tune
 from leadhand.vision_commands import inspect_app, vision_app
 from plant.clock import SystemClock
@@ -67,6 +68,7 @@ app.add_typer(alarms_app, name="alarms")
 app.add_typer(condition_app, name="condition")
 app.command()(joint)
 app.command()(nest)
+app.command()(share)
 app.command()(plan)
 app.command()(verify)
 app.command()(recommend)
