@@ -11,6 +11,7 @@ import numpy as np
 
 from plant.inspections import Reason
 from plant.settings_vision import FrameCheckSettings, ViewSettings
+from vision import picture_damage
 from vision.frames import Pixels
 
 _WIDTH: Final = 320
@@ -18,13 +19,8 @@ _WIDTH: Final = 320
 _WHITE: Final = 250
 _PLAIN: Final = 1.5
 """Standard deviation of grey values below which a row or column shows nothing."""
-_BLOCK: Final = 8
-"""Rows of one block of JPEG: data that are damaged shift what follows from the begin of a block on."""
-_PARTS: Final = 4
-_COLUMNS: Final = 160
-"""So many of them tell of a step."""
-_CLOTH: Final = 16
 _MOST_WOVEN: Final = 0.5
+_MOST_CUT: Final = 1.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,8 @@ class FrameStatistics:
     """Share of rows, or of columns where that is more, on which there is nothing."""
     torn: float
     """The clearest straight step between two rows of blocks, in times of how much such steps differ from column to column."""
+    cut: float
+    """How much more two neighbouring rows differ than those around them, across the whole width: two pictures in one file."""
     woven_percent: float
     """Share of the picture in which every second row or column stands out: damaged JPEG data weave such cloth, cameras do not."""
 
@@ -59,47 +57,10 @@ def measure(pixels: Pixels) -> FrameStatistics:
         float(cv2.Laplacian(grey, cv2.CV_32F).var(dtype=np.float64)),
         100 * float(np.mean(values >= _WHITE)),
         100 * flat,
-        _torn(pixels),
-        _woven(pixels),
+        picture_damage.torn(pixels),
+        picture_damage.cut(pixels),
+        picture_damage.woven_percent(pixels),
     )
-
-
-def _torn(pixels: Pixels) -> float:
-    """Return how clear the clearest step is that lies exactly between two rows of blocks and is the same across half of the width.
-
-    A JPEG whose data are damaged is decoded without complaint, and all that follows is brighter or of another colour. Edges of things are
-    not as straight, not as even, and seldom just there: of 1,001 real photos none came above 2.1.
-    """
-    rows = np.arange(_BLOCK, pixels.shape[0] - 1, _BLOCK)
-    if not len(rows) or pixels.shape[1] < _PARTS:
-        return 0.0
-    some = slice(None, None, max(1, pixels.shape[1] // _COLUMNS))
-    above2, above, below, below2 = (pixels[rows + by, some].astype(np.float32) for by in (-2, -1, 0, 1))
-    steps = (below - above) - ((above - above2) + (below2 - below)) / 2
-    across = steps.shape[1] // _PARTS * _PARTS
-    parts = steps[:, :across].reshape(len(rows), _PARTS, -1, 3)
-    middle = np.median(parts, axis=2)
-    clear = middle / (1 + np.median(np.abs(parts - middle[:, :, None]), axis=2))
-    left, right = clear[:, :-1], clear[:, 1:]
-    both = np.minimum(np.abs(left), np.abs(right)) * (np.sign(left) == np.sign(right))
-    return float(both.max())
-
-
-def _woven(pixels: Pixels) -> float:
-    """Return in how much of a picture neighbours differ clearly more than next but one neighbours do, in blocks of 16 pixels.
-
-    Of 1,001 real photos none came above .03 %, and noise is not woven: next neighbours differ as much as others there.
-    """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY).astype(np.int16)
-    shares = [0.0]
-    for values in (grey, grey.T):
-        down, across = values.shape[0] // _CLOTH, (values.shape[1] - 2) // _CLOTH
-        if down and across:
-            part = values[: down * _CLOTH, : across * _CLOTH + 2]
-            near, far = np.abs(part[:, 2:] - part[:, 1:-1]), np.abs(part[:, 2:] - part[:, :-2])
-            near, far = (cv2.resize(one.astype(np.float32), (across, down), interpolation=cv2.INTER_AREA) for one in (near, far))
-            shares.append(float(np.mean(near > 1.25 * far + 1)))
-    return 100 * max(shares)
 
 
 def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
@@ -115,6 +76,8 @@ def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
         reasons.append(Reason("flat", {"value": round(found.flat_percent, 1), "limit": limits.flat_percent}))
     if found.torn > limits.torn_above:
         reasons.append(Reason("torn", {"value": round(found.torn, 1), "limit": limits.torn_above}))
+    if found.cut > _MOST_CUT:
+        reasons.append(Reason("torn", {"value": round(found.cut, 2), "limit": _MOST_CUT}))
     if found.woven_percent > _MOST_WOVEN:
         reasons.append(Reason("torn", {"value": round(found.woven_percent, 1), "limit": _MOST_WOVEN}))
     return reasons

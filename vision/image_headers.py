@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeAlias
 
 from plant.errors import Rejected
 from plant.inspections import Reason, reason_words
+from vision import jpeg_tables
 
 Kind: TypeAlias = Literal["JPEG", "PNG", "BMP"]
 _FOREIGN: Final = (
@@ -123,6 +124,8 @@ class _Jpeg:
     def _take(self, marker: int, body: bytes) -> None:
         if marker in _SIZES:
             self._take_size(marker, body)
+        elif marker == 0xDB:
+            _check_tables(body)
         elif marker == 0xDA:
             if not self.width:
                 raise _damaged("JPEG", "its picture begins before its size is told")
@@ -145,6 +148,15 @@ class _Jpeg:
             raise _unsupported("JPEG", f"{components} components of {depth} bits")
         if len(body) != 6 + 3 * components or not self.width or not self.height:
             raise _damaged("JPEG", "its size makes no sense")
+
+
+def _check_tables(body: bytes) -> None:
+    try:
+        sound = all(jpeg_tables.is_sound(table) for table in jpeg_tables.tables(body))
+    except ValueError as error:
+        raise _damaged("JPEG", str(error)) from error
+    if not sound:
+        raise _damaged("JPEG", "a quantisation table is none that an encoder writes")
 
 
 def probe_png(content: bytes) -> ImageHeader:
