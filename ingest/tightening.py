@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,8 @@ import structlog
 
 from ingest.account import Account
 from ingest.health import SourceHealth
-from ingest.records import Mark, Record, SourceState
+from ingest.records import Mark, Record
+from ingest.tightening_numbers import TighteningNumbers
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
 from plant.equipment import EquipmentId
@@ -33,7 +33,7 @@ from protocols import open_protocol as op
 from protocols.open_protocol import REVISION_ERRORS, Telegram
 from protocols.open_protocol_client import CommandRefused, OpenProtocolConnection, OpenProtocolEndpoint
 from protocols.open_protocol_messages import parse_message
-from protocols.open_protocol_results import MOST_ID, RESULT_REVISIONS, parse_result, parse_spindles
+from protocols.open_protocol_results import RESULT_REVISIONS, parse_result, parse_spindles
 from protocols.open_protocol_traces import parse_trace, trace_subscription
 
 _MOST_FETCHED: Final = 2000
@@ -43,11 +43,9 @@ _BEAT_SECONDS: Final = 1.0
 _LOST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 15.0
 _REFUSED_PAUSE_SECONDS: Final = 10.0
-_RECENT: Final = 5000
 _TRACE_SECONDS: Final = 60.0
 """So long after its result a curve may come; later it counts as missing."""
 _CLOCK_SECONDS: Final = 5.0
-_MOST_SYNC: Final = 65_535
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _log = structlog.get_logger(__name__)
 _TRACES: Final = (TraceKind.TORQUE, TraceKind.ANGLE)
@@ -105,11 +103,7 @@ class TighteningReader:
         self._run_number = 0
         self._started_over = threading.Event()
         self._stopping = threading.Event()
-        self._last: int | None = None
-        self._last_us = 0
-        self._last_traces: dict[str, int] = {}
-        """Id and time of the last trace of each kind."""
-        self._recent: OrderedDict[tuple[int, int, str], None] = OrderedDict()
+        self._numbers = TighteningNumbers(multiple=source.multiple, shared=source.shared_numbers)
         self._awaited: dict[int, tuple[float, int, set[TraceKind]]] = {}
         self._traces_come = False
         self._tool: dict[str, Any] = {}
@@ -139,7 +133,7 @@ class TighteningReader:
             connection.close()
 
     def _run(self) -> None:
-        self._restore(self._writer.state_of(self._source.id))
+        self._numbers.restore(self._writer.state_of(self._source.id))
         failures = 0
         while not self._stopping.is_set():
             pause, before = _LOST_PAUSE_SECONDS, self._connections
@@ -229,7 +223,7 @@ class TighteningReader:
             self._poison(telegram, str(error))
             self._submit((), (), acknowledge)
             return
-        if self._known(result):
+        if self._numbers.knows(result):
             self._account.count(self._clock.now_us(), duplicate=1)
             self._submit((), (), acknowledge)
             return
@@ -244,7 +238,7 @@ class TighteningReader:
             self._poison(telegram, str(error))
             self._submit((), (), acknowledge)
             return
-        if self._known(results[0]):
+        if self._numbers.knows(results[0]):
             self._account.count(self._clock.now_us(), duplicate=len(results))
             self._submit((), (), acknowledge)
             return
@@ -288,15 +282,11 @@ class TighteningReader:
             self._poison(telegram, str(error))
             self._submit((), (), acknowledge)
             return
-        key = (kept.tightening_id, kept.time_us, kept.kind.value)
-        last = self._last_traces
-        if key in self._recent or (last.get(key[2]), last.get(f"{key[2]} time")) == key[:2]:
-            # one trace at a time waits for its acknowledgement, so after a restart only the last one can come again
+        if self._numbers.knows_trace(kept):
             self._account.count(now, duplicate=1)
             self._submit((), (), acknowledge)
             return
-        self._note(key)
-        self._last_traces |= {kept.kind.value: kept.tightening_id, f"{kept.kind.value} time": kept.time_us}
+        self._numbers.remember_trace(kept)
         self._traces_come = True
         awaited = self._awaited.get(kept.tightening_id)
         if awaited is not None:
@@ -375,10 +365,10 @@ class TighteningReader:
 
     def _catch_up(self, connection: OpenProtocolConnection) -> None:
         """Ask for what was tightened while nobody listened."""
-        if self._last is None or self._source.multiple or self._source.shared_numbers:
+        if self._numbers.last is None or self._source.multiple or self._source.shared_numbers:
             return
         newest = self._ask_old(connection, 0)
-        if newest is None or self._known(newest):
+        if newest is None or self._numbers.knows(newest):
             return
         self._fill_gap(connection, newest)
         self._keep(newest, None)
@@ -403,27 +393,23 @@ class TighteningReader:
 
     def _missing_before(self, result: TighteningResult) -> range:
         """Return the numbers between the last result and this one; none where the numbering began anew or is shared."""
-        last, number = self._last, result.tightening_id
-        if last is None or self._source.shared_numbers:
-            return range(0)
-        most = _MOST_SYNC if self._source.multiple else MOST_ID
-        if number > last:
-            return range(last + 1, number)
-        if last > most - most // 100 and number < most // 100:
-            # it went round: after the most comes 0 or 1
-            return range(1, number) if number > 1 else range(0)
-        detail = f"the controller numbers anew: tightening {number} came after {last}"
-        self._account.missed(self._last_us, max(result.time_us, self._last_us + 1), 0, GapReason.SEQUENCE, None, detail)
-        _log.warning("a controller numbers its tightenings anew", source=self._source.id, last=last, now=number)
+        numbers = self._numbers
+        missing = numbers.missing_before(result)
+        if missing is not None:
+            return missing
+        detail = f"the controller numbers anew: tightening {result.tightening_id} came after {numbers.last}"
+        until_us = max(result.time_us, numbers.last_us + 1)
+        self._account.missed(numbers.last_us, until_us, 0, GapReason.SEQUENCE, None, detail)
+        _log.warning("a controller numbers its tightenings anew", source=self._source.id, last=numbers.last, now=result.tightening_id)
         return range(0)
 
     def _note_missing(self, numbers: Sequence[int], until_us: int, *, times: int = 1) -> None:
         words = f"tightening {numbers[0]} is" if len(numbers) == 1 else f"tightenings {numbers[0]} to {numbers[-1]} are"
         detail = f"{words} missing, and the controller no longer has {'it' if len(numbers) == 1 else 'them'}"
-        until = max(until_us, self._last_us + 1)
-        self._account.missed(self._last_us or until - 1, until, len(numbers) * times, GapReason.SEQUENCE, None, detail)
+        until = max(until_us, self._numbers.last_us + 1)
+        self._account.missed(self._numbers.last_us or until - 1, until, len(numbers) * times, GapReason.SEQUENCE, None, detail)
         _log.warning("tightenings are missing", source=self._source.id, first=numbers[0], last=numbers[-1])
-        self._last = numbers[-1]
+        self._numbers.last = numbers[-1]
 
     def _ask_old(self, connection: OpenProtocolConnection, number: int) -> TighteningResult | None:
         """Return one result by its number (0: the newest), None where the controller does not have it."""
@@ -470,25 +456,9 @@ class TighteningReader:
         except (OverflowError, ValueError) as error:
             raise Rejected(f"{time} is no time") from error
 
-    def _known(self, result: TighteningResult) -> bool:
-        """Return whether a result came before: its number is not new, and neither is its time."""
-        if (result.tightening_id, result.time_us, str(result.spindle)) in self._recent:
-            return True
-        if self._last is None or self._source.shared_numbers:
-            return False
-        most = _MOST_SYNC if self._source.multiple else MOST_ID
-        gone_round = self._last > most - most // 100 and result.tightening_id < most // 100
-        return result.tightening_id <= self._last and result.time_us <= self._last_us and not gone_round
-
     def _remember(self, result: TighteningResult) -> None:
-        self._note((result.tightening_id, result.time_us, str(result.spindle)))
-        self._last, self._last_us = result.tightening_id, max(result.time_us, 0)
+        self._numbers.remember(result)
         self.health.last_sample_us = result.time_us
-
-    def _note(self, key: tuple[int, int, str]) -> None:
-        self._recent[key] = None
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
 
     def _look_after_traces(self) -> None:
         now = self._clock.monotonic()
@@ -520,8 +490,7 @@ class TighteningReader:
     ) -> None:
         """Submit what was taken as one record; it is acknowledged when it is durable."""
         now = self._clock.now_us()
-        numbers = () if self._last is None else (("tightening", self._last), ("time", self._last_us))
-        told = self._account.record(Mark(now, 0, 0, (), (*numbers, *self._last_traces.items())), empty())
+        told = self._account.record(Mark(now, 0, 0, (), self._numbers.to_keep), empty())
         self._account.complete = not self._source.shared_numbers
         record = Record(told.source, told.samples, told.ledger, told.gaps, told.mark, results, traces)
         self.health.note(record, now, now)
@@ -550,16 +519,7 @@ class TighteningReader:
         self._run_number += 1
         self._account = Account(self._source.id, complete=not self._source.shared_numbers)
         self._awaited.clear()
-        self._restore(self._writer.state_of(self._source.id))
-
-    def _restore(self, state: SourceState | None) -> None:
-        self._recent.clear()
-        known = {} if state is None else state.sequences
-        self._last_traces = {name: number for name, number in known.items() if name.removesuffix(" time") in set(TraceKind)}
-        if state is None or "tightening" not in state.sequences:
-            self._last, self._last_us = None, 0
-            return
-        self._last, self._last_us = state.sequences["tightening"], state.sequences.get("time", 0)
+        self._numbers.restore(self._writer.state_of(self._source.id))
 
     def _say(self, state: Any, detail: str) -> None:
         if self.health.say(state, detail, self._clock.now_us()):

@@ -18,7 +18,8 @@ from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.monitored import OpcUaMonitor
 from ingest.readers import Surroundings, make_reader
-from ingest.records import RECORD, Mark, Record, decode_record
+from ingest.record_bytes import decode_record
+from ingest.records import RECORD, Mark, Record
 from ingest.sampler import OpcUaSampler
 from ingest.segments import Frame
 from ingest.spool import Spool
@@ -133,6 +134,10 @@ class Run:
         """Wait for some more records."""
         goal = self.spool.last + more
         until(lambda: self.spool.last >= goal, 20)
+
+    def samples(self, count: int) -> None:
+        """Wait until the spool holds so many samples: a record may be full of what came before."""
+        until(lambda: self.writer.in_spool(SOURCE) >= count, 20)
 
     def stop(self) -> list[Record]:
         """End it and return all that the spool holds."""
@@ -343,16 +348,16 @@ def test_a_server_killed_and_started_anew_is_subscribed_to_again(tmp_path: Path)
     one = Signal(SignalPath("a/b/t"), EquipmentId("a/b"), "t", DataType.DOUBLE, "", SOURCE, "nsu=urn:press;i=1001", SCAN_US)
     with asyncua_server(port=port) as server:
         run = Run(tmp_path, server, one)
-        until(lambda: run.health.state == "connected", 10)
+        run.samples(1)
         server.tell("write", node="press", value=181.0)
-        run.records(1)
+        run.samples(2)
     until(lambda: run.health.state == "away", 10)
     # the same node id is another machine's now
     with asyncua_server("--namespaces", "urn:oven,urn:press", port=port) as server:
-        until(lambda: run.health.state == "connected", 20)
-        server.tell("write", node="press", value=182.0)
+        run.samples(3)
         server.tell("write", node="oven", value=26.0)
-        run.records(1)
+        server.tell("write", node="press", value=182.0)
+        run.samples(4)
         records = run.stop()
     assert [gap.reason for gap in gaps(records)] == [GapReason.DISCONNECTED]
     assert [value for record in records for value in record.samples.value.tolist()] == [180.0, 181.0, 180.0, 182.0]

@@ -213,7 +213,8 @@ def test_a_result_sent_again_is_counted_and_kept_once(watched: Watched, begin: B
         until(lambda: len(watched.results) == 4 and tools.controller.idle, 10)
         tools.fault(LinkFault.DUPLICATE)
         tools.tighten()
-        until(lambda: len(watched.results) == 8 and tools.controller.idle and watched.counts.duplicate == 2, 10)
+        # a busy machine acknowledges late, so more is sent again: each time is counted
+        until(lambda: len(watched.results) == 8 and tools.controller.idle and watched.counts.duplicate == tools.controller.resent + 1, 10)
         exact(watched, tools)
         assert tools.controller.resent >= 1
 
