@@ -11,7 +11,7 @@ from plant.nests import Floats, Shape, area_mm2, ring_area
 
 MOST_CORNERS = 10_000
 """Of a shape with all its holes."""
-SMALLEST_MM, LARGEST_MM = 1.0, 50_000.0
+SMALLEST_MM, LARGEST_MM = 5.0, 50_000.0
 """The longer side of a part that is cut from plate; beyond, the unit is likely another."""
 CHORD_MM = 0.1
 """How far a side may be from the arc it stands for."""

@@ -127,7 +127,7 @@ def test_drawings_are_read_by_who_can() -> None:
         ({"name": "bow", "outline": [[0, 0], [1e308, 2], [4, 5]]}, "a corner lies at 1e+308 mm"),
         ({"name": "bow", "outline": [[0, 0], [10**500, 2], [4, 5]]}, "outline[2][1]: Input should be a finite number"),
         ({"name": "bow", "rectangle": [300, -2]}, "rectangle[2]: Input should be greater than 0, not -2"),
-        ({"name": "bow", "rectangle": [0.3, 0.2]}, "is 0.3 mm long; a part has 1 mm to 50 m: is the unit right?"),
+        ({"name": "bow", "rectangle": [0.3, 0.2]}, "is 0.3 mm long; a part has 5 mm to 50 m: is the unit right?"),
         ({"name": "bow", "circle": 1e8}, "a diameter of 1e+08 is larger than any plate: is the unit right?"),
         ({"name": "bow", "ring": [100, 200]}, "the inner diameter 200 must be less than the outer 100"),
         ({"name": "bow", "circle": 10, "thickness": 40}, "is 10.2 mm long and 40 mm thick: is the unit right?"),

@@ -49,7 +49,7 @@ def test_a_circle_of_five_thousand_corners_is_sound() -> None:
         ([(0, 0), (100, float("nan")), (0, 100)], [], "the outline: corner 2 is no number"),
         ([(0, 0), (float("inf"), 0), (0, 100)], [], "the outline: corner 2 is no number"),
         ([(0, 0), (1e300, 0), (0, 1e300)], [], "a corner lies at 1e+300 mm"),
-        ([(0, 0), (0.4, 0), (0, 0.4)], [], "is 0.4 mm long; a part has 1 mm to 50 m: is the unit right?"),
+        ([(0, 0), (0.4, 0), (0, 0.4)], [], "is 0.4 mm long; a part has 5 mm to 50 m: is the unit right?"),
         ([(0, 0), (900_000, 0), (0, 400_000)], [], "is 900 m long"),
         (_SQUARE, [_shifted(_HOLE, 200)], "hole 1 is not inside the outline"),
         (_SQUARE, [_shifted(_HOLE, 60)], "the outline crosses or touches hole 1"),
@@ -65,9 +65,9 @@ def test_what_cannot_be_cut_is_told(outline: list[tuple[float, float]], holes: l
 
 
 def test_a_part_shorter_than_its_plate_is_thick_has_likely_another_unit() -> None:
-    small = shape_of([(0.0, 0.0), (2.5, 0.0), (2.5, 1.2), (0.0, 1.2)])
+    small = shape_of([(0.0, 0.0), (7.5, 0.0), (7.5, 1.2), (0.0, 1.2)])
     assert shape_problems(small) == []
-    assert shape_problems(small, thickness_mm=12) == ["is 2.5 mm long and 12 mm thick: is the unit right?"]
+    assert shape_problems(small, thickness_mm=12) == ["is 7.5 mm long and 12 mm thick: is the unit right?"]
 
 
 def test_where_no_unit_is_known_a_size_tells_nothing() -> None:
@@ -115,6 +115,6 @@ def test_random_rings_are_judged_as_by_whole_numbers_side_by_side() -> None:
         if len(corners) < 3:
             continue
         wrong = _crosses_slowly(corners)
-        assert bool(shape_problems(shape_of(corners.astype(float)))) == wrong, corners.tolist()
+        assert bool(shape_problems(shape_of(corners.astype(float)), unit_known=False)) == wrong, corners.tolist()
         judged[wrong] += 1
     assert min(judged.values()) > 300
