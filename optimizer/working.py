@@ -15,6 +15,7 @@ from optimizer.knowledge import Basis, Knowledge, basis_of, keep, with_predictor
 from optimizer.learning import Learning
 from optimizer.plan_pass import PlanPass
 from optimizer.reporting import Reporting
+from optimizer.share_pass import SharePass
 from optimizer.tuning_pass import tuning_pass
 from optimizer.watching import Watching
 from plant.clock import Clock
@@ -56,14 +57,15 @@ class Worker:
         self._watching = Watching(clock)
         self._inbox = None if plan.inbox is None else Inbox(plan.inbox, plan.planning.time_zone)
         self._reporting = Reporting(plan, clock)
-        self._planning = PlanPass(url, plan.planning, clock)
+        self._planning = PlanPass(url, plan.planning, clock, plan.share)
+        self._sharing = SharePass(plan.share, clock)
         self._expire_due = 0.0
         self._log = structlog.get_logger(process="optimizer")
 
     @property
     def at_work(self) -> bool:
-        """Whether it learns, or searches for a better plan, at the moment."""
-        return self._learning is not None or self._planning.at_work
+        """Whether it learns, searches for a better plan, shares or nests at the moment."""
+        return self._learning is not None or self._planning.at_work or self._sharing.at_work
 
     def begin(self, connection: Connection) -> None:
         """Take up what another left; call it once on each connection, when no other optimizer is at work."""
@@ -73,6 +75,7 @@ class Worker:
         self._advising = None
         self._refused = None
         self._planning.begin()
+        self._sharing.begin()
 
     def step(self, connection: Connection) -> bool:
         """Do a piece of what is due; return whether more waits."""
@@ -85,6 +88,7 @@ class Worker:
         more = self._advise(connection)
         more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
         more |= self._reporting.step(connection)
+        more |= self._sharing.step(connection)
         more |= self._planning.step(connection, self.knowledge, learning=self._learning is not None)
         return self._watch(connection) or more
 
@@ -103,6 +107,7 @@ class Worker:
     def end(self, seconds: float) -> bool:
         """Return whether what is learned at the moment ended in so many seconds; else it is left, and done anew, as is a search."""
         self._planning.end()
+        self._sharing.end()
         return self._learning is None or self._learning.join(seconds)
 
     def _learn(self, connection: Connection) -> None:
