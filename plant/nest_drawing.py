@@ -37,8 +37,8 @@ _LETTER: Final = 0.58
 """Width of a letter by its height."""
 
 
-def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", labels: bool = True) -> str:
-    """Return one layout drawn; ``theme`` auto follows what the reader's machine prefers, ``labels``: names of parts, and a legend."""
+def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", labels: bool = True, legend: bool = True) -> str:
+    """Return one layout drawn; ``theme`` auto follows what the reader's machine prefers, ``labels``: names of parts, and the ``legend``."""
     sheet = problem.sheets[cut.sheet]
     height = sheet.height_mm
     factories = sorted({part.factory for part in problem.parts if part.factory})
@@ -46,7 +46,8 @@ def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", lab
     spots = {row: label_spot(problem.parts[row].shape) for row in shown} if labels else {}
     title = f"{sheet.name}: {len(cut.placements.part)} parts, cut {cut.copies} time{'' if cut.copies == 1 else 's'}"
     rim = max(sheet.width_mm, height) / 200
-    below = sheet.width_mm / 30 if labels else 0.0
+    legend = legend and labels
+    below = sheet.width_mm / 30 if legend else 0.0
     box = f"{_numbers(-rim, -rim)} {_numbers(sheet.width_mm + 2 * rim, height + 2 * rim + below)}"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" class="nest" role="img">',
@@ -57,7 +58,7 @@ def sheet_svg(problem: NestProblem, cut: CutSheet, *, theme: Theme = "auto", lab
         *_margin(sheet, problem.rules_for(sheet.thickness_mm)),
         *(_remnant(one, height) for one in cut.remnants),
         *_parts(problem.parts, cut, height, factories, spots),
-        *(_legend(sheet, factories) if labels else ()),
+        *(_legend(sheet, factories) if legend else ()),
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
