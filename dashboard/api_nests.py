@@ -54,8 +54,9 @@ def nest_routes(services: Services) -> APIRouter:
         nest: Number,
         place: Place,
         theme: Annotated[Theme, Query(description="auto: as the reader's machine prefers")] = "auto",
+        legend: Annotated[bool, Query(description="with the colours of the factories below")] = True,
     ) -> Response:
-        return _file(service.drawing(nest, place, theme).encode(), "image/svg+xml", f"nest-{nest}-{place}.svg")
+        return _file(service.drawing(nest, place, theme, legend=legend).encode(), "image/svg+xml", f"nest-{nest}-{place}.svg")
 
     @router.get("/{nest}/sheets/{place}/sheet.dxf", response_class=Response, summary="One layout as DXF, with layers for what is cut")
     def dxf(nest: Number, place: Place) -> Response:

@@ -40,6 +40,7 @@ from dashboard.api_people import person_routes, right_routes
 from dashboard.api_plan import plan_news_routes, plan_routes
 from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
+from dashboard.api_shares import share_routes
 from dashboard.api_stock import stock_routes
 from dashboard.api_tightening import tightening_routes
 from dashboard.api_tuning import tuning_routes
@@ -79,6 +80,7 @@ from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
 from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
@@ -158,6 +160,7 @@ def build_server(
         PartOrderService(pool, clock),
         StockService(pool, clock),
         NestService(pool, clock),
+        ShareService(pool),
         hub,
     )
     controllers = ControllerService(pool, clock)
@@ -227,6 +230,7 @@ def build_server(
         part_order_routes(services),
         stock_routes(services),
         nest_routes(services),
+        share_routes(services),
         delivery_routes(services),
         controller_routes(controllers, board, sessions, clock),
         frame_routes(services),

@@ -31,6 +31,7 @@ from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
 from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
@@ -101,5 +102,7 @@ class Services:
     """Sheets and remnants."""
     nests: NestService
     """What is cut from what."""
+    shares: ShareService
+    """Who gets which hours of the shared centres."""
     hub: Hub
     """The shared read each second."""

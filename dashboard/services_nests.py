@@ -64,10 +64,10 @@ class NestService:
         sheets = tuple(_sheet(problem, cut, place, drawn) for place, cut in enumerate(found.sheets, 1))
         return NestWholeView(_view(stored), shares, rules.kerf_mm, rules.gap_mm, rules.margin_mm, factories_of(problem), sheets, orders)
 
-    def drawing(self, number: int, place: int, theme: Theme) -> str:
+    def drawing(self, number: int, place: int, theme: Theme = "auto", *, legend: bool = True) -> str:
         """Return one layout as SVG."""
         problem, cut = self._cut(number, place)
-        return sheet_svg(problem, cut, theme=theme)
+        return sheet_svg(problem, cut, theme=theme, legend=legend)
 
     def dxf(self, number: int, place: int) -> bytes:
         """Return one layout as DXF, as it is cut."""
@@ -130,8 +130,8 @@ def _read(files: NestFiles) -> tuple[NestProblem, Nest]:
 
 
 def factories_of(problem: NestProblem) -> tuple[str, ...]:
-    """Return the factories of a problem in the order of their hues."""
-    return tuple(sorted({part.factory for part in problem.parts}))
+    """Return the factories of a problem in the order of their hues; parts of none are grey."""
+    return tuple(sorted({part.factory for part in problem.parts if part.factory}))
 
 
 def _sheet(problem: NestProblem, cut: CutSheet, place: int, drawn: list[int]) -> NestSheetView:

@@ -12,28 +12,31 @@ from dashboard.views_part_orders import ReasonView
 from plant.sharing import ShareReason
 
 SHARE_REASONS: Final[dict[str, str]] = {
+    ShareReason.NO_CENTRE: "No centre can do it.",
     ShareReason.OWN_RESERVE: "{hours} h of it are in what {own} has reserved.",
     ShareReason.LENT: "{hours} h of it are lent by {factory}, which does not need them then.",
     ShareReason.PAID_BACK: "{hours} h of it are given back by {factory} for what it had borrowed before.",
     ShareReason.COMMON: "{hours} h of it are in what nobody has reserved.",
     ShareReason.NOT_RELEASED: "It may not begin before {period}.",
-    ShareReason.OWN_FIRST: "It waits until {period}: {count} of {own}'s own orders come first (due earlier, of higher priority, or begun).",
-    ShareReason.OTHERS_RESERVE: "It waits until {period}: others use {hours} h of its centres within what they have reserved.",
+    ShareReason.OWN_FIRST: "It waits until {period}: {hours} h of its centre go to other orders of {own} first (orders: {count}).",
+    ShareReason.OTHERS_RESERVE: "It waits until {period}: {hours} h of its centre are others' own reserve, most of it {factory}'s.",
     ShareReason.OTHERS_TURN: "It waits until {period}: {hours} h beyond the reserves go to others, most to {factory}, whose turn it is.",
-    ShareReason.CLOSED: "It waits until {period}: its centres have no hours before.",
+    ShareReason.CLOSED: "It waits until {period}: its centre has no hours before.",
     ShareReason.OTHER_CENTRE: "It is done at {centre}; with the reserve of {own} alone it would be done elsewhere.",
     ShareReason.EARLIER: "It ends earlier than with the reserve of {own} alone; periods earlier: {count}.",
     ShareReason.AS_ALONE: "It ends when it would with the reserve of {own} alone.",
+    ShareReason.LENT_AWAY: "It ends later than with the reserve of {own} alone, and in time: those hours are lent until {own} needs them "
+    "(periods later: {count}).",
     ShareReason.ONLY_SHARED: "It ends in these periods; with the reserve of {own} alone it would not.",
     ShareReason.LATE: "It ends after it is due; periods late: {count}.",
     ShareReason.UNFINISHED: "{hours} h of it are left after the last period that is shared out.",
 }
 """English, by code. ``{own}`` is the order's factory; the other values are those of ``plant.sharing``."""
 _NO_PERIOD: Final[dict[str, str]] = {
-    ShareReason.OWN_FIRST: "It waits to the end: {count} of {own}'s own orders come first (due earlier, of higher priority, or begun).",
-    ShareReason.OTHERS_RESERVE: "It waits to the end: others use {hours} h of its centres within what they have reserved.",
+    ShareReason.OWN_FIRST: "It waits to the end: {hours} h of its centre go to other orders of {own} first (orders: {count}).",
+    ShareReason.OTHERS_RESERVE: "It waits to the end: {hours} h of its centre are others' own reserve, most of it {factory}'s.",
     ShareReason.OTHERS_TURN: "It waits to the end: {hours} h beyond the reserves go to others, most to {factory}, whose turn it is.",
-    ShareReason.CLOSED: "It waits to the end: its centres have no hours.",
+    ShareReason.CLOSED: "It waits to the end: its centre has no hours.",
 }
 SHARE_WORDS: Final = frozenset({*SHARE_REASONS.values(), *_NO_PERIOD.values()})
 
@@ -69,9 +72,9 @@ def rule_words(rule: str, t: Texts) -> tuple[str, str]:
     if rule == "proportional":
         return t("proportional"), t(
             "Each factory gets the same part of what it needs. "
-            "What it has reserved stays its own: no order ends later than it would with that alone."
+            "What it has reserved stays its own: no order that is wanted in these periods is late because of others."
         )
     return t("weighted max-min"), t(
         "Each factory gets as many hours for each hour it has reserved, and what one does not need goes to the others. "
-        "What it has reserved stays its own: no order ends later than it would with that alone."
+        "What it has reserved stays its own: no order that is wanted in these periods is late because of others."
     )

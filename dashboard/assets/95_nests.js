@@ -16,7 +16,7 @@
     const style = lh.make("style", "", STYLE);
     for (const title of svg.querySelectorAll("title")) title.remove(); // said below in the reader's language
     root.replaceChildren(style, document.importNode(svg, true));
-    const parts = [...root.querySelectorAll(".part")], drawn = JSON.parse(place.dataset.drawn);
+    const parts = [...root.querySelectorAll("path.part")], drawn = JSON.parse(place.dataset.drawn);
     const orders = JSON.parse(place.closest("[data-nest-orders]").dataset.nestOrders);
     const readout = place.parentElement.querySelector(".nest-readout");
     const rowOf = new Map(parts.map((part, at) => [part, drawn[at]]));

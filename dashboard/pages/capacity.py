@@ -100,7 +100,7 @@ def _head(told: SharesWholeView, context: PageContext, t: Texts) -> Component:
         (t("Rule"), html.Strong(name)),
         (t("Jain's index, mean of the periods"), index),
         (t("Worst period"), NONE_SHOWN if one.jain_worst is None else f"{one.jain_worst:.3f}"),
-        (t("Later than with the own reserve"), state("normal", t("none")) if not alone else state("critical", whole(alone))),
+        (t("Later than promised"), state("normal", t("none")) if not alone else state("critical", whole(alone))),
         (t("Hours shared out"), NONE_SHOWN if one.done_hours is None else f"{one.done_hours:.1f} h"),
         (t("Hours of orders in time"), NONE_SHOWN if one.on_time_hours is None else f"{one.on_time_hours:.1f} h"),
         *_against_optimum(one, t),

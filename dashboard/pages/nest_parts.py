@@ -108,10 +108,7 @@ def _due(one: NestOrderView, context: PageContext) -> str:
 
 
 def _legend(told: NestWholeView, theme: str, t: Texts) -> Component:
-    factories = [
-        html.Li([html.I(style={"background": factory_hue(name, told.factories, theme)}), name or t("no factory")])
-        for name in told.factories
-    ]
+    factories = [html.Li([html.I(style={"background": factory_hue(name, told.factories, theme)}), name]) for name in told.factories]
     others = [
         html.Li([html.I(className="remnant"), t("remnant, goes back into stock")]),
         html.Li([html.I(className="margin"), t("margin")]),
@@ -154,7 +151,7 @@ def _sheet(nest: int, one: NestSheetView, theme: str, t: Texts) -> Component:
                 className="nest-drawing",
                 role="img",
                 style={"aspectRatio": f"{one.width_mm:.0f} / {one.height_mm:.0f}"},
-                **also(data_nest_drawing=f"{address}.svg?theme={theme}", data_drawn=json.dumps(one.drawn), aria_label=words),
+                **also(data_nest_drawing=f"{address}.svg?theme={theme}&legend=false", data_drawn=json.dumps(one.drawn), aria_label=words),
             ),
             html.Div(rest, className="nest-readout small", **also(data_rest=rest, aria_live="polite")),
             *([html.Div(t("Goes back into stock of each copy: {sizes} mm", sizes=remnants), className="small quiet")] if remnants else []),

@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from optimizer.sharing.from_orders import order_shares, owed_by_period, shared_orders
+from optimizer.sharing.sharing import share
 from plant.nest_figures import utilisation
 from plant.nest_keeping import write_nest, write_nest_problem
 from plant.nests import CutSheet, LeftPart, LeftReason, Nest, NestPart, NestProblem, Placements, Rectangle, StockSheet
 from plant.part_orders import PartOrder, PartOrderState, WorkKind
+from plant.settings_share import ShareSettings
+from plant.share_file import write_share, write_shares
+from plant.share_rules import ShareRules
 from simulators.plate_parts import MONDAY_US, RULES, plate_parts, plate_stock
 from storage.database import Connection
 from storage.nests import NewNest, SheetTaken, propose_nest
 from storage.part_orders import StoredPartOrder, read_part_orders, write_part_orders
+from storage.shares import NewShares, add_shares
 from storage.stock import StoredSheet, add_sheets, read_stock
 
 DAY_US = 86_400_000_000
 CENTRES = ("laser centre", "plasma centre")
+_SPEEDS = [{"up_to_mm": 60, "mm_per_minute": 900, "pierce_seconds": 12, "kerf_mm": 2.5, "gap_mm": 6, "margin_mm": 8}]
+SHARED = {
+    "factories": [
+        {"name": "aerial platform"},
+        {"name": "concrete pump"},
+        {"name": "crane", "weight": 2},
+        {"name": "excavator", "weight": 2},
+    ],
+    "centres": [
+        {"name": CENTRES[0], "kind": "cutting", "calendar": "always", "availability": 0.11, "speeds": _SPEEDS, "piece_seconds": 20},
+        {"name": CENTRES[1], "kind": "cutting", "calendar": "always", "availability": 0.09, "speeds": _SPEEDS, "piece_seconds": 20},
+        {"name": "press", "kind": "stamping", "calendar": "always", "availability": 0.1},
+    ],
+    "horizon_days": 7,
+}
 Nester = Callable[[NestProblem], Nest]
 
 
@@ -176,3 +198,34 @@ def _keep_nest(
         {orders[row].id: pieces for row, pieces in laid.items() if pieces},
     )
     return propose_nest(connection, new, now_us=now_us)
+
+
+def keep_shares(connection: Connection, now_us: int) -> int:
+    """Share the hours of three centres out; return the version's number."""
+    rules = ShareRules(ShareSettings.model_validate(SHARED))
+    shared = shared_orders(read_part_orders(connection, states=[PartOrderState.OPEN], most=5000), rules, now_us=now_us)
+    found = share(shared.problem)
+    told, names = found.figures, shared.problem.factories
+    figures = {
+        "jain": round(told.jain, 4),
+        "jain_worst": round(told.jain_worst, 4),
+        "done_hours": round(told.done_hours, 2),
+        "on_time_hours": round(told.on_time_hours, 2),
+        "late": dict(zip(names, told.late.tolist(), strict=True)),
+        "worse_than_alone": told.worse_than_alone,
+        "left_out": dict(shared.left_out),
+        "left_out_count": len(shared.left_out),
+    }
+    periods = shared.problem.periods
+    new = NewShares(
+        shared.problem.rule.value,
+        json.dumps(write_share(shared.problem)),
+        json.dumps(write_shares(shared.problem, found)),
+        figures,
+        owed_by_period(shared, found),
+        periods[0].start_us,
+        periods[-1].end_us,
+        order_shares(shared, found),
+        found.wall_s,
+    )
+    return add_shares(connection, new, now_us=now_us)
