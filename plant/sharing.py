@@ -81,7 +81,7 @@ class ShareOrders:
     may: Flags
     """(n, centres): which centres can do it. What was begun can be done at its centre only."""
     home: Ints
-    """(n,): centre at which an earlier split counted it against the reserve; NONE: not yet counted. It stays there."""
+    """(n,): centre at which an earlier split counted it against the reserve: it stays there, if it may; NONE: not yet counted."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

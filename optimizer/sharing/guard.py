@@ -17,6 +17,10 @@ the period is full. If no released order has any need, each may have all that is
 left, and ``slack[now] >= 0`` says that no need for it is left, and the slack of later periods is (1) for the next one; or no released
 order is left, and (1) for the next period was there already.
 
+*Over splits anew*: where alone's pace is kept, an order goes to another centre only if it ends there in this period. So what is begun
+and not ended is at its home, and what is left of each order is never more than alone: what all do alone from now on, with whatever
+orders came since, is again one schedule, and (1) holds from the start. Without the pace only what was known is kept.
+
 It is the demand test of earliest-deadline-first (Liu and Layland 1973; Baruah, Rosier and Howell 1990) with what each would have alone as
 deadlines. Fair queueing keeps each flow's rate so, but for one packet (Parekh and Gallager 1993); here work pauses at the end of a
 period, so there is no such packet; in the works the sheet on the table is finished first, so what follows may be late by one sheet.
@@ -47,12 +51,15 @@ class Guard:
         self.slack: Ints = np.cumsum(self.left, axis=1) - needed
         """(centres, periods): of the periods from this one on."""
 
-    def come(self, order: int, centre: int, period: int) -> bool:
-        """Count a released order that was not begun at another centre, where it fits and can have some; return whether it is there."""
+    def come(self, order: int, centre: int, period: int, least: int) -> bool:
+        """Count a released order that was not begun at another centre, where its needs fit and it can have so much now.
+
+        Returns whether it is there.
+        """
         need = self.need[order]
         if self.at[order] == centre:
             return True
-        if (self.slack[centre, period:] < np.maximum(need[period:], 1)).any():
+        if self.left[centre, period] < least or (self.slack[centre, period:] < np.maximum(need[period:], least)).any():
             return False
         self.slack[self.at[order]] += need
         self.slack[centre] -= need

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from optimizer.sharing.fluid import Fluid
 from optimizer.sharing.guard import Guard
 from optimizer.sharing.reserves import TICKS, Reserves, by_turn, order_ticks
-from plant.sharing import LEAST_HOURS, NONE, Floats, Ints, ShareProblem, Work
+from plant.sharing import NONE, Floats, Ints, Keeps, ShareProblem, Work
+
+_CLOSE_HOURS: Final = 1e-4
+"""What the rule gives is as close as this: HiGHS rounds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +63,8 @@ def wanted(problem: ShareProblem, given: Fluid) -> Wanted:
         until = np.cumsum(given.hours[mine])
         last = np.cumsum(problem.orders.hours[its])
         middle = np.searchsorted(until, last - problem.orders.hours[its] / 2)
-        whole = last <= until[-1] + LEAST_HOURS * len(its)
-        at = np.minimum(np.searchsorted(until, last - LEAST_HOURS * len(its)), len(mine) - 1)
+        whole = last <= until[-1] + _CLOSE_HOURS
+        at = np.minimum(np.searchsorted(until, last - _CLOSE_HOURS), len(mine) - 1)
         end[its[whole]] = given.period[mine[at[whole]]]
         some = middle < len(mine)
         centre[its[some]] = given.centre[mine[middle[some]]]
@@ -105,7 +109,8 @@ class _Laying:
         return iter(rows[order].tolist())
 
     def _give(self, order: int, factory: int, centre: int, period: int) -> bool:
-        if not self.guard.come(order, centre, period):
+        least = int(self.left[order]) if self.problem.keeps is Keeps.PACE else 1
+        if not self.guard.come(order, centre, period, least):
             return False
         given = min(int(self.left[order]), self.guard.allowed(order, period))
         if given <= 0:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack, vstack
 
-from optimizer.sharing.reserves import TICKS, Reserves
+from optimizer.sharing.reserves import TICKS, Reserves, order_ticks, ticks
 from plant.errors import Rejected
 from plant.sharing import NONE, Flags, Floats, Ints, Keeps, ShareProblem
 
@@ -73,7 +73,7 @@ def kinds_of(problem: ShareProblem, reserves: Reserves | None) -> Kinds:
     keys = np.column_stack((orders.factory, centres, release, due, promised))
     found, first, of = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     groups = np.unique(found[:, :2], axis=0, return_inverse=True)[1].reshape(-1)
-    hours = np.bincount(of.reshape(-1), orders.hours, minlength=len(found)).astype(np.float64)
+    hours = np.bincount(of.reshape(-1), order_ticks(problem), minlength=len(found)) / TICKS
     return Kinds(of.reshape(-1), found[:, 0], found[:, 2], found[:, 3], orders.may[first], hours, found[:, 4], groups)
 
 
@@ -85,7 +85,7 @@ def program_of(problem: ShareProblem, kinds: Kinds, reserves: Reserves | None) -
     count, each, ones = len(kind), np.arange(len(kind)), np.ones(len(kind))
     slots = csr_array((ones, (centre * periods + period, each)), shape=(problem.capacity_hours.size, count))
     whole = csr_array((ones, (kind, each)), shape=(len(kinds.hours), count))
-    upper, most = [slots, whole], [problem.capacity_hours.reshape(-1), kinds.hours]
+    upper, most = [slots, whole], [ticks(problem.capacity_hours).reshape(-1) / TICKS, kinds.hours]
     by_then = np.zeros((0, periods))
     if reserves is not None:
         soon = np.flatnonzero(period <= kinds.promised[kind])

@@ -57,7 +57,7 @@ def reserves(problem: ShareProblem) -> Reserves:
     """Return what each factory would have alone, and what is kept of it."""
     orders, periods = problem.orders, len(problem.periods)
     free, asked = ticks(problem.reserve_hours), order_ticks(problem)
-    home = orders.home.copy()
+    home = np.where((orders.home != NONE) & orders.may[np.arange(len(asked)), orders.home], orders.home, NONE)
     done = np.zeros((len(asked), periods), np.int64)
     for order in by_turn(problem):
         centres = np.flatnonzero(orders.may[order]) if home[order] == NONE else home[order : order + 1]
