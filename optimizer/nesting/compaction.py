@@ -25,6 +25,9 @@ _REACH: Final = 0.02
 """How far a part moves in one step, by the height of the strip."""
 _WORTH: Final = 2e-5
 """A step that makes the strip so much shorter, by its length, is worth another."""
+_LEFTWARDS: Final = 0.01
+_DOWNWARDS: Final = 0.003
+"""How much it counts where all parts are on average: so what is free comes together."""
 _PATIENCE: Final = 4
 """After so many steps that were worth nothing it ends."""
 
@@ -90,8 +93,7 @@ def _step(
     most = np.concatenate([[max(side.gap, 0.0) for side in sides], -high[:, 0]])
     back = np.minimum(np.maximum(-reach, -low), 0.0).ravel()
     on = np.maximum(np.minimum(reach, np.array([np.inf, height]) - high), 0.0).ravel()
-    goal = np.zeros(2 * count + 1)
-    goal[-1] = 1.0
+    goal = np.concatenate([np.tile([_LEFTWARDS, _DOWNWARDS], count) / count, [1.0]])
     bounds = [*zip(back, on, strict=True), (0.0, length)]
     found = linprog(  # type: ignore[call-overload]  # sparse columns are taken, the stubs do not know
         goal, A_ub=matrix, b_ub=most, bounds=bounds, method="highs"

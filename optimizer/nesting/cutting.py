@@ -1,4 +1,4 @@
-"""The sheets of one material and thickness: cut one after the other, then some taken apart and cut anew while that saves plate.
+"""The sheets of one material and thickness: by rectangles, then by shapes, then some taken apart and cut anew while that saves plate.
 
 What is saved is plate: sheets, less what goes back into stock, less the parts. A remnant is worth a little less than a whole sheet of its
 area, so that remnants are taken first where they fit, and not made without need.
@@ -13,16 +13,22 @@ from typing import Final
 
 import numpy as np
 
+from optimizer.nesting import regions
 from optimizer.nesting.filling import Room
 from optimizer.nesting.kinds import Kind, most_urgent, urgency
 from optimizer.nesting.layouts import Ints, Layout, Manner, Packable, choose, fitting, lay, packable
 from optimizer.nesting.packers import Packer
+from optimizer.nesting.rectangles import RectangleCut, cut_rectangles, is_rectangle
 from optimizer.nesting.remnants import remnants_of
 from plant.nests import CuttingRules, NestPart, Rectangle, StockSheet
 
 _REMNANT_WORTH: Final = 0.98
 _LEFT_WORTH: Final = 10.0
 """A part that is left costs as much as so many times its area of plate."""
+_URGENT_WORTH: Final = 3.0
+"""What is urgent and left where stock is short costs so many times more."""
+_SHORT: Final = 0.85
+"""Where stock is short, so much of it is for the most urgent."""
 _FULL: Final = 0.9
 """How full of parts a sheet becomes where nothing else is known."""
 _OVER: Final = 0.03
@@ -33,10 +39,14 @@ _IN_USE: Final = 0.8
 """Of a sheet's time: the rest is for choosing and filling."""
 _LEAST_SECONDS: Final = 0.25
 _MOST_SECONDS: Final = 20.0
+_MOST_FIRST_SECONDS: Final = 4.0
+"""Of a sheet that is laid for the first time: all shall be laid soon."""
 _UPRIGHT: Final = 0.3
 """So often a strip is tried that grows upwards."""
 _GOOD_SECONDS: Final = 1.0
 """How long a sheet is laid at first where the time allows; where it does not, layouts are cut several times."""
+_BOXES_SHARE: Final = 0.1
+"""Of the time: for cutting all by the rectangles around them."""
 _FIRST_SHARE: Final = 0.4
 """Of the time: for laying all sheets once."""
 _MOST_TAKEN_APART: Final = 3
@@ -111,32 +121,54 @@ class Cutting:
         ranks = sorted(range(len(kinds)), key=lambda row: urgency(kinds[row].part))
         self._turn = np.argsort(np.array(ranks, np.int64)) if ranks else np.zeros(0, np.int64)
         self._full = _FULL
+        self._wanted = self._first = np.zeros(len(kinds), np.int64)
 
     def run(self, parts: Sequence[NestPart], stock: Ints, seconds: float) -> None:
         """Cut all, then better, until the time is over."""
         began = time.monotonic()
         until = began + seconds
-        some = self._fit_anywhere()
-        wanted = np.where(some, self._quantities, 0)
-        first = self._first(parts, wanted, stock)
-        self._construct(first, stock.copy(), began + _FIRST_SHARE * seconds, keep=True)
-        rest = wanted - self.laid()
-        if rest.any():
-            self._construct(rest, stock - self._used(self.best), until, keep=True)
-        self.cut_short = self._stopped()
+        self._wanted = np.where(self._fit_anywhere(), self._quantities, 0)
+        self._first = self._most_urgent(parts, stock)
+        straight = all(is_rectangle(kind.part) for kind in self._kinds)
+        self._cut_boxes(seconds if straight else _BOXES_SHARE * seconds)
+        if not self._stopped() and (not straight or (self.held() < self._wanted).any()):
+            self._cut_shapes(stock, began + _FIRST_SHARE * seconds)
         while time.monotonic() < until - _LEAST_SECONDS and not self._stopped() and self.best:
-            self._better(wanted, stock, until)
+            self._better(stock, until)
 
-    def laid(self) -> Ints:
+    def _cut_boxes(self, seconds: float) -> None:
+        """Cut what is first by the rectangles around it: soon there, and of rectangles nothing better is known."""
+        sheets, rules = [ground.sheet for ground in self._grounds], [ground.rules for ground in self._grounds]
+        kinds = [Kind(kind.part, kind.rows[:1], (int(count),)) for kind, count in zip(self._kinds, self._first, strict=True)]
+        seed = int(self._draws.integers(1 << 31))
+        cuts, self.cut_short = cut_rectangles(kinds, sheets, rules, seconds=seconds, seed=seed, stop=self._stopped)
+        self.best = tuple(self._pattern(cut.sheet, self._layout(cut), cut.copies) for cut in cuts)
+
+    def _cut_shapes(self, stock: Ints, until: float) -> None:
+        """Cut all by their shapes, and what came of the rectangles so that nothing is left; the better one stays."""
+        ways = []
+        for begun, first in ((self.best, self._wanted - self.held()), ((), self._first)):
+            found, left = self._construct(first, stock - self._used(begun), until)
+            rest = left + self._wanted - first - self._held(begun)
+            more, _ = self._construct(rest, stock - self._used([*begun, *found]), until)
+            ways.append((*begun, *found, *more))
+        self.best = min(ways, key=self._cost)
+
+    def _layout(self, cut: RectangleCut) -> Layout:
+        packed = self._grounds[cut.sheet].packed
+        boxes = regions.boxes(regions.laid(packed.shapes, cut.placements))
+        return Layout(cut.placements, boxes, float(packed.areas[cut.placements.part].sum()), whole=True)
+
+    def held(self) -> Ints:
         """Return (kinds,) how many lie on a sheet."""
         return self._held(self.best)
 
-    def _first(self, parts: Sequence[NestPart], wanted: Ints, stock: Ints) -> Ints:
-        """Return what is cut before the rest: all, or where stock is short the most urgent."""
+    def _most_urgent(self, parts: Sequence[NestPart], stock: Ints) -> Ints:
+        """Return (kinds,) what is cut first: all, or where stock is short the most urgent."""
         there = sum(ground.room.area_mm2 * int(count) for ground, count in zip(self._grounds, stock, strict=True))
-        if float(self._areas @ wanted) < _FULL * there:
-            return wanted
-        return np.minimum(most_urgent(self._kinds, parts, self._areas, 0.85 * there), wanted)
+        if float(self._areas @ self._wanted) < _FULL * there:
+            return self._wanted
+        return np.minimum(most_urgent(self._kinds, parts, self._areas, _SHORT * there), self._wanted)
 
     def _fit_anywhere(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         found = np.zeros(len(self._kinds), np.bool_)
@@ -144,8 +176,8 @@ class Cutting:
             found |= ground.fits
         return found
 
-    def _construct(self, left: Ints, stock: Ints, until: float, *, keep: bool = False, wild: bool = False) -> tuple[list[Pattern], Ints]:
-        """Return patterns for what is left from what is in stock, and what is left then; ``keep``: they are the best so far."""
+    def _construct(self, left: Ints, stock: Ints, until: float, *, wild: bool = False) -> tuple[list[Pattern], Ints]:
+        """Return patterns for what is left from what is in stock, and what is left then."""
         found: list[Pattern] = []
         refused: set[int] = set()
         while left.any() and not self._stopped():
@@ -159,8 +191,6 @@ class Cutting:
             left = left - pattern.copies * self._one(pattern)
             stock[ground] -= pattern.copies
             found.append(pattern)
-            if keep:
-                self.best = (*self.best, pattern)
         return found, left
 
     def _next_ground(self, left: Ints, stock: Ints, refused: set[int], *, wild: bool) -> int | None:
@@ -198,7 +228,7 @@ class Cutting:
         able = np.where(ground.fits, left, 0)
         copies = self._copies(ground, able, min(sheets * _GOOD_SECONDS / max(time_left, _GOOD_SECONDS), float(stock[row])))
         once = able // copies
-        manner = self._manner(time_left * copies / np.ceil(sheets), wild=wild)
+        manner = self._manner(float(time_left * copies / np.ceil(sheets)), wild=wild)
         large_first = float(self._draws.choice([1.0, 1.0, 1.5, 3.0])) if wild else 1.0
         chosen = choose(ground.room.area_mm2, ground.packed.areas, once, manner.fullness, self._turn, large_first=large_first)
         layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._stopped)
@@ -213,7 +243,7 @@ class Cutting:
     def _manner(self, seconds: float, *, wild: bool) -> Manner:
         fullness = self._full + _OVER * (float(self._draws.uniform(0.0, 2.0)) if wild else 1.0)
         upright = wild and bool(self._draws.random() < _UPRIGHT)
-        seconds = min(max(_IN_USE * seconds, _LEAST_SECONDS), _MOST_SECONDS)
+        seconds = min(max(_IN_USE * seconds, _LEAST_SECONDS), _MOST_SECONDS if wild else _MOST_FIRST_SECONDS)
         return Manner(seconds, fullness, int(self._draws.integers(1 << 31)), self._threads, upright)
 
     def _copies(self, ground: Ground, able: Ints, wanted: float) -> int:
@@ -235,17 +265,14 @@ class Cutting:
             return False
         return pattern.waste_mm2 > (1.0 - self._full + _POOR) * self._grounds[row].area_mm2
 
-    def _better(self, wanted: Ints, stock: Ints, until: float) -> None:
+    def _better(self, stock: Ints, until: float) -> None:
         """Take some sheets apart and cut their parts anew; keep what is better."""
         apart = self._apart()
         stay = [one for row, one in enumerate(self.best) if row not in apart]
-        old = [self.best[row] for row in apart]
-        free = self._held(old) + (wanted - self.laid())
-        budget = min(until, time.monotonic() + len(old) * float(np.exp(self._draws.uniform(*_ANEW_LOG_SECONDS))))
-        new, left = self._construct(free, stock - self._used(stay), budget, wild=True)
-        if self._stopped() and left.any():
-            return
-        if self._cost(new, left) < self._cost(old, wanted - self.laid()) - 1.0:
+        free = self._wanted - self._held(stay)
+        budget = min(until, time.monotonic() + len(apart) * float(np.exp(self._draws.uniform(*_ANEW_LOG_SECONDS))))
+        new, _ = self._construct(free, stock - self._used(stay), budget, wild=True)
+        if self._cost([*stay, *new]) < self._cost(self.best) - 1.0:
             self.best = (*stay, *new)
 
     def _apart(self) -> list[int]:
@@ -255,8 +282,11 @@ class Cutting:
         many = min(len(self.best), int(self._draws.integers(1, _MOST_TAKEN_APART + 1)))
         return [int(row) for row in self._draws.choice(len(self.best), many, replace=False, p=waste / waste.sum())]
 
-    def _cost(self, patterns: Sequence[Pattern], left: Ints) -> float:
-        return sum(one.waste_mm2 * one.copies for one in patterns) + _LEFT_WORTH * float(self._areas @ left)
+    def _cost(self, patterns: Sequence[Pattern]) -> float:
+        """Return what is lost of plate, with what is left and what of that was to be first."""
+        held = self._held(patterns)
+        left = float(self._areas @ (self._wanted - held)) + _URGENT_WORTH * float(self._areas @ np.maximum(self._first - held, 0))
+        return sum(one.waste_mm2 * one.copies for one in patterns) + _LEFT_WORTH * left
 
     def _one(self, pattern: Pattern) -> Ints:
         return np.bincount(pattern.layout.placements.part, minlength=len(self._kinds)).astype(np.int64)

@@ -26,7 +26,7 @@ _PLAY: Final = 4.0
 _CHORD_MM: Final = 0.25
 """How much farther than they are arcs may be drawn, so that they have fewer corners."""
 _NEARLY: Final = 1.02
-"""A strip that is so much longer than the room is pressed together: it may fit then."""
+"""A strip that is longer than the room by more will not fit when it is pressed together."""
 _PRESS_FROM_SECONDS: Final = 0.5
 _TOUCH_MM: Final = 1e-6
 _QUARTERS: Final = (0.0, 90.0, 180.0, 270.0)
@@ -42,8 +42,6 @@ class Layout:
     """(k, 4) left, bottom, right, top of each part."""
     area_mm2: float
     """What its parts take with half their distance round them, less their holes."""
-    stuck_out: float
-    """What of the parts chosen for it found no place in the strip, by the area of the room."""
     whole: bool
     """Whether all parts there were lie on it."""
 
@@ -130,9 +128,7 @@ def lay(packer: Packer, room: Room, packed: Packable, chosen: Ints, spare: Ints,
     within = guests(packed.pieces, chosen)
     found = _packed(packer, room, packed, chosen - within, manner, ended, enough=not whole)
     placements = kept(room, packed, upright(room, found) if manner.upright else found)
-    lies = np.bincount(placements.part, minlength=len(chosen))
-    stuck_out = float(packed.areas @ (chosen - within - lies)) / room.area_mm2
-    return _filled(room, packed, placements, chosen + spare, stuck_out, max(until, time.monotonic() + 0.5 * manner.seconds))
+    return _filled(room, packed, placements, chosen + spare, max(until, time.monotonic() + 0.5 * manner.seconds))
 
 
 def upright(room: Room, placements: Placements) -> Placements:
@@ -168,7 +164,7 @@ def _inside(placements: Placements, boxes: Floats, window: regions.Window) -> Pl
     return replace(placements, x_mm=placements.x_mm + back[:, 0], y_mm=placements.y_mm + back[:, 1])
 
 
-def _filled(room: Room, packed: Packable, placements: Placements, quantities: Ints, stuck_out: float, until: float) -> Layout:
+def _filled(room: Room, packed: Packable, placements: Placements, quantities: Ints, until: float) -> Layout:
     left = quantities - np.bincount(placements.part, minlength=len(quantities))
     every = placements
     if left.any():
@@ -181,7 +177,7 @@ def _filled(room: Room, packed: Packable, placements: Placements, quantities: In
         free = [one for one in regions.window_less(room.grown, taken) if one.area >= least]
         every = joined(placements, fill(free, [packed.pieces[row] for row in rows], [int(left[row]) for row in rows], until))
     whole = len(every.part) == int(quantities.sum())
-    return Layout(every, regions.boxes(regions.laid(packed.shapes, every)), float(packed.areas[every.part].sum()), stuck_out, whole)
+    return Layout(every, regions.boxes(regions.laid(packed.shapes, every)), float(packed.areas[every.part].sum()), whole)
 
 
 def joined(first: Placements, second: Placements) -> Placements:
@@ -220,7 +216,7 @@ def _packed(
     packer.stop()
     if best is None:
         return no_placements()
-    if (enough and not most < best.length_mm < _NEARLY * most) or manner.seconds < _PRESS_FROM_SECONDS:
+    if manner.seconds < _PRESS_FROM_SECONDS or best.length_mm > _NEARLY * most:
         return best.placements
     outlines = [item.outline for item in packed.items]
     return compact(outlines, best.placements, high, time.monotonic() + manner.seconds)[1]

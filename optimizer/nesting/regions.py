@@ -136,14 +136,16 @@ def pieces(region: Any) -> list[shapely.Polygon]:
 def place_in(region: shapely.Polygon, polygon: shapely.Polygon) -> tuple[float, float] | None:
     """Return by how much a polygon must be moved to lie in a region, at its left as far as possible; None where no place was found.
 
-    Tried is each corner of the polygon at each corner of the region: that is where it lies in a corner.
+    Tried is each corner of the polygon at each corner of the region, and its box in each corner of the region's box.
     """
     left, bottom, right, top = polygon.bounds
     x0, y0, x1, y1 = region.bounds
     if right - left > x1 - x0 + _TOUCH_MM or top - bottom > y1 - y0 + _TOUCH_MM or polygon.area > region.area + _TOUCH_MM:
         return None
     mine = shapely.get_coordinates(polygon.exterior)[:-1]
-    moves = np.unique((shapely.get_coordinates(region)[:, None, :] - mine[None, :, :]).reshape(-1, 2).round(6), axis=0)
+    at_corners = (shapely.get_coordinates(region)[:, None, :] - mine[None, :, :]).reshape(-1, 2)
+    in_box = np.array([(x0 - left, y0 - bottom), (x0 - left, y1 - top), (x1 - right, y0 - bottom), (x1 - right, y1 - top)])
+    moves = np.unique(np.concatenate([at_corners, in_box]).round(6), axis=0)
     inside = (moves[:, 0] + left >= x0 - _TOUCH_MM) & (moves[:, 0] + right <= x1 + _TOUCH_MM)
     inside &= (moves[:, 1] + bottom >= y0 - _TOUCH_MM) & (moves[:, 1] + top <= y1 + _TOUCH_MM)
     moves = moves[inside]

@@ -28,7 +28,7 @@ _PRESSED: Final = 3
 """So many of the shortest layouts are pressed together: the shortest of them is not always the shortest then."""
 _PLAY: Final = 4.0
 """So many times the slack the strip is higher than it is: what is exactly as high as the strip finds a place."""
-_NEARLY: Final = 5e-5
+_NEARLY: Final = 5e-4
 """A search that is so near to a length below which nothing is possible ends: pressing together does the rest."""
 _ROUNDING: Final = 4e-7
 """What 32 bit lose, as a share of the largest coordinate: so much is left round each part."""
