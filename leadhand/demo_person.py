@@ -15,6 +15,7 @@ from plant.recommendations import Answer, Stage
 from storage.audit import add_audit
 from storage.database import Connection, connect
 from storage.deliveries import Step, read_deliveries, step
+from storage.nests import NestState, cut_nest, read_nests, release_nest
 from storage.recommendations import StoredRecommendation, change_stage, read_recommendations
 from storage.trials import change_proposal, open_proposal, tuned_targets
 
@@ -24,6 +25,8 @@ WAIT_SECONDS: Final = 45.0
 _LOOK_SECONDS: Final = 5.0
 _TRIAL_SECONDS: Final = 180.0
 """From one trial of fine-tuning that the demo approves to the next."""
+_NEST_SECONDS: Final = 120.0
+"""From one nest that the demo releases to the next, and from a release until it is cut: far less than cutting takes."""
 _UNDER_WAY: Final = (Stage.APPROVED, Stage.SENT, Stage.ACCEPTED, Stage.IN_DOUBT, Stage.EXECUTED)
 _JOB_NOTE: Final = "the demo follows its plan by itself"
 _NOTE: Final = f"nobody decided within {WAIT_SECONDS:g} s: the demo approves by itself, so that it goes on"
@@ -36,7 +39,7 @@ class DemoPerson:
         self._url, self._console, self._clock = url, console, clock
         self._connection: Connection | None = None
         self._due = clock.monotonic() + WAIT_SECONDS
-        self._route_due = self._trial_due = 0.0
+        self._route_due = self._trial_due = self._nest_due = 0.0
 
     def looks(self) -> bool:
         """Approve what has waited long enough, at most each few seconds; return False: the demo goes on."""
@@ -57,9 +60,12 @@ class DemoPerson:
         approve_jobs(connection, now_us)
         trials = approve_trials(connection, now_us) if now >= self._trial_due else []
         routes = approve_route(connection, now_us) if now >= self._route_due else []
+        cut_nests(connection, now_us)
+        nests = release_nests(connection, now_us) if now >= self._nest_due else []
+        self._nest_due = now + _NEST_SECONDS if nests else self._nest_due
         self._trial_due = now + _TRIAL_SECONDS if trials else self._trial_due
         self._route_due = now + WAIT_SECONDS if routes else self._route_due
-        return [*trials, *routes]
+        return [*trials, *routes, *nests]
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -94,6 +100,28 @@ def approve_route(connection: Connection, now_us: int, wait_seconds: float = WAI
     routes = read_recommendations(connection, stages=[Stage.PROPOSED], answer=Answer.RECOMMENDED)
     old = [one for one in routes if one.made_us < before_us and one.recommendation.valid_until.timestamp() * 1e6 > now_us]
     return [_approve(connection, max(old, key=_gain), now_us)] if old else []
+
+
+def release_nests(connection: Connection, now_us: int, wait_seconds: float = WAIT_SECONDS) -> list[str]:
+    """Release the nest that is cut first, of those that waited so long, and return what it is of; none while one is being cut."""
+    if read_nests(connection, states=[NestState.RELEASED], most=1):
+        return []
+    waiting = read_nests(connection, states=[NestState.PROPOSED], most=500)
+    old = [one for one in waiting if one.made_us < now_us - round(wait_seconds * 1e6)]
+    if not old:
+        return []
+    first = min(old, key=lambda one: (one.from_us, one.id))
+    release_nest(connection, first.id, actor=WHO, now_us=now_us, note=_NOTE)
+    return [f"nest {first.id} at {first.centre}"]
+
+
+def cut_nests(connection: Connection, now_us: int, after_seconds: float = _NEST_SECONDS) -> int:
+    """Say of what the demo released so long ago that it is cut. Return how many."""
+    released = read_nests(connection, states=[NestState.RELEASED], most=100)
+    done = [one for one in released if one.actor == WHO and one.state_us < now_us - round(after_seconds * 1e6)]
+    for one in done:
+        cut_nest(connection, one.id, actor=WHO, now_us=now_us, note="the demo's cutting takes two minutes")
+    return len(done)
 
 
 def _gain(one: StoredRecommendation) -> float:

@@ -63,7 +63,7 @@ def write_plant_site(
 ) -> None:
     """Write settings that name each address that is offered, exactly once."""
     stations = camera_stations(_robots(groups), tools) if cameras else ()
-    optimizer = () if routes is None else _optimizer(routes, groups)
+    optimizer = () if routes is None else (*_optimizer(routes, groups), *_share())
     write_site(path, [*_lines(groups, places, tools), *stations, *optimizer, *(() if delivery is None else _delivery(delivery))])
 
 
@@ -130,6 +130,32 @@ def _optimizer(inbox: str, groups: Sequence[Group]) -> Iterator[str]:
                 unit = f"{_PLANNED[group.unit]}-{number}"
                 words = setup.get(unit.partition("/")[0], "")
                 yield f'  {{ unit = {text(unit)}, equipment = {text(path)}, calendar = "always"{words} }},'
+    yield "]"
+
+
+def _share() -> Iterator[str]:
+    yield ""
+    yield "# Two cutting centres and a stamping centre serve four factories; their hours are shared out, and plates are nested."
+    yield "[optimizer.share]"
+    yield "horizon_days = 5"
+    yield "nest_days = 1"
+    yield "nest_seconds = 3"
+    yield "factories = ["  # as ``simulators.plate_parts`` has them
+    yield '  { name = "excavator", weight = 4, own = true },'
+    yield '  { name = "crane", weight = 3 },'
+    yield '  { name = "concrete pump", weight = 2 },'
+    yield '  { name = "aerial platform", weight = 1 },'
+    yield "]"
+    cutting = 'kind = "cutting", calendar = "always", sheet_minutes = 8, piece_seconds = 20'
+    yield "centres = ["
+    yield f'  {{ name = "plate laser", {cutting}, machines = 1, thickness_up_to_mm = 15, speeds = ['
+    yield "    { up_to_mm = 15, mm_per_minute = 1800, pierce_seconds = 2, kerf_mm = 1, gap_mm = 6, margin_mm = 8 },"
+    yield "  ] },"
+    yield f'  {{ name = "plate plasma", {cutting}, machines = 1, speeds = ['
+    yield "    { up_to_mm = 15, mm_per_minute = 1400, pierce_seconds = 1, kerf_mm = 2.5, gap_mm = 8, margin_mm = 10 },"
+    yield "    { up_to_mm = 40, mm_per_minute = 700, pierce_seconds = 3, kerf_mm = 3.5, gap_mm = 12, margin_mm = 12 },"
+    yield "  ] },"
+    yield '  { name = "stamping", kind = "stamping", calendar = "always", machines = 1 },'
     yield "]"
 
 

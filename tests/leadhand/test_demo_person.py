@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from leadhand.demo_person import WHO, approve_jobs, approve_route
+from leadhand.demo_person import WHO, approve_jobs, approve_route, cut_nests, release_nests
 from plant.deliveries import Draft, Kind
+from plant.nests import StockSheet, rectangle
+from plant.part_orders import PartOrder, WorkKind
 from plant.recommendations import Answer, Estimate, Gain, Recommendation, RouteEstimate, Stage
 from storage.audit import read_audit, verify_audit
 from storage.database import connect
 from storage.deliveries import propose, read_delivery
+from storage.nests import NestState, NewNest, SheetTaken, propose_nest, read_nests, release_nest
+from storage.part_orders import read_part_orders, write_part_orders
 from storage.recommendations import add_recommendation, change_stage, read_recommendation
+from storage.stock import add_sheets, read_stock
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -58,3 +63,24 @@ def test_the_demo_follows_its_plan_and_approves_nothing_else_that_a_person_must(
         stages = [None if number is None else read_delivery(connection, number) for number in (first, second)]
         assert [one.stage for one in stages if one is not None] == [Stage.APPROVED, Stage.PROPOSED]
         assert verify_audit(connection) is None
+
+
+def test_the_demo_releases_one_nest_after_the_other_and_cuts_only_its_own(database_url: str) -> None:
+    with connect(database_url, application="test") as connection:
+        web = PartOrder("W-1", "cranes", "web", 9, WorkKind.CUTTING, rectangle(800, 400), "S355J2", 12.0)
+        write_part_orders(connection, [web], source="rest", actor="erp", now_us=NOW)
+        add_sheets(connection, [StockSheet("H-1", 4000, 2000, 9, "S355J2", 12.0)], actor="store", now_us=NOW)
+        order, sheet = read_part_orders(connection)[0].id, read_stock(connection)[0].id
+        days = [
+            NewNest("laser", NOW + day, NOW + day + 1, "S355J2", 12.0, "", "", {}, 0.0, "", (SheetTaken(sheet, 1),), {order: 3})
+            for day in (2, 1, 3)
+        ]
+        later, first, by_hand = (propose_nest(connection, one, now_us=NOW) for one in days)
+        assert release_nests(connection, NOW + 10 * SECOND) == []
+        assert release_nests(connection, NOW + 60 * SECOND) == [f"nest {first} at laser"]
+        assert release_nests(connection, NOW + 90 * SECOND) == []
+        release_nest(connection, by_hand, actor="eva", now_us=NOW + 90 * SECOND)
+        assert cut_nests(connection, NOW + 100 * SECOND) == 0
+        assert cut_nests(connection, NOW + 400 * SECOND) == 1
+        states = {one.id: one.state for one in read_nests(connection)}
+        assert states == {first: NestState.CUT, later: NestState.PROPOSED, by_hand: NestState.RELEASED}
