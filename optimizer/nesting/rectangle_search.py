@@ -123,7 +123,7 @@ class RectangleSearch:
         """Make these cuts the best so far where they are."""
         cost = self._cost(cuts, self._wanted)
         if cost < self._best_cost - 1e-6:
-            self._best_cost, self.best = cost, tuple(cuts)
+            self._best_cost, self.best = cost, tuple(_together(cuts))
 
     def _construct(self, left: Ints, stock: Ints, tries: int, stop: Callable[[], bool], until: float = np.inf) -> list[Cut]:
         """Return cuts for what is left, sheet by sheet."""
@@ -326,8 +326,11 @@ def _less(layout: Layout, over: Ints) -> Layout:
 
 
 def _together(cuts: Sequence[Cut]) -> list[Cut]:
-    """Return equal layouts as one with more copies."""
-    found: dict[int, list[Cut]] = {}
+    """Return sheets that hold the same as one with more copies, laid as the one of which most goes back."""
+    found: dict[tuple[int, bytes], list[Cut]] = {}
     for cut in cuts:
-        found.setdefault(id(cut.layout), []).append(cut)
-    return [Cut(same[0].layout, sum(one.copies for one in same)) for same in found.values()]
+        found.setdefault((cut.layout.plate, cut.layout.holds.tobytes()), []).append(cut)
+    return [
+        Cut(min((one.layout for one in same), key=lambda layout: layout.cost_mm2), sum(one.copies for one in same))
+        for same in found.values()
+    ]

@@ -76,7 +76,7 @@ def nest_rectangles(problem: NestProblem, *, seconds: float, seed: int = 1, stop
         raise ValueError(f"{wrong[0]} is no rectangle")
     kinds = kinds_of(problem.parts, range(len(problem.parts)))
     rules = [problem.rules_for(sheet.thickness_mm) for sheet in problem.sheets]
-    urgent = _urgent(kinds, problem, rules)
+    kinds, urgent = _by_urgency(kinds, _urgent(kinds, problem, rules))
     cuts, cut_short = cut_rectangles(kinds, problem.sheets, rules, seconds=seconds, seed=seed, stop=stop, urgent=urgent)
     remaining = [list(kind.quantities) for kind in kinds]
     sheets: list[CutSheet] = []
@@ -147,6 +147,21 @@ def _urgent(kinds: Sequence[Kind], problem: NestProblem, rules: Sequence[Cutting
     if sum(area * kind.quantity for area, kind in zip(areas.tolist(), kinds, strict=True)) < _SHORT * there:
         return np.zeros(len(kinds), np.int64)
     return most_urgent(kinds, problem.parts, areas, 0.85 * there)
+
+
+def _by_urgency(kinds: Sequence[Kind], first: NDArray[np.int64]) -> tuple[list[Kind], NDArray[np.int64]]:
+    """Return the kinds, and how many of each go first; where some of a kind go first and some do not, they are two."""
+    split = [_some(kind, 0, int(count)) for kind, count in zip(kinds, first, strict=True) if count]
+    rest = [_some(kind, int(count), kind.quantity) for kind, count in zip(kinds, first, strict=True) if count < kind.quantity]
+    return split + rest, np.array([kind.quantity for kind in split] + [0] * len(rest), np.int64)
+
+
+def _some(kind: Kind, begin: int, end: int) -> Kind:
+    """Return a kind with some of its parts, as they are counted from the most urgent on."""
+    ends = np.cumsum(kind.quantities)
+    counts = np.clip(ends, begin, end) - np.clip(ends - kind.quantities, begin, end)
+    there = np.flatnonzero(counts).tolist()
+    return replace(kind, rows=tuple(kind.rows[at] for at in there), quantities=tuple(int(counts[at]) for at in there))
 
 
 def _grown_size(sheet: StockSheet, rule: CuttingRules) -> tuple[float, float]:
