@@ -16,7 +16,7 @@ import numpy as np
 from optimizer.nesting import regions
 from optimizer.nesting.filling import Room
 from optimizer.nesting.kinds import Kind, most_urgent, urgency
-from optimizer.nesting.layouts import Ints, Layout, Manner, Packable, choose, fitting, lay, packable
+from optimizer.nesting.layouts import Ints, Layout, Manner, Packable, choose, filled, fitting, lay, packable
 from optimizer.nesting.packers import Packer
 from optimizer.nesting.rectangles import RectangleCut, cut_rectangles, is_rectangle
 from optimizer.nesting.remnants import remnants_of
@@ -47,9 +47,13 @@ _GOOD_SECONDS: Final = 1.0
 """How long a sheet is laid at first where the time allows; where it does not, layouts are cut several times."""
 _BOXES_SHARE: Final = 0.1
 """Of the time: for cutting all by the rectangles around them."""
+_SOON_SECONDS: Final = 0.5
+"""So soon there is something to show."""
 _FIRST_SHARE: Final = 0.4
 """Of the time: for laying all sheets once."""
 _MOST_TAKEN_APART: Final = 3
+_FILL_SHARE: Final = 0.4
+"""So often a sheet that stays is filled with parts of those taken apart."""
 _ANEW_LOG_SECONDS: Final = (0.3, 2.0)
 """Logarithms of the least and the most seconds for a sheet that is cut anew."""
 
@@ -111,8 +115,6 @@ class Cutting:
     ) -> None:
         self.best: tuple[Pattern, ...] = ()
         """All patterns so far."""
-        self.cut_short = True
-        """Whether it ended before all parts had their turn."""
         self._kinds, self._grounds, self._packer, self._threads = kinds, grounds, packer, threads
         self._draws = np.random.default_rng(seed)
         self._stopped = stopped
@@ -122,37 +124,43 @@ class Cutting:
         self._turn = np.argsort(np.array(ranks, np.int64)) if ranks else np.zeros(0, np.int64)
         self._full = _FULL
         self._wanted = self._first = np.zeros(len(kinds), np.int64)
+        self._until = np.inf
 
     def run(self, parts: Sequence[NestPart], stock: Ints, seconds: float) -> None:
         """Cut all, then better, until the time is over."""
         began = time.monotonic()
-        until = began + seconds
+        self._until = began + seconds
         self._wanted = np.where(self._fit_anywhere(), self._quantities, 0)
         self._first = self._most_urgent(parts, stock)
+        self._cut_boxes(min(_BOXES_SHARE * seconds, _SOON_SECONDS))
         straight = all(is_rectangle(kind.part) for kind in self._kinds)
-        self._cut_boxes(seconds if straight else _BOXES_SHARE * seconds)
-        if not self._stopped() and (not straight or (self.held() < self._wanted).any()):
-            self._cut_shapes(stock, began + _FIRST_SHARE * seconds)
-        while time.monotonic() < until - _LEAST_SECONDS and not self._stopped() and self.best:
-            self._better(stock, until)
+        self._cut_boxes(seconds - _SOON_SECONDS if straight else _BOXES_SHARE * seconds)
+        if straight and (self.held() == self._wanted).all():
+            return
+        self._cut_shapes(stock, began + _FIRST_SHARE * seconds)
+        while self.best and not self._ended():
+            self._better(stock)
+
+    def _ended(self) -> bool:
+        """Return whether to end: told to, or the time is over and there is something to show."""
+        return self._stopped() or (time.monotonic() > self._until and bool(self.best))
 
     def _cut_boxes(self, seconds: float) -> None:
         """Cut what is first by the rectangles around it: soon there, and of rectangles nothing better is known."""
         sheets, rules = [ground.sheet for ground in self._grounds], [ground.rules for ground in self._grounds]
         kinds = [Kind(kind.part, kind.rows[:1], (int(count),)) for kind, count in zip(self._kinds, self._first, strict=True)]
         seed = int(self._draws.integers(1 << 31))
-        cuts, self.cut_short = cut_rectangles(kinds, sheets, rules, seconds=seconds, seed=seed, stop=self._stopped)
-        self.best = tuple(self._pattern(cut.sheet, self._layout(cut), cut.copies) for cut in cuts)
+        cuts, _ = cut_rectangles(kinds, sheets, rules, seconds=seconds, seed=seed, stop=self._stopped)
+        found = tuple(self._pattern(cut.sheet, self._layout(cut), cut.copies) for cut in cuts)
+        self.best = min(self.best, found, key=self._cost)
 
     def _cut_shapes(self, stock: Ints, until: float) -> None:
         """Cut all by their shapes, and what came of the rectangles so that nothing is left; the better one stays."""
-        ways = []
         for begun, first in ((self.best, self._wanted - self.held()), ((), self._first)):
             found, left = self._construct(first, stock - self._used(begun), until)
             rest = left + self._wanted - first - self._held(begun)
             more, _ = self._construct(rest, stock - self._used([*begun, *found]), until)
-            ways.append((*begun, *found, *more))
-        self.best = min(ways, key=self._cost)
+            self.best = min(self.best, (*begun, *found, *more), key=self._cost)
 
     def _layout(self, cut: RectangleCut) -> Layout:
         packed = self._grounds[cut.sheet].packed
@@ -180,14 +188,23 @@ class Cutting:
         """Return patterns for what is left from what is in stock, and what is left then."""
         found: list[Pattern] = []
         refused: set[int] = set()
-        while left.any() and not self._stopped():
-            ground = self._next_ground(left, stock, refused, wild=wild)
-            if ground is None:
+        poor: set[int] = set()
+        while left.any() and not self._ended():
+            ground = self._next_ground(left, stock, refused | poor, wild=wild)
+            if ground is None and poor <= refused:
                 break
-            pattern = self._cut(ground, left, stock, until, wild=wild)
-            if pattern is None or self._poor(pattern, ground):
+            if ground is None:
+                # rather a remnant that is filled badly than a part that is left
+                ground = max(poor - refused, key=lambda row: self._grounds[row].area_mm2)
+            pattern = self._cut(ground, left, stock, until, wild=wild) if (left[self._grounds[ground].fits] > 0).any() else None
+            if pattern is None:
                 refused.add(ground)
                 continue
+            if self._poor(pattern, ground) and ground not in poor:
+                poor.add(ground)
+                continue
+            if stock[ground] == pattern.copies:
+                refused.add(ground)
             left = left - pattern.copies * self._one(pattern)
             stock[ground] -= pattern.copies
             found.append(pattern)
@@ -231,7 +248,7 @@ class Cutting:
         manner = self._manner(float(time_left * copies / np.ceil(sheets)), wild=wild)
         large_first = float(self._draws.choice([1.0, 1.0, 1.5, 3.0])) if wild else 1.0
         chosen = choose(ground.room.area_mm2, ground.packed.areas, once, manner.fullness, self._turn, large_first=large_first)
-        layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._stopped)
+        layout = lay(self._packer, ground.room, ground.packed, chosen, once - chosen, manner, self._ended)
         if not len(layout.placements.part):
             return None
         if not layout.whole:
@@ -265,15 +282,28 @@ class Cutting:
             return False
         return pattern.waste_mm2 > (1.0 - self._full + _POOR) * self._grounds[row].area_mm2
 
-    def _better(self, stock: Ints, until: float) -> None:
-        """Take some sheets apart and cut their parts anew; keep what is better."""
+    def _better(self, stock: Ints) -> None:
+        """Take some sheets apart and cut their parts anew, or fill another with them first; keep what is better."""
         apart = self._apart()
         stay = [one for row, one in enumerate(self.best) if row not in apart]
-        free = self._wanted - self._held(stay)
-        budget = min(until, time.monotonic() + len(apart) * float(np.exp(self._draws.uniform(*_ANEW_LOG_SECONDS))))
-        new, _ = self._construct(free, stock - self._used(stay), budget, wild=True)
+        budget = min(self._until, time.monotonic() + len(apart) * float(np.exp(self._draws.uniform(*_ANEW_LOG_SECONDS))))
+        single = [row for row, one in enumerate(stay) if one.copies == 1]
+        if single and self._draws.random() < _FILL_SHARE:
+            row = int(self._draws.choice(single))
+            more = self._filled(stay[row], self._wanted - self._held(stay), budget)
+            if more is None:
+                return
+            stay[row] = more
+        new, _ = self._construct(self._wanted - self._held(stay), stock - self._used(stay), budget, wild=True)
         if self._cost([*stay, *new]) < self._cost(self.best) - 1.0:
             self.best = (*stay, *new)
+
+    def _filled(self, pattern: Pattern, spare: Ints, until: float) -> Pattern | None:
+        """Return a sheet with what of the spare parts fits between those it has, and into their holes; None where none does."""
+        ground = self._grounds[pattern.ground]
+        there = pattern.layout.placements
+        layout = filled(ground.room, ground.packed, there, self._one(pattern) + np.where(ground.fits, spare, 0), until)
+        return self._pattern(pattern.ground, layout, 1) if len(layout.placements.part) > len(there.part) else None
 
     def _apart(self) -> list[int]:
         """Return which sheets are taken apart: those of which much is lost sooner, and one that has a remnant more often."""

@@ -128,7 +128,7 @@ def lay(packer: Packer, room: Room, packed: Packable, chosen: Ints, spare: Ints,
     within = guests(packed.pieces, chosen)
     found = _packed(packer, room, packed, chosen - within, manner, ended, enough=not whole)
     placements = kept(room, packed, upright(room, found) if manner.upright else found)
-    return _filled(room, packed, placements, chosen + spare, max(until, time.monotonic() + 0.5 * manner.seconds))
+    return filled(room, packed, placements, chosen + spare, max(until, time.monotonic() + 0.5 * manner.seconds))
 
 
 def upright(room: Room, placements: Placements) -> Placements:
@@ -164,7 +164,8 @@ def _inside(placements: Placements, boxes: Floats, window: regions.Window) -> Pl
     return replace(placements, x_mm=placements.x_mm + back[:, 0], y_mm=placements.y_mm + back[:, 1])
 
 
-def _filled(room: Room, packed: Packable, placements: Placements, quantities: Ints, until: float) -> Layout:
+def filled(room: Room, packed: Packable, placements: Placements, quantities: Ints, until: float) -> Layout:
+    """Return a layout with what else fits into what is free; ``quantities``: of all parts, those that lie there with them."""
     left = quantities - np.bincount(placements.part, minlength=len(quantities))
     every = placements
     if left.any():

@@ -112,7 +112,7 @@ class _Work:
             remaining = [list(kind.quantities) for kind in group.kinds]
             for pattern in sorted(group.patterns, key=lambda one: _urgency_of(one, group)):
                 cut += _cut_sheets(self._problem, group, pattern, remaining)
-            left += _left_parts(group, remaining, stopped=group.cutting is None or group.cutting.cut_short)
+            left += _left_parts(group, remaining)
         return Nest(tuple(sheet for _, sheet in sorted(cut, key=lambda one: one[0])), tuple(left))
 
     def _watch(
@@ -199,19 +199,21 @@ def _next_row(kind: Kind, remaining: list[int]) -> int:
     return kind.rows[at]
 
 
-def _left_parts(group: _Group, remaining: Sequence[Sequence[int]], *, stopped: bool) -> Iterable[LeftPart]:
+def _left_parts(group: _Group, remaining: Sequence[Sequence[int]]) -> Iterable[LeftPart]:
     for number, (kind, counts) in enumerate(zip(group.kinds, remaining, strict=True)):
         for row, count in zip(kind.rows, counts, strict=True):
             if count:
-                yield LeftPart(row, count, _reason(group, number, stopped=stopped))
+                yield LeftPart(row, count, _reason(group, number))
 
 
-def _reason(group: _Group, kind: int, *, stopped: bool) -> LeftReason:
+def _reason(group: _Group, kind: int) -> LeftReason:
     """Return why parts of a kind are left."""
     if not group.grounds:
         return LeftReason.NO_SHEET
     if any(ground.fits[kind] for ground in group.grounds):
-        return LeftReason.STOPPED if stopped else LeftReason.STOCK_USED_UP
+        used = sum((np.eye(1, len(group.grounds), one.ground, dtype=np.int64)[0] * one.copies for one in group.patterns), 0 * group.stock)
+        there = (count > 0 and ground.fits[kind] for ground, count in zip(group.grounds, group.stock - used, strict=True))
+        return LeftReason.STOPPED if any(there) else LeftReason.STOCK_USED_UP
     if group.kinds[kind].part.grain_deg is not None:
         unknown = [ground for ground in group.grounds if ground.sheet.grain_deg is None]
         rules = [ground.rules for ground in unknown]
