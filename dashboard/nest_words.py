@@ -14,7 +14,7 @@ def nest_state(name: str, t: Texts) -> Component:
     """Return how far a nest is: grey circles, dashed while it waits for somebody."""
     words = {
         "proposed": t("proposed"),
-        "released": t("released"),
+        "released": t("released to be cut"),
         "cut": t("cut"),
         "withdrawn": t("withdrawn"),
         "superseded": t("superseded"),

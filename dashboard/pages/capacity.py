@@ -97,7 +97,7 @@ def _head(told: SharesWholeView, context: PageContext, t: Texts) -> Component:
     index = NONE_SHOWN if one.jain is None else state("normal" if fair else "warning", f"{one.jain:.3f}")
     alone = one.worse_than_alone or 0
     pairs: list[tuple[str, Any]] = [
-        (t("Rule"), html.Strong(name)),
+        (t("Rule of sharing"), html.Strong(name)),
         (t("Jain's index, mean of the periods"), index),
         (t("Worst period"), NONE_SHOWN if one.jain_worst is None else f"{one.jain_worst:.3f}"),
         (t("Later than promised"), state("normal", t("none")) if not alone else state("critical", whole(alone))),
@@ -252,7 +252,13 @@ def _versions(services: Services, context: PageContext, t: Texts) -> Component:
     except Unavailable as error:
         return notice(t("The database is away: {why}", why=error), wrong=True)
     heads = [
-        *((t("Version"), False), (t("Made"), False), (t("Rule"), False), (t("Part orders"), True), (t("Hours shared out"), True)),
+        *(
+            (t("Version"), False),
+            (t("Made"), False),
+            (t("Rule of sharing"), False),
+            (t("Part orders"), True),
+            (t("Hours shared out"), True),
+        ),
         *((t("Jain's index"), True), (t("Orders late"), True)),
     ]
     rows = [

@@ -46,7 +46,7 @@ def one_nest(told: NestWholeView, context: PageContext, t: Texts) -> Component:
             html.H3(t("Utilisation")),
             _utilisation(told, t),
             *([html.H3(t("Parts left")), _left(one, t)] if one.left else []),
-            html.H3(t("Sheets")),
+            html.H3(t("Sheets drawn")),
             *_sheets(told, context, t),
             html.H3(t("Orders that lie here")),
             _orders(told, context, t),
@@ -75,7 +75,7 @@ def _utilisation(told: NestWholeView, t: Texts) -> Component:
 
 
 def _left(one: NestView, t: Texts) -> Component:
-    heads = [(t("Order"), False), (t("Part"), False), (t("Pieces"), True), (t("Why"), False)]
+    heads = [(t("Order number"), False), (t("Part"), False), (t("Pieces"), True), (t("Why"), False)]
     rows = [
         [_order_link(each.order), html.Span(each.part, className="wrap"), whole(each.quantity), left_words(each.reason, t)]
         for each in one.left
@@ -160,7 +160,14 @@ def _sheet(nest: int, one: NestSheetView, theme: str, t: Texts) -> Component:
 
 
 def _orders(told: NestWholeView, context: PageContext, t: Texts) -> Component:
-    heads = [(t("Order"), False), (t("Factory"), False), (t("Part"), False), (t("Pieces"), True), (t("Priority"), True), (t("Due"), False)]
+    heads = [
+        (t("Order number"), False),
+        (t("Factory"), False),
+        (t("Part"), False),
+        (t("Pieces"), True),
+        (t("Priority"), True),
+        (t("Due"), False),
+    ]
     rows = [
         [
             _order_link(one.number),

@@ -177,7 +177,7 @@ def preview(told: WrittenOrdersView, context: PageContext, t: Texts) -> Componen
         *([t("changed"), one.number, _difference(one.before, one.after, context)] for one in told.changed),
         *([t("added"), number, ""] for number in told.added),
     ][:_MOST_SHOWN]
-    heads = [(t("What"), False), (t("Order"), False), (t("Change"), False)]
+    heads = [(t("What"), False), (t("Order number"), False), (t("Change"), False)]
     return html.Div([notice(f"{counted} {done}", wrong=bool(told.refused)), table(heads, rows, caption=t("Change"))])
 
 

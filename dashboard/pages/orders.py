@@ -31,7 +31,7 @@ _NEW = ("order", "product", "customer", "quantity", "due", "priority")
 def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its list is drawn again every two seconds while the stream lives."""
     t = texts_of(context.language)
-    states = [("open", t("open")), ("late", t("late")), ("done", t("done")), ("cancelled", t("cancelled")), ("all", t("all"))]
+    states = [("open", t("open orders")), ("late", t("late")), ("done", t("done")), ("cancelled", t("cancelled")), ("all", t("all"))]
     return html.Div(
         className="orders",
         children=[
@@ -299,7 +299,7 @@ def _list(services: Services, context: PageContext, t: Texts, which: str, find: 
     if which in {"open", "late"}:
         found.sort(key=lambda one: (one.due_us is None, one.due_us or 0, -one.priority))
     heads = [
-        (t("Order"), False),
+        (t("Order number"), False),
         (t("Product"), False),
         (t("Parts"), True),
         (t("Priority"), True),

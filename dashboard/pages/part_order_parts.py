@@ -33,7 +33,7 @@ def is_late(one: PartOrderView) -> bool:
 def order_table(found: list[PartOrderView], context: PageContext, t: Texts, nothing: str) -> Component:
     """Return part orders as a table, each with a small drawing of its part."""
     heads = [
-        *((t("Order"), False), (t("Part"), False), (t("Plate"), False), (t("Pieces"), True), (t("Made"), False)),
+        *((t("Order number"), False), (t("Part"), False), (t("Plate"), False), (t("Pieces"), True), (t("Pieces made"), False)),
         *((t("Priority"), True), (t("Due"), False), (t("Ready"), False), (t("State"), False)),
     ]
     return table(heads, [_row(one, context, t) for one in found], caption=t("Part orders"), nothing=nothing)
@@ -111,7 +111,7 @@ def one_order(told: PartOrderWholeView, context: PageContext, t: Texts) -> Compo
         (t("Kind"), kinds.get(one.kind, one.kind)),
         (t("Plate"), f"{one.material or NONE_SHOWN} {_thick(one)}".strip()),
         (t("Pieces"), whole(one.quantity)),
-        (t("Made"), _progress(one, t)),
+        (t("Pieces made"), _progress(one, t)),
         (t("State"), standing(one, t)),
         (t("Due"), moment(one.due_us, zone, seconds=False)),
         (t("Begins"), moment(one.begin_us, zone, seconds=False)),

@@ -30,7 +30,7 @@ _LARGEST_FILE = 1_400_000
 def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its list is drawn again every two seconds while the stream lives and something changed."""
     t = texts_of(context.language)
-    states = [("open", t("open")), ("late", t("late")), ("done", t("done")), ("cancelled", t("cancelled")), ("all", t("all"))]
+    states = [("open", t("open orders")), ("late", t("late")), ("done", t("done")), ("cancelled", t("cancelled")), ("all", t("all"))]
     return html.Div(
         className="orders share part-orders",
         children=[

@@ -311,7 +311,7 @@ def what_if_form(services: Services, t: Texts) -> list[Component]:
                     className="what-if-fields",
                 ),
                 html.H3(t("Another priority")),
-                html.Div([field("order", t("Order")), field("priority", t("Priority, 1 to 9"), "9")], className="what-if-fields"),
+                html.Div([field("order", t("Order number")), field("priority", t("Priority, 1 to 9"), "9")], className="what-if-fields"),
                 html.Button(t("Try it"), id="what-if-ask", className="button first"),
                 html.Div(id="what-if-said"),
             ],

@@ -21,7 +21,7 @@ from storage.people import Role
 _REFUSED: Final = (Rejected, Unavailable, PermissionError, SettingsError, ValidationError)
 _NEW: Final = ("name", "width_mm", "height_mm", "quantity", "material", "thickness_mm", "grain_deg", "place")
 _MOST: Final = 1000
-_WIDEST: Final = 150
+_WIDEST: Final = 130
 """Pixels of the longest sheet of all; the others are drawn to the same scale."""
 
 
