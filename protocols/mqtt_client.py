@@ -131,6 +131,8 @@ class MqttConnection:
         self._tell = on_state
         self._filters: list[tuple[str, int]] = []
         self._connection = 0
+        self._greets = False
+        """Whether it is to be told that we are connected once the broker has taken the subscriptions."""
         self._stopping = threading.Event()
         self._connected = threading.Event()
         self._room = threading.Condition()
@@ -298,10 +300,13 @@ class MqttConnection:
             self._lost(MqttState.REFUSED, f"the broker refused the connection: {reason}")
             return
         self._connection += 1
+        self._connected.set()
+        # in a new session nothing is heard before the broker has taken the subscriptions
+        self._greets = bool(self._filters) and not flags.session_present
         if self._filters:
             self._send_subscriptions(self._filters)
-        self._connected.set()
-        self._say(MqttState.CONNECTED, "", flags.session_present)
+        if not self._greets:
+            self._say(MqttState.CONNECTED, "", flags.session_present)
 
     def _send_subscriptions(self, filters: Sequence[tuple[str, int]]) -> None:
         if self._endpoint.version == "5":
@@ -314,6 +319,9 @@ class MqttConnection:
         self._client.subscribe(wanted)
 
     def _on_subscribe(self, _client: Any, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any) -> None:
+        if self._greets:
+            self._greets = False
+            self._say(MqttState.CONNECTED, "", False)
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
             self._say(MqttState.REFUSED, f"the broker refused {len(refused)} of {len(reasons)} subscriptions: {refused[0]}", False)

@@ -9,6 +9,7 @@ OPC 10000-4, 5.14.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import struct
 from collections import deque
@@ -31,6 +32,7 @@ MOST_QUEUED: Final = 10_000
 """Values that the server is asked to keep for one item, at most: 5 minutes of 30 ms."""
 _KEEP_ALIVE_SECONDS: Final = 1.0
 _SILENT_PERIODS: Final = 3
+_SILENT_LOOKS: Final = 6
 _LEAST_IN_FLIGHT, _MOST_IN_FLIGHT = 3, 10
 _IN_FLIGHT_MS: Final = 500
 """PublishRequests wait at the server for about so long, that a slow network holds up nothing."""
@@ -296,12 +298,14 @@ class Subscription:
     async def _wait(self) -> None:
         self._news.clear()
         silent = _SILENT_PERIODS * self.granted.keep_alive_seconds
-        try:
-            async with asyncio.timeout(silent):
-                await self._news.wait()
-        except TimeoutError:
-            self._link.check_alive()
-            raise SubscriptionLost(f"the subscription has been silent for {silent:.1f} s") from None
+        for _ in range(_SILENT_LOOKS):
+            # time in which this process was held up counts as one look: what came meanwhile is still to be read
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(silent / _SILENT_LOOKS):
+                    await self._news.wait()
+                    return
+        self._link.check_alive()
+        raise SubscriptionLost(f"the subscription has been silent for {silent:.1f} s")
 
     def _send(self) -> None:
         """Have as many PublishRequests wait at the server as wanted; the first takes the acknowledgements along."""

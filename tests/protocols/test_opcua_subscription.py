@@ -77,7 +77,7 @@ class Seen:
     async def take(self, subscription: Subscription, until: int) -> None:
         """Receive until each handle has so many numbers more."""
         goal = {handle: len(self.numbers.get(handle, ())) + until for handle in subscription.handles}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while any(len(self.numbers.get(handle, ())) < least for handle, least in goal.items()):
                 delivery = await subscription.receive()
                 self.lost += delivery.lost
@@ -274,7 +274,7 @@ async def test_asyncuas_server_is_subscribed_to_with_texts_and_types(reference: 
         subscription = await session.subscribe(WISH)
         assert await subscription.add({place: n.node_id for place, n in enumerate(found) if isinstance(n, ResolvedNode)}) == {}
         values: dict[int, Any] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10 * PATIENCE):
             while len(values) < 4 or values[1] != "neu":
                 for changes in (await subscription.receive()).changes:
                     text = changes.columns.text
