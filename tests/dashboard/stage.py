@@ -29,6 +29,7 @@ from storage.health import ProcessReport, SourceReport, report_process, report_s
 from storage.people import Role, add_account, issue_login_link, open_session, read_account
 from storage.samples import SampleWriter
 from storage.upkeep import Upkeep
+from tests.dashboard.running import quick_passwords
 
 HOSTILE = '<img src=x onerror="document.title=1">'
 """What a machine might say to take over a page."""
@@ -220,8 +221,11 @@ def make_stage(home: Path, url: str) -> Stage:
     (home / "site.toml").write_text(SITE, encoding="utf-8")
     stage = Stage(home, url, load_site(home / "site.toml"))
     register_site(stage.connection, stage.site)
-    for role in Role:
-        add_account(stage.connection, name=role.value, full_name=role.value.capitalize(), role=role, password=PASSWORD, clock=stage.clock)
+    with quick_passwords():
+        for role in Role:
+            add_account(
+                stage.connection, name=role.value, full_name=role.value.capitalize(), role=role, password=PASSWORD, clock=stage.clock
+            )
     return stage
 
 
