@@ -17,7 +17,7 @@ import numpy as np
 
 from plant.nests import Floats, Placements
 
-_PATIENCE_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 2.0
 """How long one that was told to stop is waited for: it looks up only between two rounds of moves."""
 _GRACE_SECONDS: Final = 5.0
 """How long after its time one is waited for."""
@@ -67,8 +67,8 @@ class Packer:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
+        self._job = 0
         self._found: list[PackedItems] = []
-        self._busy = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
         self._parts: np.ndarray[Any, np.dtype[np.int32]] = np.zeros(0, np.int32)
@@ -92,12 +92,15 @@ class Packer:
     def begin(self, strip: Strip) -> None:
         """Pack this from now on; what was under way ends."""
         self.stop(wait=True)
-        self._found, self.problem = [], ""
-        self._parts = np.array([item.part for item in strip.items], np.int32)
+        with self._lock:
+            self._job += 1
+            self._found, self.problem = [], ""
+            self._parts = np.array([item.part for item in strip.items], np.int32)
+            self._idle.clear()
         self._until = time.monotonic() + strip.seconds + _GRACE_SECONDS
         process = self._running()
-        self._idle.clear()
         asked = {
+            "job": self._job,
             "height": strip.height_mm,
             "items": [{"outline": item.outline.tolist(), "demand": item.demand, "angles": item.angles} for item in strip.items],
             "seconds": strip.seconds,
@@ -158,20 +161,24 @@ class Packer:
         stdout = process.stdout
         assert stdout is not None  # noqa: S101 - a pipe
         for line in stdout:
-            told = json.loads(line)
-            if process is not self._process:
-                break
-            if "length" in told:
-                with self._lock:
-                    self._found.append(self._layout(told))
-            elif "problem" in told:
-                self.problem = str(told["problem"])
-            else:
-                self._idle.set()
+            if line.endswith("\n"):  # one that is killed may leave half a line
+                self._take(json.loads(line))
         stdout.close()
         if process is self._process and not self._idle.is_set():
             self.problem = self.problem or f"the process that packs ended with code {process.wait()}"
             self._idle.set()
+
+    def _take(self, told: dict[str, Any]) -> None:
+        with self._lock:
+            # one that was told to stop may say its last words when the next one is under way
+            if told["job"] != self._job:
+                return
+            if "length" in told:
+                self._found.append(self._layout(told))
+            elif "problem" in told:
+                self.problem = str(told["problem"])
+            else:
+                self._idle.set()
 
     def _layout(self, told: dict[str, Any]) -> PackedItems:
         rows = np.array(told["placed"], np.float64).reshape(-1, 4)

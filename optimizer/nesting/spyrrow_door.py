@@ -3,7 +3,7 @@
 spyrrow is the Python side of sparrow, an open search for strips of irregular parts (Gardeyn, Wauters, Oddone 2025, arXiv 2509.13329).
 It blocks, counts in whole seconds and cannot be cancelled by a call; a process can be stopped and killed. A line of JSON comes in for
 each strip and lines go out: layouts, each shorter than the one before, then that it ended. ``{"stop": true}`` ends the strip that is
-being packed. Where who asked is gone, so is this process.
+being packed. Where who asked is gone, so is this process. Each line that goes out has the number (``job``) of the strip it is about.
 
 What is asked for: ``height``, ``items`` (each with ``outline``, ``demand``, ``angles`` or null for any), ``seconds``, ``explore`` (the
 share of the time for exploring, the rest is for compressing), ``seed``, ``threads``, ``enough`` (a length that ends it) and ``early``
@@ -71,7 +71,7 @@ class _Packing:
             found = [one for kind, one in reports.drain() if kind in _FEASIBLE]
             if found:
                 best = min(found, key=lambda one: one.width)
-                _say(_layout(best))
+                _say(asked, _layout(best))
                 told = told or (enough is not None and best.width <= enough)
             if last:
                 return
@@ -103,8 +103,8 @@ def _layout(found: spyrrow.StripPackingSolution) -> dict[str, Any]:
     return {"length": found.width, "placed": [(int(one.id), *one.translation, one.rotation) for one in found.placed_items]}
 
 
-def _say(told: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")
+def _say(asked: dict[str, Any], told: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps({"job": asked["job"], **told}) + "\n")
     sys.stdout.flush()
 
 
@@ -129,8 +129,8 @@ def main() -> NoReturn:
         try:
             packing.pack(one)
         except BaseException as error:  # noqa: BLE001 - a panic of spyrrow is no Exception; it is told, and the next strip comes
-            _say({"problem": repr(error)})
-        _say({"ended": True})
+            _say(one, {"problem": repr(error)})
+        _say(one, {"ended": True})
 
 
 if __name__ == "__main__":

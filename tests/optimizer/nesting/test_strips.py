@@ -95,6 +95,19 @@ def test_a_search_that_fails_inside_says_so_and_the_next_one_runs() -> None:
         assert not packer.problem
 
 
+def test_what_an_earlier_search_says_late_is_not_taken_for_the_next_ones() -> None:
+    many = Strip(600.0, (StripItem(3, _gon(5, 90.0), 40, None),), 30.0, 1)
+    one = Strip(200.0, (StripItem(7, _gon(4, 50.0), 1, (0.0,)),), 5.0, 1, enough_mm=200.0)
+    with Packer() as packer:
+        for _ in range(3):
+            packer.begin(many)
+            packer.begin(one)
+            assert packer.wait(20.0)
+            found = packer.found()
+            assert found
+            assert {int(row) for layout in found for row in layout.placements.part} == {7}
+
+
 def test_convex_pieces_cover_a_shape_once() -> None:
     for outline in (_ELL, _gon(7, 10.0), rectangle(3.0, 2.0).outline):
         pieces = convex_pieces(outline)
