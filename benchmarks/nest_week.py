@@ -89,7 +89,7 @@ def by_centre(problem: ShareProblem, shares: Shares, rows: Sequence[Sequence[int
 
 def laid(name: str, parts: tuple[NestPart, ...], seconds: float, seed: int, workers: int) -> list[str]:
     """Print a centre's nest on its own stock, and return what was missed."""
-    problem = NestProblem(name, parts, plate_stock(seed, parts, cover=2.0), RULES)
+    problem = NestProblem(name, parts, plate_stock(seed, parts, cover=3.0), RULES)
     wall, cpu = time.perf_counter(), sum(os.times()[:4])
     found = nest(problem, seconds=seconds, seed=seed, workers=workers)
     wall, cpu = time.perf_counter() - wall, sum(os.times()[:4]) - cpu

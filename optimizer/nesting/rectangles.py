@@ -1,4 +1,4 @@
-"""Rectangles on rectangular sheets: what is asked for comes in as a nest problem, what is cut goes out as a nest.
+"""Rectangles on rectangular sheets, and other parts by the rectangles around one or two: quick, and close where parts lie so.
 
 ``nest_rectangles`` is for parts of one material and thickness that are all rectangles. ``fill_rectangle`` fills one free place. Both keep
 kerf, margin and rolling direction exactly: a rectangle with its distance on two sides, on a sheet less its margins with the distance on
@@ -7,6 +7,7 @@ two sides, may touch its neighbours.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.nesting.kinds import Kind, kinds_of, most_urgent, urgency
+from optimizer.nesting.rectangle_boxes import Box, boxes_of_kinds, single
 from optimizer.nesting.remnants import remnants_of
 from plant.nests import (
     CutSheet,
@@ -30,7 +32,6 @@ from plant.nests import (
     StockSheet,
     placed,
     ring_area,
-    rotations_on,
 )
 
 if TYPE_CHECKING:
@@ -101,17 +102,23 @@ def cut_rectangles(
     stop: Callable[[], bool] | None = None,
     urgent: NDArray[np.int64] | None = None,
 ) -> tuple[list[RectangleCut], bool]:
-    """Return layouts of kinds of rectangles, and whether ``stop`` ended it before all had their turn. ``urgent``: what goes first."""
+    """Return layouts of kinds, and whether ``stop`` ended it before all had their turn. ``urgent`` (kinds,): above 0, what goes first.
+
+    Parts that are no rectangles take the rectangle around them; two of one kind one rectangle together where that is less.
+    """
     if not kinds or not sheets:
         return [], False
     from optimizer.nesting.rectangle_search import RectangleSearch
 
-    plates = [_plate(kinds, sheet, rule) for sheet, rule in zip(sheets, rules, strict=True)]
-    quantities = np.array([kind.quantity for kind in kinds], np.int64)
-    grown = np.array([_grown_area(kind.part, min(rule.distance_mm for rule in rules)) for kind in kinds])
-    search = RectangleSearch(plates, grown, quantities, np.zeros(len(kinds), np.int64) if urgent is None else urgent, seed)
-    search.run(seconds, stop or (lambda: False))
-    return [_cut(kinds, sheets, rules, cut) for cut in search.best], search.cut_short
+    until, stop = time.monotonic() + seconds, stop or (lambda: False)
+    boxes = boxes_of_kinds(kinds, max(rule.distance_mm for rule in rules), stop)
+    plates = [_plate(boxes, sheet, rule) for sheet, rule in zip(sheets, rules, strict=True)]
+    quantities = np.array([box.quantity for box in boxes], np.int64)
+    areas = np.array([box.area_mm2(min(rule.distance_mm for rule in rules)) for box in boxes])
+    first = np.zeros(len(boxes), np.int64) if urgent is None else urgent[[box.kind for box in boxes]]
+    search = RectangleSearch(plates, areas, quantities, first, seed)
+    search.run(max(0.0, until - time.monotonic()), stop)
+    return [_cut(boxes, sheets, rules, cut) for cut in search.best], search.cut_short
 
 
 def fill_rectangle(
@@ -174,23 +181,14 @@ def _grown_area(part: NestPart, distance_mm: float) -> float:
     return float(size[0] * size[1])
 
 
-def _ways(part: NestPart, grain_deg: float | None) -> tuple[float | None, float | None]:
-    """Return an angle at which a rectangle lies as drawn, and one at which it lies turned by a quarter; None: it may not."""
-    turns = rotations_on(part, grain_deg)
-    allowed = (0.0, 90.0) if turns is None else turns
-    straight = [turn for turn in allowed if turn % 180.0 == 0.0]
-    turned = [turn for turn in allowed if turn % 180.0 == 90.0]
-    return (straight[0] if straight else None), (turned[0] if turned else None)
-
-
-def _plate(kinds: Sequence[Kind], sheet: StockSheet, rule: CuttingRules) -> Plate:
+def _plate(boxes: Sequence[Box], sheet: StockSheet, rule: CuttingRules) -> Plate:
     from optimizer.nesting.rectangle_search import REMNANT_WORTH, Plate
 
     width, height = _grown_size(sheet, rule)
-    sizes = np.full((len(kinds), 2, 2), np.inf)
-    for row, kind in enumerate(kinds):
-        wide, high = np.ptp(kind.part.shape.outline, axis=0) + rule.distance_mm
-        straight, turned = _ways(kind.part, sheet.grain_deg)
+    sizes = np.full((len(boxes), 2, 2), np.inf)
+    for row, box in enumerate(boxes):
+        wide, high = box.size_mm + rule.distance_mm
+        straight, turned = box.ways(sheet.grain_deg)
         if straight is not None:
             sizes[row, 0] = wide, high
         if turned is not None and (straight is None or abs(wide - high) > _SAME_MM):
@@ -201,31 +199,27 @@ def _plate(kinds: Sequence[Kind], sheet: StockSheet, rule: CuttingRules) -> Plat
     return Plate(width, height, float(cost), sizes, sheet.quantity, float(long), float(short))
 
 
-def _cut(kinds: Sequence[Kind], sheets: Sequence[StockSheet], rules: Sequence[CuttingRules], cut: Cut) -> RectangleCut:
+def _cut(boxes: Sequence[Box], sheets: Sequence[StockSheet], rules: Sequence[CuttingRules], cut: Cut) -> RectangleCut:
     """Return a layout in the sheet's own coordinates."""
-    rows, plate = cut.layout.rows, cut.layout.plate
-    part = rows[:, 0].astype(np.int32)
-    x, y, angle = rows[:, 2] + rules[plate].margin_mm, rows[:, 3] + rules[plate].margin_mm, np.zeros(len(rows))
-    corners: dict[tuple[int, int], tuple[float, float, float]] = {}
-    for number, (kind, way) in enumerate(rows[:, :2].astype(np.int64).tolist()):
-        if (kind, way) not in corners:
-            turn = _ways(kinds[kind].part, sheets[plate].grain_deg)[way]
-            low = placed(kinds[kind].part.shape.outline, turn or 0.0, 0.0, 0.0).min(axis=0)
-            corners[kind, way] = float(low[0]), float(low[1]), turn or 0.0
-        left, bottom, turned = corners[kind, way]
-        x[number], y[number], angle[number] = x[number] - left, y[number] - bottom, turned
-    return RectangleCut(plate, cut.copies, Placements(part, x, y, angle))
+    plate = cut.layout.plate
+    columns: list[tuple[int, float, float, float]] = []
+    for row, way, x, y in cut.layout.rows.tolist():
+        box = boxes[int(row)]
+        turn = box.ways(sheets[plate].grain_deg)[int(way)] or 0.0
+        columns += [
+            (box.kind, x + rules[plate].margin_mm + left, y + rules[plate].margin_mm + up, angle) for left, up, angle in box.lying(turn)
+        ]
+    table = np.array(columns, np.float64).reshape(-1, 4)
+    return RectangleCut(plate, cut.copies, Placements(table[:, 0].astype(np.int32), table[:, 1], table[:, 2], table[:, 3]))
 
 
 def boxes_of(shapes: Sequence[Shape], placements: Placements) -> Floats:
     """Return (k, 4) left, bottom, right, top of what lies there."""
-    boxes = np.zeros((len(placements.part), 4))
-    for row, (part, x, y, turn) in enumerate(
-        zip(placements.part.tolist(), placements.x_mm.tolist(), placements.y_mm.tolist(), placements.rotation_deg.tolist(), strict=True)
-    ):
-        points = placed(shapes[part].outline, turn, x, y)
-        boxes[row] = *points.min(axis=0), *points.max(axis=0)
-    return boxes
+    columns = zip(
+        placements.part.tolist(), placements.rotation_deg.tolist(), placements.x_mm.tolist(), placements.y_mm.tolist(), strict=True
+    )
+    laid = [placed(shapes[part].outline, turn, x, y) for part, turn, x, y in columns]
+    return np.array([(*points.min(axis=0), *points.max(axis=0)) for points in laid], np.float64).reshape(-1, 4)
 
 
 def _sheets(problem: NestProblem, kinds: Sequence[Kind], cut: RectangleCut, remaining: Sequence[list[int]]) -> list[CutSheet]:
@@ -260,4 +254,4 @@ def _reason(kind: Kind, sheets: Sequence[StockSheet], rules: Sequence[CuttingRul
 
 
 def _fits(kind: Kind, sheet: StockSheet, rule: CuttingRules) -> bool:
-    return bool(_plate([kind], sheet, rule).fits[0])
+    return bool(_plate([single(kind)], sheet, rule).fits[0])
