@@ -6,6 +6,7 @@ top, the lower sides and both rims of the washer say together where the axis is,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,10 @@ _STEPS: Final = 6
 _FIRST_STEPS: Final = 3
 _UNSURE_PX: Final = 0.2
 """Beyond this other starts are tried: by renders that no figure is taken from."""
+_ELSEWHERE_PX: Final = 8.0
+"""Some three mm: how far the look at the whole may be off itself."""
 _LEAN: Final = 0.35
+_MOST_LEAN: Final = 0.65
 _STEP: Final = np.array([0.3, 0.3, 0.003, 0.005, 0.005, 0.005, 1e-4, 0.2, 0.1])
 _USUAL: Final = np.array([0, 0, 0, 0, 0, 0, 0.0024, 18.8, 4.25])
 _PRIOR: Final = np.array([30, 30, 1, 0.25, 0.25, 3, 0.001, 2.5, 0.5])
@@ -59,19 +63,26 @@ class EdgeNet:
         """Return which net it is."""
         return self._model.sha256
 
-    def fit(self, square: Pixels, start: Numbers, washer_radius_mm: float) -> PoseFit:
-        """Return the pose of the bolt in a square that is brought to the size the net learned from."""
+    def fit(self, square: Pixels, start: Numbers, seen: Sequence[Numbers], washer_radius_mm: float) -> PoseFit:
+        """Return the pose of the bolt in a square that is brought to the size the net learned from; the surest that was found.
+
+        ``start`` is by the bolt's outline; ``seen`` are by a look at the whole, and begun with where the first leads to another place.
+        """
         found = self._fit(square, start, washer_radius_mm, _STEPS)
+        if seen and (_open(found) > _UNSURE_PX or _apart_px(found.pose, seen[0]) > _ELSEWHERE_PX):
+            found = min((found, self._tried(square, seen, washer_radius_mm)), key=_open)
         if _open(found) > _UNSURE_PX:
-            tried = [self._fit(square, other, washer_radius_mm, _FIRST_STEPS) for other in _other_starts(start)]
-            best = self._fit(square, min(tried, key=_open).pose, washer_radius_mm, _STEPS)
-            found = min((found, best), key=_open)
+            found = min((found, self._tried(square, _other_starts(start), washer_radius_mm)), key=_open)
         if washer_radius_mm and found.washer < 0.5:
             pose = found.pose.copy()
             pose[7], pose[8] = pose[7] + 0.5 * pose[8], 0.0
             bare = self._fit(square, pose, 0.0, _STEPS)
             return PoseFit(bare.pose, bare.covariance, found.washer, bare.misfit)
         return found
+
+    def _tried(self, square: Pixels, starts: Sequence[Numbers], washer_radius_mm: float) -> PoseFit:
+        tried = [self._fit(square, start, washer_radius_mm, _FIRST_STEPS) for start in starts]
+        return self._fit(square, min(tried, key=_open).pose, washer_radius_mm, _STEPS)
 
     def _fit(self, square: Pixels, start: Numbers, washer_radius_mm: float, steps: int) -> PoseFit:
         pose, misfit, washer, normal = start.copy(), 0.0, 0.5, np.eye(POSE)
@@ -110,6 +121,12 @@ def _open(found: PoseFit) -> float:
     return float(np.sqrt(np.trace(found.covariance[:2, :2]) / 2))
 
 
+def _apart_px(one: Numbers, other: Numbers) -> float:
+    """Return how far apart two poses see the ends of the axis."""
+    ends = [np.concatenate([pose[:2], plane_of(pose, -float(pose[7] + pose[8]))[0]]) for pose in (one, other)]
+    return float(np.abs(ends[0] - ends[1]).max())
+
+
 def _other_starts(start: Numbers) -> list[Numbers]:
     """Return starts about the same middle: leaning all ways, and straight on with the hexagon as it was and turned."""
     starts = []
@@ -125,17 +142,29 @@ def _other_starts(start: Numbers) -> list[Numbers]:
 
 def started(centre: Numbers, affine: Numbers, base: Numbers) -> Numbers:
     """Return the pose to start with: by a nut's affine map, and where the axis meets the flange."""
-    values = np.linalg.svd(affine, compute_uv=False)
-    nut, washer = _USUAL[7:9]
-    down = base - centre
-    far = float(np.hypot(*down))
-    sine = min(far / values[0] / (nut + washer), 0.65)
-    lean = -down / max(far, 1e-9) * sine
-    bent = np.eye(2) - np.outer(lean, lean) / (1 + np.sqrt(1 - sine**2))
+    px_per_mm = float(np.linalg.svd(affine, compute_uv=False)[0])
+    lean = _lean(base - centre, px_per_mm)
+    bent = np.eye(2) - np.outer(lean, lean) / (1 + np.sqrt(1 - float(lean @ lean)))
     turn = np.linalg.solve(bent, affine)
-    return np.array(
-        [*centre, np.log(values[0]), *lean, np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]), _USUAL[6], nut, washer]
-    )
+    return standing(centre, base, px_per_mm, float(np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1])))
+
+
+def standing(top: Numbers, base: Numbers, px_per_mm: float, turn: float) -> Numbers:
+    """Return the pose to start with: by where the axis meets the nut's top and the flange, the scale, and how the hexagon stands."""
+    return np.array([*top, np.log(px_per_mm), *_lean(base - top, px_per_mm), turn, *_USUAL[6:]])
+
+
+def turned_starts(start: Numbers) -> list[Numbers]:
+    """Return a start with its hexagon turned by each quarter of a sixth: for whoever knows all but that."""
+    return [start + np.eye(POSE)[5] * quarter * np.pi / 12 for quarter in range(4)]
+
+
+def _lean(down: Numbers, px_per_mm: float) -> Numbers:
+    """Return how the axis leans, by how far below the top the flange is seen."""
+    far = float(np.hypot(*down))
+    sine = min(far / px_per_mm / float(_USUAL[7] + _USUAL[8]), _MOST_LEAN)
+    lean: Numbers = -down / max(far, 1e-9) * sine
+    return lean
 
 
 def plane_of(pose: Numbers, height_mm: float) -> tuple[Numbers, Numbers, Numbers]:

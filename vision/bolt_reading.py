@@ -16,6 +16,7 @@ from plant.bolts import BoltState
 from plant.inspections import Decision, Reason
 from vision.bolt_maps import STEP_PX, BoltMaps, Seen
 from vision.bolt_near import NearLook
+from vision.mark_net import MarkLook
 from vision.nut_shape import Floats, NutShape, NutSizes, fit_nut
 from vision.witness_mark import MarkAngle, Strokes, mark_angle, strokes
 
@@ -23,6 +24,8 @@ SMALLEST_RADIUS_PX: Final = 18.0
 """A bolt that is smaller in the picture is not judged: its mark is some three pixels wide."""
 
 
+MEASURED_DEG: Final = 2.0
+"""Half an interval up to which an angle is a measurement: a wider one says only that a nut is turned."""
 _RING_TELLS: Final = 10.0
 _RING_EVEN: Final = 0.6
 """By renders that no figure was taken from: where a ring's share speaks neither for nor against a washer, and how strongly it speaks."""
@@ -43,6 +46,16 @@ _APART_SIGMAS: Final = 2.6
 _NET_TELLS_DEG: Final = 3.0
 """The stroke tells the angle, and the net of marks whether to believe it: what they are more apart than both allow widens the interval;
 a net that is unsure by more confirms nothing. By renders that no figure is taken from."""
+_OPEN_DEG: Final = (2.0, 10.0)
+_OPEN_AXIS_MM: Final = np.array([0.09, 0.14])
+_OPEN_EDGES: Final = 0.55
+"""How much wider the interval of a bolt in doubt is, where little or much leaves its axis open, and how little that is. It is never OK, and
+turned where it is turned by more."""
+_MOST_COVERED: Final = 0.6
+"""Of a bolt that is looked at from near; what is covered by more than the limits say is never OK."""
+_NET_ALONE_DEG: Final = 2.0
+_NET_SEES: Final = 0.9
+"""Where no stroke is found by its colours: how much wider the interval of the net's angle is, and how sure it must be of the mark."""
 _LEAST_RING: Final = 0.45
 """Of the washer's ring that must be seen, whatever else tells of it."""
 _BY_LOOK: Final = 0.75
@@ -117,24 +130,47 @@ def read_bolt(
     radius = shape.radius_px * sizes.corner_mm * picture_scale
     if radius < SMALLEST_RADIUS_PX:
         return _undecided("bolt_small", {"radius": round(radius, 1), "limit": SMALLEST_RADIUS_PX}, shape, values)
-    if values["covered"] > limits.most_covered:
-        return _undecided("bolt_covered", {"percent": round(100 * values["covered"])}, shape, values)
+    if values["covered"] > (limits.most_covered if look is None else _MOST_COVERED):
+        return _undecided(*_why("bolt_covered", values), shape, values)
     told = look(shape) if look is not None else None
     shape = shape if told is None else told.shape
-    unclear = (shape.error > limits.most_misfit or shape.tilt < 0.6) if told is None else _unclear(told, values)
+    doubt = _doubt(shape, told, limits, values)
     if maps.looks is not None:
         values |= {"no_washer": _no_washer(maps.looks.washer_missing, values["washer"], told), "smeared": maps.looks.mark_smeared}
+    if doubt is not None and told is None:
+        return _undecided(*_why(doubt, values), shape, values)
     # what stands on no washer leaves its axis open, as its foot is looked for above the flange
-    no_washer = None if unclear and told is None else _judged_washer(values, sizes, limits, shape)
-    if unclear and no_washer is not None:
-        return replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"), Reason("bolt_unclear")))
-    if unclear:
-        return _undecided("bolt_unclear", {}, shape, values)
-    if no_washer is not None and no_washer.decision is Decision.NOK:
+    no_washer = _judged_washer(values, sizes, limits, shape)
+    if no_washer is not None and doubt is None and no_washer.decision is Decision.NOK:
         return no_washer
-    marked = _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored)
-    # a nut that is surely turned is not OK whatever the washer is
-    return marked if no_washer is None or (marked.state is BoltState.LOOSENED and marked.decision is Decision.NOK) else no_washer
+    beyond = 0.0 if doubt is None or told is None else _beyond_deg(told)
+    marked = _judged_mark(maps.paint * near, parts, seen, shape, sizes, limits, values, told, mirrored=mirrored, beyond_deg=beyond)
+    return _weighed(marked, no_washer, doubt, shape, values)
+
+
+def _weighed(
+    marked: BoltReading, no_washer: BoltReading | None, doubt: str | None, shape: NutShape, values: dict[str, float]
+) -> BoltReading:
+    """Return what counts of mark, washer and doubt: a nut that is surely turned is not OK, whatever else is not known of it."""
+    if marked.state is BoltState.LOOSENED and marked.decision is Decision.NOK:
+        return marked
+    if doubt is None:
+        return marked if no_washer is None else no_washer
+    if no_washer is not None and doubt == "bolt_unclear":
+        return replace(no_washer, decision=Decision.REVIEW, reasons=(Reason("washer_unsure"), Reason(doubt)))
+    return _undecided(*_why(doubt, values), shape, values)
+
+
+def _doubt(shape: NutShape, told: NearLook | None, limits: BoltLimits, values: dict[str, float]) -> str | None:
+    """Return why a bolt cannot be OK, however its mark stands; None where it can."""
+    unclear = (shape.error > limits.most_misfit or shape.tilt < 0.6) if told is None else _unclear(told, values)
+    if values["covered"] > limits.most_covered:
+        return "bolt_covered"
+    return "bolt_unclear" if unclear else None
+
+
+def _why(doubt: str, values: dict[str, float]) -> tuple[str, dict[str, str | float]]:
+    return doubt, {"percent": round(100 * values["covered"])} if doubt == "bolt_covered" else {}
 
 
 def _unclear(told: NearLook, values: dict[str, float]) -> bool:
@@ -148,6 +184,12 @@ def _unclear(told: NearLook, values: dict[str, float]) -> bool:
     }
     sigma = told.axis_sigma_mm
     return told.misfit > _MOST_BESIDE_EDGES or bool((sigma > _MOST_AXIS_MM).any()) or told.mark.moved_mm > _MOST_MOVED_MM
+
+
+def _beyond_deg(told: NearLook) -> float:
+    """Return how much wider the interval is of a bolt that is in doubt."""
+    little = told.misfit < _OPEN_EDGES and bool((told.axis_sigma_mm < _OPEN_AXIS_MM).all()) and told.mark.moved_mm < _MOST_MOVED_MM
+    return _OPEN_DEG[0] if little else _OPEN_DEG[1]
 
 
 def _no_washer(look: float, share: float, told: NearLook | None) -> float:
@@ -185,6 +227,7 @@ def _judged_mark(
     look: NearLook | None,
     *,
     mirrored: bool,
+    beyond_deg: float,
 ) -> BoltReading:
     by_maps = strokes(paint, parts[Seen.NUT_TOP], parts[Seen.FLANGE], seen, shape, sizes, STEP_PX)
     painted = by_maps if look is None else look.strokes
@@ -203,7 +246,10 @@ def _judged_mark(
             "net_smeared": look.mark.smeared,
         }
         values |= {"stroke_deg": mark.angle_deg, "stroke_sigma": mark.sigma_deg, "misfit_paint": mark.misfit} if mark is not None else {}
+    by_net = None if look is None else _turned_by_net(look.mark, limits, beyond_deg)
     if mark is None or (least < limits.mark_mm2[1] if there is None else there < _THERE[1]):
+        if by_net is not None:
+            return BoltReading(BoltState.LOOSENED, Decision.NOK, (by_net,), shape, None, values=values)
         clear = least < limits.mark_mm2[0] and values["covered"] < 0.05 and (there is None or there < _THERE[0])
         decision = Decision.NOK if clear else Decision.REVIEW
         return BoltReading(BoltState.MARK_ABSENT, decision, (Reason("mark_absent" if clear else "mark_faint"),), shape, mark, values=values)
@@ -212,16 +258,29 @@ def _judged_mark(
     half = limits.sigmas * float(np.hypot(mark.sigma_deg, limits.angle_floor_deg))
     if look is not None:
         mark, half = _agreed(mark, look, limits)
+    half += beyond_deg
     ragged = look is not None and (look.mark.smeared > _SMEARED or mark.misfit > _MOST_MISFIT)
     if values["beside"] > limits.most_beside or ragged:
+        if by_net is not None:
+            return BoltReading(BoltState.LOOSENED, Decision.NOK, (by_net,), shape, None, values=values)
         return BoltReading(BoltState.MARK_SMEARED, Decision.REVIEW, (Reason("mark_smeared"),), shape, mark, half, values)
     told = {"angle": round(mark.angle_deg, 1), "half": round(half, 1), "limit": limits.loosened_deg}
     if abs(mark.angle_deg) - half > limits.loosened_deg:
         return BoltReading(BoltState.LOOSENED, Decision.NOK, (Reason("bolt_turned", told),), shape, mark, half, values)
-    if abs(mark.angle_deg) + half < limits.loosened_deg:
+    agreed = look is None or abs(look.mark.angle_deg) < limits.loosened_deg
+    if abs(mark.angle_deg) + half < limits.loosened_deg and agreed:
         return BoltReading(BoltState.PRESENT, Decision.OK, (), shape, mark, half, values)
     state = BoltState.LOOSENED if abs(mark.angle_deg) > limits.loosened_deg else BoltState.PRESENT
     return BoltReading(state, Decision.REVIEW, (Reason("bolt_turn_unsure", told),), shape, mark, half, values)
+
+
+def _turned_by_net(seen: MarkLook, limits: BoltLimits, beyond_deg: float) -> Reason | None:
+    """Return that a nut is turned where the net of marks alone is sure of it; by how much is then not told as an angle."""
+    half = limits.sigmas * float(np.hypot(seen.sigma_deg, seen.spread_deg)) + _NET_ALONE_DEG + beyond_deg
+    sure = min(seen.nut_there, seen.flange_there) > _NET_SEES and seen.smeared < _SMEARED and seen.sigma_deg < _NET_TELLS_DEG
+    if not sure or abs(seen.angle_deg) - half < limits.loosened_deg:
+        return None
+    return Reason("bolt_turned", {"angle": round(seen.angle_deg, 1), "half": round(half, 1), "limit": limits.loosened_deg})
 
 
 def _agreed(mark: MarkAngle, look: NearLook, limits: BoltLimits) -> tuple[MarkAngle, float]:
