@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import torch
 from scipy.optimize import least_squares
 from torch import nn
@@ -131,6 +132,33 @@ class EdgeNet(nn.Module):  # type: ignore[misc]
         return out.float()
 
 
+def begun(net: EdgeNet, file: Path, pieces_seen: torch.Tensor) -> None:
+    """Give a net the weights of an earlier run: its ``.pt``, or the ``.onnx`` that was made of it.
+
+    There the norms are folded into the convolutions: they are set anew by some pieces, and to change nothing of what the net tells.
+    """
+    if file.suffix != ".onnx":
+        net.load_state_dict(torch.load(file, weights_only=True))
+        return
+    graph = onnx.load(file).graph
+    kept = {one.name: torch.from_numpy(onnx.numpy_helper.to_array(one).copy()) for one in graph.initializer}
+    folded = [[kept[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
+    seen = pieces_seen.float()
+    with torch.no_grad():
+        for (conv, norm, relu), (weight, bias) in zip(net.near, folded, strict=False):
+            conv.weight.copy_(weight)
+            seen = conv(seen)
+            variance, mean = torch.var_mean(seen, (0, 2, 3))
+            for one, value in ((norm.running_mean, mean), (norm.running_var, variance), (norm.bias, bias + mean)):
+                one.copy_(value)
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            seen = relu(seen + bias[:, None, None])
+        for name in ("join", "along", "told"):
+            layer = getattr(net, name)
+            layer.weight.copy_(kept[f"{name}.weight"])
+            layer.bias.copy_(kept[f"{name}.bias"])
+
+
 def loss_of(told: torch.Tensor, off: torch.Tensor, there: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Return how wrong the net is."""
     use = (seen & there).float()
@@ -146,7 +174,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=15, help="CPU minutes")
-    parser.add_argument("--begin-with", type=Path, help="weights of an earlier run (OUT.pt)")
+    parser.add_argument("--begin-with", type=Path, help="weights of an earlier run: OUT.pt, or edges.onnx as shipped")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -156,7 +184,7 @@ def main() -> int:
     x, off, there, seen = (torch.cat(each) for each in zip(*parts, strict=True))
     print(f"{len(x)} pieces", flush=True)
     if wanted.begin_with:
-        net.load_state_dict(torch.load(wanted.begin_with, weights_only=True))
+        begun(net, wanted.begin_with, x[:: max(len(x) // 1000, 1)])
     steady = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995), use_buffers=True)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
     began, step, done = time.process_time(), 0, 0.0
