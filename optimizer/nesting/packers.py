@@ -72,6 +72,7 @@ class Packer:
         self._idle = threading.Event()
         self._idle.set()
         self._parts: np.ndarray[Any, np.dtype[np.int32]] = np.zeros(0, np.int32)
+        self._middles: Floats = np.zeros((0, 2))
         self._until = 0.0
         self.problem = ""
         """Why nothing came of the last one; empty: nothing went wrong."""
@@ -96,13 +97,18 @@ class Packer:
             self._job += 1
             self._found, self.problem = [], ""
             self._parts = np.array([item.part for item in strip.items], np.int32)
+            # a drawing may lie kilometres from its origin, where 32 bit have no tenth of a millimetre
+            self._middles = np.array([(item.outline.min(axis=0) + item.outline.max(axis=0)) / 2 for item in strip.items])
             self._idle.clear()
         self._until = time.monotonic() + strip.seconds + _GRACE_SECONDS
         process = self._running()
         asked = {
             "job": self._job,
             "height": strip.height_mm,
-            "items": [{"outline": item.outline.tolist(), "demand": item.demand, "angles": item.angles} for item in strip.items],
+            "items": [
+                {"outline": (item.outline - middle).tolist(), "demand": item.demand, "angles": item.angles}
+                for item, middle in zip(strip.items, self._middles, strict=True)
+            ],
             "seconds": strip.seconds,
             "explore": strip.explore,
             "seed": strip.seed,
@@ -182,8 +188,10 @@ class Packer:
 
     def _layout(self, told: dict[str, Any]) -> PackedItems:
         rows = np.array(told["placed"], np.float64).reshape(-1, 4)
-        part = self._parts[rows[:, 0].astype(np.int64)]
-        return PackedItems(float(told["length"]), Placements(part, rows[:, 1].copy(), rows[:, 2].copy(), rows[:, 3].copy()))
+        item = rows[:, 0].astype(np.int64)
+        turned = np.exp(1j * np.radians(rows[:, 3])) * (self._middles[item] @ np.array([1.0, 1.0j]))
+        x, y = rows[:, 1] - turned.real, rows[:, 2] - turned.imag
+        return PackedItems(float(told["length"]), Placements(self._parts[item], x, y, rows[:, 3].copy()))
 
     def _kill(self) -> None:
         process, self._process = self._process, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,15 @@ def _mixed(distance_mm: float = 0.0) -> StripProblem:
 @pytest.mark.parametrize("distance_mm", [0.0, 7.5])
 def test_a_strip_holds_all_parts_without_a_fault(distance_mm: float) -> None:
     problem = _mixed(distance_mm)
+    strip = pack_strip(problem, seconds=1.0)
+    assert strip_faults(problem, strip) == []
+    assert strip_density(problem, strip) > 0.5
+
+
+def test_parts_drawn_far_from_their_origin_are_packed_as_well() -> None:
+    near = _mixed(5.0)
+    far = [replace(part, shape=Shape(part.shape.outline + np.array([3.1e6, -2.7e6]))) for part in near.parts]
+    problem = replace(near, parts=tuple(far))
     strip = pack_strip(problem, seconds=1.0)
     assert strip_faults(problem, strip) == []
     assert strip_density(problem, strip) > 0.5
