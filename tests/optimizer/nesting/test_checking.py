@@ -107,6 +107,7 @@ def test_a_good_nest_has_no_fault_also_with_a_part_in_a_hole() -> None:
         (_nest(left=(LeftPart(7, 1, LeftReason.STOPPED),)), "part 7 is left, and there are 3"),
         (_nest(left=(LeftPart(1, 0, LeftReason.STOPPED),)), "part plate: 0 are left"),
         (Nest((replace(_nest().sheets[0], copies=3),)), "sheet S690-12 2000x1000: 3 are cut, and 2 are in stock"),
+        (Nest((replace(_nest().sheets[0], copies=2),)), "part frame: 2 are laid and 0 left, and 1 are asked for"),
         (Nest((replace(_nest().sheets[0], copies=0),)), "is cut 0 times"),
         (Nest((replace(_nest().sheets[0], sheet=2),)), "is cut from sheet 2, and there are 2"),
     ],
