@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,10 @@ def test_figures_by_hand() -> None:
     assert told.late.tolist() == [1, 1]
     assert told.tardiness_periods.tolist() == pytest.approx([1.0, 8 / 13])
     assert told.worse_than_alone == 0
+
+
+def test_the_example_of_the_documentation_is_a_problem() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sharing.md").read_text("utf-8")
+    problem = read_share(page.split("```json\n")[1].split("```")[0])
+    assert problem.orders.due.tolist() == [4, 4]
+    assert problem.reserved.tolist() == [[0.5, 0.2], [0.5, 0.5]]
