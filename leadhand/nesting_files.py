@@ -104,7 +104,7 @@ def _refuse_nothing(read: ReadNest, wanted: WantedNest) -> None:
 
 def _searched(problem: NestProblem | StripProblem, wanted: WantedNest, console: Console, clock: Clock) -> _Searched:
     from optimizer.nesting.nesting import nest
-    from optimizer.nesting.strip_shapes import brought_back, eased
+    from optimizer.nesting.strip_shapes import with_fewer_corners
     from optimizer.nesting.strips import pack_strip
 
     told: list[str] = []
@@ -119,13 +119,11 @@ def _searched(problem: NestProblem | StripProblem, wanted: WantedNest, console: 
         asked: dict[str, Any] = {"seconds": wanted.seconds, "seed": wanted.seed, "workers": wanted.workers, "stop": looked_on}
         found: Nest | PackedStrip
         if isinstance(problem, StripProblem):
-            near, middles = eased(problem)
-            packed = pack_strip(
-                near,
+            found = pack_strip(
+                with_fewer_corners(problem),
                 on_progress=lambda now: told.append(f"length {now.length_mm:,.6g}, density {100 * now.density:.2f} %"),
                 **asked,
             )
-            found = brought_back(packed, middles)
         else:
             found = nest(
                 problem,
