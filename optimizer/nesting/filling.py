@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from optimizer.nesting import regions
 from plant.nests import Placements
+
+_NEARLY: Final = 1.0 - 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +58,33 @@ def fill(free: Sequence[regions.Polygon], pieces: Sequence[Piece], quantities: S
 
     It ends at ``until`` (monotonic seconds) with what it has.
     """
-    free = list(free)
+    areas = sorted((one.area, number, one) for number, one in enumerate(free))
+    number = len(areas)
     rows: list[tuple[int, float, float, float]] = []
     for piece, quantity in sorted(zip(pieces, quantities, strict=True), key=lambda one: -one[0].area_mm2):
         for _ in range(quantity):
-            place = None if time.monotonic() > until else _place(free, piece)
+            place = None if time.monotonic() > until else _place(areas, piece)
             if place is None:
                 break
             where, angle, x, y = place
             rows.append((piece.row, x, y, angle))
-            region = free.pop(where)
-            free += regions.pieces(region.difference(regions.turned(piece.polygon, angle, x, y)))
+            region = areas.pop(where)[2]
+            for rest in regions.pieces(region.difference(regions.turned(piece.polygon, angle, x, y))):
+                number += 1
+                insort(areas, (rest.area, number, rest))
     columns = np.array(rows, np.float64).reshape(-1, 4)
     return Placements(columns[:, 0].astype(np.int32), columns[:, 1], columns[:, 2], columns[:, 3])
 
 
-def _place(free: Sequence[regions.Polygon], piece: Piece) -> tuple[int, float, float, float] | None:
-    """Return in which region and how a piece lies: in the smallest region that has room for it."""
-    turned = {angle: regions.turned(piece.polygon, angle) for angle in piece.angles}
-    for row in sorted(range(len(free)), key=lambda one: free[one].area):
-        for angle, polygon in turned.items():
-            move = regions.place_in(free[row], polygon)
+def _place(free: Sequence[tuple[float, int, regions.Polygon]], piece: Piece) -> tuple[int, float, float, float] | None:
+    """Return in which region and how a piece lies: in the smallest region that has room for it; regions by rising area."""
+    first = bisect_left(free, (piece.area_mm2 * _NEARLY, -1))
+    turned: dict[float, regions.Polygon] = {}
+    for row in range(first, len(free)):
+        for angle in piece.angles:
+            if angle not in turned:
+                turned[angle] = regions.turned(piece.polygon, angle)
+            move = regions.place_in(free[row][2], turned[angle])
             if move is not None:
                 return row, angle, *move
     return None
