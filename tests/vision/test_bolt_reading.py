@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -11,11 +12,14 @@ from plant.inspections import Decision
 from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import Rendered, Scene, crop_scene, render
 from tests.vision.bolt_truth import middle_truth, true_maps
-from vision.bolt_maps import BoltLooks, BoltMaps, Seen, look_steadily
+from vision.bolt_maps import STEP_PX, BoltLooks, BoltMaps, Seen, look_steadily
+from vision.bolt_near import NearLook
 from vision.bolt_paint import paint_by_colour
-from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
+from vision.bolt_reading import MEASURED_DEG, BoltLimits, BoltReading, read_bolt
 from vision.frames import Pixels
-from vision.nut_shape import NutSizes
+from vision.mark_net import MarkLook
+from vision.nut_shape import NutShape, NutSizes
+from vision.witness_mark import strokes
 
 CROP = Crop(radius_px=(46, 50), margin=(1.8, 1.85), off_centre=0.05)
 
@@ -158,3 +162,69 @@ def test_what_a_net_sees_to_one_side_is_evened_out_by_turning_and_mirroring_the_
     once, steady = (np.abs(centre(maps) - true).max() for maps in (Lopsided().look(square), look_steadily(Lopsided(), square)))
     assert once == pytest.approx(2.0, abs=0.01)
     assert steady < 0.8
+
+
+def eyes_that_see(maps: BoltMaps, angle_deg: float, *, axis_mm: float, found: bool = True) -> Callable[[NutShape], NearLook]:
+    """Return eyes that see the mark turned by an angle and leave the axis open by so much; ``found``: also by its colours."""
+
+    def look(shape: NutShape) -> NearLook:
+        paint = maps.paint if found else np.zeros_like(maps.paint)
+        seen = strokes(paint, maps.parts[Seen.NUT_TOP], maps.parts[Seen.FLANGE], 1 - maps.parts[Seen.COVER], shape, NutSizes(), STEP_PX)
+        mark = MarkLook(angle_deg, 1.2, 0.3, 0.1, 0.99, 0.99, 0.01, 0.01, 0.0)
+        return NearLook(shape, mark, seen, 0.99, 0.3, np.full(2, axis_mm))
+
+    return look
+
+
+def test_a_nut_that_is_turned_by_far_is_told_so_though_its_axis_is_left_open_and_a_sound_one_is_then_never_ok() -> None:
+    for seed, state, told in ((303, BoltState.LOOSENED, Decision.NOK), (440, BoltState.PRESENT, Decision.NOT_DECIDABLE)):
+        scene = replace(crop_scene(seed, CROP, state=state), cover=None)
+        shown = render(scene)
+        maps, scale = true_maps(shown)
+        true = middle_truth(shown).angle_deg
+        assert abs(true) > 20 or state is BoltState.PRESENT
+        read = {
+            axis_mm: read_bolt(
+                *(maps, NutSizes(), BoltLimits()),
+                mirrored=scene.lens.mirrored,
+                picture_scale=scale,
+                look=eyes_that_see(maps, true, axis_mm=axis_mm),
+            )
+            for axis_mm in (0.03, 0.2)
+        }
+        assert read[0.03].decision is (Decision.NOK if state is BoltState.LOOSENED else Decision.OK)
+        assert read[0.2].decision is told
+        assert read[0.03].half_interval_deg <= MEASURED_DEG < read[0.2].half_interval_deg or told is Decision.NOT_DECIDABLE
+
+
+def test_where_no_stroke_is_found_the_net_of_marks_can_tell_that_a_nut_is_turned_and_never_that_it_is_not() -> None:
+    scene = replace(crop_scene(440, CROP, state=BoltState.PRESENT), cover=None)
+    maps, scale = true_maps(render(scene))
+    told = [
+        read_bolt(
+            *(maps, NutSizes(), BoltLimits()),
+            mirrored=scene.lens.mirrored,
+            picture_scale=scale,
+            look=eyes_that_see(maps, angle, axis_mm=0.03, found=False),
+        )
+        for angle in (0.0, 6.0, 30.0)
+    ]
+    assert [each.decision for each in told] == [Decision.REVIEW, Decision.REVIEW, Decision.NOK]
+    assert told[2].state is BoltState.LOOSENED
+    assert told[2].mark is None, "by how much is not told as an angle"
+
+
+def test_a_mark_that_the_net_sees_turned_is_not_ok_however_straight_its_stroke_seems() -> None:
+    scene = replace(crop_scene(440, CROP, state=BoltState.PRESENT), cover=None)
+    maps, scale = true_maps(render(scene))
+
+    def read(angle: float) -> Decision:
+        return read_bolt(
+            *(maps, NutSizes(), BoltLimits()),
+            mirrored=scene.lens.mirrored,
+            picture_scale=scale,
+            look=eyes_that_see(maps, angle, axis_mm=0.03),
+        ).decision
+
+    assert read(0.5) is Decision.OK
+    assert read(3.7) is Decision.REVIEW
