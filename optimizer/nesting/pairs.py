@@ -45,6 +45,15 @@ def best_pair(outline: Floats, distance_mm: float) -> Pair | None:
     return best
 
 
+def in_a_row(outline: Floats, distance_mm: float, pair: Pair) -> bool:
+    """Return whether any number of the outline may lie one after the other as the pair does: none turned, each third one clear too."""
+    if pair.rotation_deg != 0.0:
+        return False
+    around, move = grown(outline, distance_mm / 2), np.array([pair.x_mm, pair.y_mm])
+    along = int(np.argmax(np.abs(move)))
+    return move[along] > 0 and all(_slid(around, around, many * move[1 - along], along) <= many * move[along] for many in (2, 3, 4, 5))
+
+
 def _nearest(first: tuple[Floats, Floats], second: tuple[Floats, Floats], along: int, distance_mm: float) -> tuple[Floats, float]:
     """Return the move of the second outline for the least rectangle, it lying after the first one along this axis; and its area."""
     (one, one_around), (two, two_around) = first, second

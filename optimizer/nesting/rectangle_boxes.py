@@ -1,15 +1,19 @@
-"""The rectangles that parts take: one part the rectangle around it, or two of a kind one together where that is less."""
+"""The rectangles that parts take: one part the rectangle around it, or some of a kind one together where that is less."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Final
 
 import numpy as np
 
 from optimizer.nesting.kinds import Kind
 from plant.nests import Floats, NestPart, placed, ring_area, rotations_on
+
+_LONGEST: Final = 6
+"""Parts in a row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,39 +65,44 @@ def single(kind: Kind, row: int = 0) -> Box:
     return Box(row, kind.part, kind.quantity, ((0.0, 0.0, 0.0),))
 
 
-def boxes_of_kinds(kinds: Sequence[Kind], distance_mm: float, stop: Callable[[], bool]) -> list[Box]:
-    """Return the rectangles of these kinds: pairs where two lie well together and may, and those that are over."""
+def boxes_of_kinds(kinds: Sequence[Kind], distance_mm: float, largest_mm: tuple[float, float], stop: Callable[[], bool]) -> list[Box]:
+    """Return the rectangles of these kinds: pairs or rows where parts lie well together and may, and those that are over.
+
+    ``largest_mm``: no pair or row is larger, one way round or the other.
+    """
     boxes: list[Box] = []
     for row, kind in enumerate(kinds):
-        one = single(kind, row)
-        pair = _pair(one, distance_mm, stop) if kind.quantity > 1 else None
-        if pair is None:
-            boxes.append(one)
-            continue
-        boxes.append(pair)
-        if kind.quantity % 2:
-            boxes.append(Box(row, kind.part, 1, one.members))
+        one, left = single(kind, row), kind.quantity
+        for row_of in _rows(one, distance_mm, largest_mm, stop) if left > 1 else ():
+            count, left = divmod(left, len(row_of.members))
+            boxes += [replace(row_of, quantity=count)] * (count > 0)
+        boxes += [replace(one, quantity=left)] * (left > 0)
     return boxes
 
 
-def _pair(one: Box, distance_mm: float, stop: Callable[[], bool]) -> Box | None:
-    """Return two of a kind in one rectangle; None where that is no gain, or they may not lie so."""
+def _rows(one: Box, distance_mm: float, largest_mm: tuple[float, float], stop: Callable[[], bool]) -> list[Box]:
+    """Return rows of a kind in one rectangle, the longest first; none where that is no gain, or they may not lie so."""
     outline = one.part.shape.outline
-    if len(outline) <= 4 and np.isclose(ring_area(outline), np.prod(one.size_mm)):
-        return None
-    found = None if stop() else _paired(outline.tobytes(), distance_mm)
+    if (len(outline) <= 4 and np.isclose(ring_area(outline), np.prod(one.size_mm))) or stop():
+        return []
+    found = _paired(outline.tobytes(), distance_mm)
     if found is None:
-        return None
-    pair = Box(one.kind, one.part, one.quantity // 2, ((0.0, 0.0, 0.0), found))
+        return []
+    angle, x, y, longest = found
     turns = one.part.rotations_deg
-    may = turns is None or found[0] == 0.0 or any((turn + found[0]) % 360.0 in {other % 360.0 for other in turns} for turn in turns)
-    return pair if may else None
+    if turns is not None and angle and not any((turn + angle) % 360.0 in {other % 360.0 for other in turns} for turn in turns):
+        return []
+    rows = [replace(one, members=tuple((angle * (at % 2), at * x, at * y) for at in range(many))) for many in range(longest, 1, -1)]
+    return [box for box in rows if bool((np.sort(box.size_mm + distance_mm) <= np.sort(largest_mm)).all())]
 
 
 @lru_cache(maxsize=4_096)
-def _paired(outline: bytes, distance_mm: float) -> tuple[float, float, float] | None:
-    """Return angle, x and y of the second part; kept, as the same drawings come again with each nest."""
-    from optimizer.nesting.pairs import best_pair
+def _paired(outline: bytes, distance_mm: float) -> tuple[float, float, float, int] | None:
+    """Return angle, x and y of the second part, and how many may lie so; kept, as the same drawings come again with each nest."""
+    from optimizer.nesting.pairs import best_pair, in_a_row
 
-    pair = best_pair(np.frombuffer(outline, np.float64).reshape(-1, 2), distance_mm)
-    return None if pair is None else (pair.rotation_deg, pair.x_mm, pair.y_mm)
+    points = np.frombuffer(outline, np.float64).reshape(-1, 2)
+    pair = best_pair(points, distance_mm)
+    if pair is None:
+        return None
+    return pair.rotation_deg, pair.x_mm, pair.y_mm, _LONGEST if in_a_row(points, distance_mm, pair) else 2

@@ -111,7 +111,8 @@ def cut_rectangles(
     from optimizer.nesting.rectangle_search import RectangleSearch
 
     until, stop = time.monotonic() + seconds, stop or (lambda: False)
-    boxes = boxes_of_kinds(kinds, max(rule.distance_mm for rule in rules), stop)
+    largest = max((_grown_size(sheet, rule) for sheet, rule in zip(sheets, rules, strict=True)), key=min)
+    boxes = boxes_of_kinds(kinds, max(rule.distance_mm for rule in rules), largest, stop)
     plates = [_plate(boxes, sheet, rule) for sheet, rule in zip(sheets, rules, strict=True)]
     quantities = np.array([box.quantity for box in boxes], np.int64)
     areas = np.array([box.area_mm2(min(rule.distance_mm for rule in rules)) for box in boxes])

@@ -12,7 +12,7 @@ from optimizer.nesting.pairs import best_pair
 from optimizer.nesting.rectangles import cut_rectangles
 from plant.nests import CutSheet, CuttingRules, Nest, NestPart, NestProblem, Shape, StockSheet, placed
 from simulators.plate_parts import plate_parts
-from simulators.plate_shapes import gusset, tapered
+from simulators.plate_shapes import boom_side, gusset, tapered
 
 RULES = CuttingRules(kerf_mm=3, gap_mm=8, margin_mm=10)
 SHEET = StockSheet("sheet", 3_000, 1_500, 3)
@@ -69,3 +69,17 @@ def test_a_part_that_may_be_turned_by_half_for_its_grain_is_paired_along_it() ->
 def test_a_ring_is_laid_alone() -> None:
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     assert best_pair(Shape(500 * np.column_stack((np.cos(angles), np.sin(angles)))).outline, 8.0) is None
+
+
+def test_boom_sides_lie_one_in_the_other_in_a_row() -> None:
+    part = NestPart("boom", boom_side(3_000, 600, 250, 450, 180), 5, rotations_deg=(0.0, 180.0))
+    single = float(np.prod(np.ptp(part.shape.outline, axis=0) + 8))
+    problem, nest = nested(part, StockSheet("long", 6_000, 2_900, 2))
+    assert nest_faults(problem, nest) == []
+    low, high = (np.inf, -np.inf)
+    for cut in nest.sheets:
+        for x, turn in zip(cut.placements.y_mm, cut.placements.rotation_deg, strict=True):
+            ring = placed(part.shape.outline, float(turn), 0.0, float(x))
+            low, high = min(low, ring[:, 1].min()), max(high, ring[:, 1].max())
+    assert len(nest.sheets) == 1
+    assert (high - low) * 3_000 < 0.8 * 5 * single
