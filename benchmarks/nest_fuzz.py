@@ -9,6 +9,7 @@ twenty is wrong as a whole. A finding names seed and job. Prints what was told h
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import math
@@ -18,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -352,7 +354,7 @@ def _reader(drawings: Drawings) -> Callable[[str, LayersPiece], Shape]:
     return read
 
 
-def _silent(read: ReadNest, kinds: list[str], job: str) -> tuple[Counter[str], list[str]]:
+def _silent(read: ReadNest, kinds: list[str], job: str, text: str) -> tuple[Counter[str], list[str]]:
     """Return how often each kind was told, and what was told of none, of another, or without words."""
     problem = read.problem
     assert isinstance(problem, NestProblem)
@@ -365,7 +367,7 @@ def _silent(read: ReadNest, kinds: list[str], job: str) -> tuple[Counter[str], l
         if left.reason is LeftReason.TOO_LARGE
     }
     told: Counter[str] = Counter()
-    names = json.loads(job_text[job], object_pairs_hook=dict)["parts"]
+    names = json.loads(text)["parts"]
     for number, kind in enumerate(kinds, 1):
         if not kind:
             if number in words:
@@ -383,52 +385,67 @@ def _silent(read: ReadNest, kinds: list[str], job: str) -> tuple[Counter[str], l
     return told, findings
 
 
-job_text: dict[str, str] = {}
+@dataclass
+class Counted:
+    """What was told, and what should have been."""
+
+    told: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+    jobs: int = 0
+    crashes: int = 0
+    wholes: int = 0
+
+
+def _count_job(counted: Counted, seed: int, count: int) -> None:
+    job, chance, drawings = f"seed {seed} job {counted.jobs}", Random(seed * 1_000_003 + counted.jobs), Drawings()  # noqa: S311 - no secret
+    text, kinds = _job(chance, count, drawings)
+    try:
+        told, findings = _silent(read_nest_problem(text, job, _reader(drawings)), kinds, job, text)
+        counted.findings += findings
+    except Exception as error:  # noqa: BLE001 - a crash is what is sought
+        told = Counter({"(crashed)": len(kinds)})
+        counted.crashes += 1
+        counted.findings.append(f"{job}: crashed by {type(error).__name__}: {str(error)[:200]}")
+    for _ in range(max(1, count // 20)):
+        _count_whole(counted, job, _whole(chance, text), drawings)
+    counted.told += told
+    counted.jobs += 1
+
+
+def _count_whole(counted: Counted, job: str, raw: bytes, drawings: Drawings) -> None:
+    try:
+        read_nest_problem(raw, job, _reader(drawings))
+        counted.findings.append(f"{job}: a file that is wrong as a whole was taken: {raw[:80]!r}")
+    except SettingsError as error:
+        counted.wholes += 1
+        if not all(problem.startswith(job) for problem in error.problems):
+            counted.findings.append(f"{job}: a file is told without its name: {error.problems[0][:100]}")
+    except Exception as error:  # noqa: BLE001 - as above
+        counted.crashes += 1
+        counted.findings.append(f"{job}: {raw[:40]!r} crashed by {type(error).__name__}: {str(error)[:200]}")
 
 
 def main() -> int:
-    asked = argparse.ArgumentParser(description="Malformed parts among good ones.")
+    asked = argparse.ArgumentParser(description="Malformed parts among good ones; Ctrl-C prints what was counted so far.")
     asked.add_argument("--parts", type=int, default=10_000)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--each", type=int, default=48)
     wanted = asked.parse_args()
-    began, told, findings, crashes, wholes = time.monotonic(), Counter[str](), list[str](), 0, 0
-    number = 0
-    while told.total() < wanted.parts:
-        job, chance, drawings = f"seed {wanted.seed} job {number}", Random(wanted.seed * 1_000_003 + number), Drawings()  # noqa: S311 - chance, no secret
-        text, kinds = _job(chance, min(wanted.each, wanted.parts - told.total()), drawings)
-        job_text.clear()
-        job_text[job] = text
-        number += 1
-        try:
-            now, found = _silent(read_nest_problem(text, job, _reader(drawings)), kinds, job)
-            told, findings = told + now, findings + found
-        except Exception as error:  # noqa: BLE001 - a crash is what is sought
-            crashes += 1
-            told["(crashed)"] += len(kinds)
-            findings.append(f"{job}: crashed by {type(error).__name__}: {str(error)[:200]}")
-        for _ in range(max(1, wanted.each // 20)):
-            raw = _whole(chance, text)
-            try:
-                read_nest_problem(raw, job, _reader(drawings))
-                findings.append(f"{job}: a file that is wrong as a whole was taken: {raw[:80]!r}")
-            except SettingsError as error:
-                wholes += 1
-                if not all(problem.startswith(job) for problem in error.problems):
-                    findings.append(f"{job}: a file is told without its name: {error.problems[0][:100]}")
-            except Exception as error:  # noqa: BLE001 - as above
-                crashes += 1
-                findings.append(f"{job}: {raw[:40]!r} crashed by {type(error).__name__}: {str(error)[:200]}")
+    began, counted = time.monotonic(), Counted()
+    with contextlib.suppress(KeyboardInterrupt):
+        while counted.told.total() < wanted.parts:
+            _count_job(counted, wanted.seed, min(wanted.each, wanted.parts - counted.told.total()))
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    for kind, count in sorted(told.items()):
+    for kind, count in sorted(counted.told.items()):
         print(f"{count:8,}  {kind}")
-    print(f"{told.total():,} malformed parts in {number:,} jobs, each job's good parts laid and checked; {wholes:,} files wrong as a whole")
-    print(f"crashes {crashes}, findings {len(findings)} (silent, without a name, or the rest not laid)")
+    print(f"{counted.told.total():,} malformed parts in {counted.jobs:,} jobs, each job's good parts laid and checked")
+    print(f"{counted.wholes:,} files wrong as a whole, each told by its name")
+    print(f"crashes {counted.crashes}, findings {len(counted.findings)} (silent, without a name, or the rest not laid)")
     cpu = sum(one.ru_utime + one.ru_stime for one in spent)
     print(f"seed {wanted.seed}, {time.monotonic() - began:.0f} s wall, {cpu:.0f} s CPU, load {os.getloadavg()[0]:.1f}")
-    for finding in findings[:20]:
+    for finding in counted.findings[:20]:
         print(finding)
-    return 1 if findings else 0
+    return 1 if counted.findings else 0
 
 
 if __name__ == "__main__":
