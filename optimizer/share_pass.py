@@ -43,7 +43,7 @@ _RETRY_SECONDS: Final = 60.0
 class _Sharing:
     """Hours that are being shared out."""
 
-    future: Future[tuple[Shares, list[str]]]
+    future: Future[tuple[Shares, list[str], float]]
     shared: SharedOrders
 
     @property
@@ -163,7 +163,7 @@ class SharePass:
 
     def _take_shares(self, connection: Connection, work: _Sharing, rules: ShareRules) -> None:
         problem = work.shared.problem
-        shares, faults = work.future.result()
+        shares, faults, optimum_hours = work.future.result()
         if faults:
             self._failed("hours could not be shared out", str(faults[:3]))
             return
@@ -173,7 +173,7 @@ class SharePass:
             problem.rule.value,
             json.dumps(write_share(problem), ensure_ascii=False),
             json.dumps(write_shares(problem, shares, verified=True), ensure_ascii=False),
-            _figures(work.shared, shares),
+            _figures(work.shared, shares, optimum_hours),
             owed_by_period(work.shared, shares),
             periods[0].start_us,
             periods[-1].end_us,
@@ -248,13 +248,14 @@ class SharePass:
         self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
 
 
-def _shared_out(problem: ShareProblem) -> tuple[Shares, list[str]]:
-    """Return shares and their faults; what solves is loaded where there is something to share."""
+def _shared_out(problem: ShareProblem) -> tuple[Shares, list[str], float]:
+    """Return shares, their faults, and the most hours that who minds no fairness does; what solves is loaded where there is something."""
     from optimizer.sharing.checking import share_faults
+    from optimizer.sharing.program import most_hours
     from optimizer.sharing.sharing import share
 
     shares = share(problem)
-    return shares, share_faults(problem, shares)
+    return shares, share_faults(problem, shares), most_hours(problem, in_time=False)
 
 
 def _before(connection: Connection, newest: StoredShares, now_us: int, rules: ShareRules) -> Before | None:
@@ -280,7 +281,7 @@ def _taken_hours(released: list[StoredNest]) -> dict[tuple[str, int], float]:
     return found
 
 
-def _figures(shared: SharedOrders, shares: Shares) -> dict[str, Any]:
+def _figures(shared: SharedOrders, shares: Shares, optimum_hours: float) -> dict[str, Any]:
     """What lists show of a version; the whole is in its files."""
     told = shares.figures
     names = shared.problem.factories
@@ -288,6 +289,7 @@ def _figures(shared: SharedOrders, shares: Shares) -> dict[str, Any]:
         "jain": round(told.jain, 4),
         "jain_worst": round(told.jain_worst, 4),
         "done_hours": round(told.done_hours, 2),
+        "optimum_hours": round(optimum_hours, 2),
         "on_time_hours": round(told.on_time_hours, 2),
         "late": dict(zip(names, told.late.tolist(), strict=True)),
         "worse_than_alone": told.worse_than_alone,

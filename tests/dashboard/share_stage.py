@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.sharing.from_orders import order_shares, owed_by_period, shared_orders
+from optimizer.sharing.program import most_hours
 from optimizer.sharing.sharing import share
 from plant.nest_figures import utilisation
 from plant.nest_keeping import write_nest, write_nest_problem
@@ -210,6 +211,7 @@ def keep_shares(connection: Connection, now_us: int) -> int:
         "jain": round(told.jain, 4),
         "jain_worst": round(told.jain_worst, 4),
         "done_hours": round(told.done_hours, 2),
+        "optimum_hours": round(most_hours(shared.problem, in_time=False), 2),
         "on_time_hours": round(told.on_time_hours, 2),
         "late": dict(zip(names, told.late.tolist(), strict=True)),
         "worse_than_alone": told.worse_than_alone,

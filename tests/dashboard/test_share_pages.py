@@ -96,6 +96,7 @@ def test_a_viewer_sees_all_and_is_offered_nothing_to_change(hall: Hall) -> None:
             expect(page.locator("main .button")).to_have_count(0)
             assert fits(page), path
         expect(page.locator("#capacity-shown")).to_contain_text("加权最大最小")
+        expect(page.locator("#capacity-shown")).to_contain_text("与不计公平的最优相比")
         expect(page.locator("#capacity-shown img")).to_have_count(5)
 
 
