@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from optimizer.nesting import regions
 from optimizer.nesting.filling import Piece, fill
 
-_MOST_SECONDS: Final = 0.3
-"""How long is looked for guests of one sheet."""
+_MOST_SECONDS: Final = 1.0
 
 
-def guests(pieces: Sequence[Piece], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+def guests(pieces: Sequence[Piece], chosen: NDArray[np.int64], most_seconds: float = _MOST_SECONDS) -> NDArray[np.int64]:
     """Return (parts,) how many of those chosen lie in holes of others that are chosen, the largest holes first.
 
     Where they lie is found again when the parts with the holes lie on the sheet: here they are only counted.
     """
-    until = time.monotonic() + _MOST_SECONDS
+    until = time.monotonic() + most_seconds
     found = np.zeros(len(chosen), np.int64)
     hosts = [row for row in np.flatnonzero(chosen).tolist() if pieces[row].polygon.interiors]
     for host in sorted(hosts, key=lambda row: -pieces[row].area_mm2):

@@ -29,6 +29,8 @@ _NEARLY: Final = 1.02
 """A strip that is longer than the room by more will not fit when it is pressed together."""
 _PRESS_FROM_SECONDS: Final = 0.5
 _TOUCH_MM: Final = 1e-6
+_GUESTS_SHARE: Final = 0.5
+"""Of a sheet's time at most: for finding what lies in holes."""
 _QUARTERS: Final = (0.0, 90.0, 180.0, 270.0)
 
 
@@ -125,7 +127,7 @@ def lay(packer: Packer, room: Room, packed: Packable, chosen: Ints, spare: Ints,
     """Return a sheet with what was chosen and fits, and of what is spare what fits between."""
     until = time.monotonic() + manner.seconds
     whole = not spare.any()
-    within = guests(packed.pieces, chosen)
+    within = guests(packed.pieces, chosen, _GUESTS_SHARE * manner.seconds)
     found = _packed(packer, room, packed, chosen - within, manner, ended, enough=not whole)
     placements = kept(room, packed, upright(room, found) if manner.upright else found)
     return filled(room, packed, placements, chosen + spare, max(until, time.monotonic() + 0.5 * manner.seconds))
