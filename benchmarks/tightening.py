@@ -24,7 +24,8 @@ import numpy.typing as npt
 from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.spool import Spool
-from ingest.tightening import TighteningReader, ToolSource
+from ingest.tightening import TighteningReader
+from ingest.tightening_values import ToolSource
 from ingest.writer import SpoolWriter
 from plant.clock import SystemClock
 from plant.equipment import EquipmentId

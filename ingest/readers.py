@@ -14,7 +14,8 @@ from ingest.monitored import OpcUaMonitor
 from ingest.sampler import OpcUaSampler
 from ingest.sparkplug import HostSettings, SparkplugReader
 from ingest.subscriber import MqttSubscriber
-from ingest.tightening import TighteningReader, ToolSource
+from ingest.tightening import TighteningReader
+from ingest.tightening_values import ToolSource
 from ingest.writer import RecordWriter
 from plant.clock import Clock
 from plant.equipment import EquipmentId

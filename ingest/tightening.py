@@ -10,10 +10,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -21,14 +18,13 @@ from ingest.account import Account
 from ingest.health import SourceHealth
 from ingest.records import Mark, Record
 from ingest.tightening_numbers import TighteningNumbers
+from ingest.tightening_values import ToolSource, result_of, time_us_of, trace_of
 from ingest.writer import RecordWriter, Submission
 from plant.clock import Clock
-from plant.equipment import EquipmentId
 from plant.errors import Rejected, Unavailable
 from plant.ledger import GapReason
 from plant.samples import empty
-from plant.signals import SourceId
-from plant.tightening import TighteningResult, TighteningTrace, TraceKind, pack_counts
+from plant.tightening import TighteningResult, TighteningTrace, TraceKind
 from protocols import open_protocol as op
 from protocols.open_protocol import REVISION_ERRORS, Telegram
 from protocols.open_protocol_client import CommandRefused, OpenProtocolConnection, OpenProtocolEndpoint
@@ -46,7 +42,7 @@ _REFUSED_PAUSE_SECONDS: Final = 10.0
 _TRACE_SECONDS: Final = 60.0
 """So long after its result a curve may come; later it counts as missing."""
 _CLOCK_SECONDS: Final = 5.0
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 _log = structlog.get_logger(__name__)
 _TRACES: Final = (TraceKind.TORQUE, TraceKind.ANGLE)
 _ACKS: Final = {
@@ -57,23 +53,6 @@ _ACKS: Final = {
     op.PROGRAM_SELECTED: op.PROGRAM_SELECTED_ACK,
     op.IDENTIFIER: op.IDENTIFIER_ACK,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ToolSource:
-    """What is read of a controller, and where it stands."""
-
-    id: SourceId
-    equipment: EquipmentId
-    zone: ZoneInfo
-    """The zone of the controller's clock."""
-    station: int = 0
-    spindles: tuple[int, ...] = ()
-    multiple: bool = False
-    revisions: tuple[int, ...] = RESULT_REVISIONS
-    shared_numbers: bool = False
-    curves: bool = True
-    alarms: bool = True
 
 
 class TighteningReader:
@@ -261,23 +240,7 @@ class TighteningReader:
         acknowledge = self._later(connection, _accepted(op.TRACE))
         now = self._clock.now_us()
         try:
-            trace = parse_trace(telegram)
-            kept = TighteningTrace(
-                self._source.id,
-                self._source.equipment,
-                trace.tightening_id,
-                self._us(trace.time),
-                now,
-                telegram.station or self._source.station or 1,
-                telegram.spindle,
-                trace.kind,
-                trace.resolution,
-                len(trace.counts),
-                pack_counts(trace.counts),
-                tuple((one.first, one.interval_us) for one in trace.resolutions),
-                trace.steps,
-                trace.bolt,
-            )
+            kept = trace_of(self._source, parse_trace(telegram), telegram, now)
         except Rejected as error:
             self._poison(telegram, str(error))
             self._submit((), (), acknowledge)
@@ -330,7 +293,7 @@ class TighteningReader:
             return
         if time is None:
             return
-        ahead = (self._us(time) - self._clock.now_us()) / 1e6
+        ahead = (time_us_of(self._source, time) - self._clock.now_us()) / 1e6
         if abs(ahead) > _CLOCK_SECONDS:
             _log.warning("the controller's clock is off", source=self._source.id, seconds_ahead=round(ahead), zone=str(self._source.zone))
 
@@ -431,30 +394,7 @@ class TighteningReader:
         return None
 
     def _made(self, told: dict[str, Any], telegram: Telegram, *, fetched: bool = False) -> TighteningResult:
-        told = dict(told)
-        time, changed = told.pop("time"), told.pop("program_changed", None)
-        calibrated = self._tool.get("calibrated")
-        told["controller"] = told.get("controller") or self._controller
-        told["tool"] = told.get("tool") or str(self._tool.get("serial") or "")
-        told.setdefault("spindle", telegram.spindle or 1)
-        return TighteningResult(
-            source=self._source.id,
-            equipment=self._source.equipment,
-            time_us=self._us(time),
-            received_us=self._clock.now_us(),
-            station=telegram.station or self._source.station or 1,
-            fetched=fetched,
-            program_changed_us=None if changed is None else self._us(changed),
-            tool_calibrated_us=None if calibrated is None else self._us(calibrated),
-            **told,
-        )
-
-    def _us(self, time: datetime) -> int:
-        """Return a controller's time in microseconds since 1970. Raises Rejected for one that no calendar has in UTC."""
-        try:
-            return (time.replace(tzinfo=self._source.zone).astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
-        except (OverflowError, ValueError) as error:
-            raise Rejected(f"{time} is no time") from error
+        return result_of(self._source, told, telegram, self._tool, self._controller, self._clock.now_us(), fetched=fetched)
 
     def _remember(self, result: TighteningResult) -> None:
         self._numbers.remember(result)

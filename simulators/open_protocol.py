@@ -456,11 +456,10 @@ class Controller:
                 raise ConnectionAbortedError("cut on command")
             if self._take_fault(LinkFault.MALFORMED):
                 content = content[:22] + b"????" + content[26:]
-            if self._take_fault(LinkFault.DUPLICATE):
-                content += content
+        times = 2 if push.mid == op.RESULT and self._take_fault(LinkFault.DUPLICATE) else 1
         for attempt in range(_TRIES):
             if not self._silent:
-                client.writer.write(content)
+                client.writer.write(content if attempt else content * times)
                 self.resent += attempt > 0
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(client.acked.wait(), self.settings.resend_seconds)

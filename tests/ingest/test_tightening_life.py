@@ -18,7 +18,8 @@ from ingest.files import SystemFiles
 from ingest.health import SourceHealth
 from ingest.link import Begin, Link
 from ingest.spool import Spool
-from ingest.tightening import TighteningReader, ToolSource
+from ingest.tightening import TighteningReader
+from ingest.tightening_values import ToolSource
 from ingest.worker import Worker
 from ingest.writer import SpoolWriter
 from plant.clock import Clock, SystemClock
