@@ -15,7 +15,10 @@ from vision.image_headers import RefusedImage
 from vision.images import PICTURE_EXTENSIONS, ImageLimits, decode
 from vision.inspecting import Inspector
 from vision.labelled import read_labelled
-from vision.onnx_models import load_model, read_sheet
+from vision.mark_evaluating import gathered, mark_figures
+from vision.mark_labels import read_marked, shipped_poses
+from vision.mark_net import MarkNet
+from vision.onnx_models import load_maps, load_model, read_sheet
 from vision.presence import evaluate_presence, load_presence
 from vision.welds import SHIPPED, shipped_welds
 
@@ -43,10 +46,18 @@ def evaluate(is_shipped: bool, model: Path | None, data: Path) -> dict[str, Any]
         raise SettingsError("name either a model that comes with Leadhand, e.g. 'welds', or a file: --model M.onnx")
     path = SHIPPED if model is None else model
     sheet = read_sheet(path)
+    if sheet.task == "marks":
+        return {"task": "marks", **_evaluate_marks(path, data)}
     pictures = read_labelled(data, sheet.classes)
     if sheet.task == "presence":
         return {"task": "presence", **evaluate_presence(load_presence(path), pictures)}
     return {"task": "detect", **evaluate_detector(load_model(path), pictures)}
+
+
+def _evaluate_marks(path: Path, data: Path) -> dict[str, Any]:
+    marked = read_marked(data)
+    crops, passed = gathered(marked, range(len(marked.bolts)), shipped_poses())
+    return {**mark_figures(MarkNet(load_maps(path)), crops), "passed_over": {"bolts": len(passed), "some": passed}}
 
 
 def shown(told: Mapping[str, Any], *, as_json: bool, lines: list[str]) -> str:

@@ -13,15 +13,18 @@ from plant.errors import SettingsError
 from plant.inspections import FrameHash, Subject, frame_hash
 from plant.settings_bolts import BoltCircleSettings
 from vision.bolt_maps import MODEL_FILE, shipped_net
-from vision.bolt_near import shipped_eyes
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.images import PICTURE_EXTENSIONS
+from vision.shipped import eyes_with
 from vision.unjudged import NoModel
 
 
-def inspect_bolts(folder: Path, settings: BoltCircleSettings) -> dict[str, Any]:
-    """Return an inspection of each picture in a folder. ``NAME.json`` beside a picture says what is different for it, by the same keys."""
+def inspect_bolts(folder: Path, settings: BoltCircleSettings, marks: Path | None = None) -> dict[str, Any]:
+    """Return an inspection of each picture in a folder. ``NAME.json`` beside a picture says what is different for it, by the same keys.
+
+    ``marks``: a net of marks in place of the shipped one.
+    """
     views: dict[FrameHash, BoltCircleSettings] = {}
     for path in sorted(folder.rglob("*")):
         beside = path.with_suffix(".json")
@@ -31,7 +34,9 @@ def inspect_bolts(folder: Path, settings: BoltCircleSettings) -> dict[str, Any]:
     def view_of(frame: Frame) -> BoltView:
         return bolt_view(views.get(frame.sha256, settings), (frame.pixels.shape[1], frame.pixels.shape[0]))
 
-    told = inspect_folder(folder, BoltInspector(shipped_net(), view_of, shipped_eyes()) if MODEL_FILE.exists() else NoModel(Subject.BOLTS))
+    told = inspect_folder(
+        folder, BoltInspector(shipped_net(), view_of, eyes_with(marks)) if MODEL_FILE.exists() else NoModel(Subject.BOLTS)
+    )
     return {"validated_on": "simulated pictures only", **told}
 
 

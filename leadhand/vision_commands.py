@@ -26,6 +26,7 @@ class Task(StrEnum):
 
     DETECT = "detect"
     PRESENCE = "presence"
+    MARKS = "marks"
 
 
 class Shipped(StrEnum):
@@ -60,6 +61,10 @@ def bolts(
     washer: Annotated[float, typer.Option(help="Diameter of the washer, mm; 0: there is none.")] = 44.0,
     limit: Annotated[float, typer.Option(help="A mark turned by more degrees is not OK.")] = 3.5,
     mirrored: Annotated[bool, typer.Option("--mirrored", help="The camera looks into a mirror.")] = False,
+    marks: Annotated[
+        Path | None,
+        typer.Option("--marks", metavar="M.onnx", help="A net of marks of your own ('train --task marks').", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge the bolts in each picture of a folder: there, washer, mark, angle of the mark. NAME.json beside a picture may say more.
@@ -80,7 +85,7 @@ def bolts(
         loosened_deg=limit,
         mirrored=mirrored,
     )
-    told = inspect_bolts(folder, settings)
+    told = inspect_bolts(folder, settings, marks)
     typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.inspection_lines(told)))
 
 
@@ -103,15 +108,22 @@ def evaluate(
 
 @vision_app.command()
 def train(
-    task: Annotated[Task, typer.Option(help="detect finds things anywhere (extra 'train'); presence tells what is in fixed places.")],
+    task: Annotated[
+        Task,
+        typer.Option(
+            help="detect finds things anywhere (extra 'train'); presence: what is in fixed places; marks: witness marks ('train')."
+        ),
+    ],
     data: DataOption,
     out: Annotated[Path, typer.Option("--out", metavar="M.onnx", help="Where the model goes.")],
     classes: Annotated[str, typer.Option(help="Names of the classes, with commas; else from classes.txt.", show_default=False)] = "",
     sound: Annotated[str, typer.Option(help="detect: the class that is no fault.", show_default=False)] = "",
-    epochs: Annotated[int, typer.Option(min=1, max=1000, help="detect: how often each picture is seen.")] = 40,
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="detect, marks: how often each picture is seen.")] = 40,
     size: Annotated[int, typer.Option(min=64, max=1280, help="detect: pixels a side.")] = 320,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 1,
-    start: Annotated[Path | None, typer.Option(metavar="FILE.pt", help="detect: weights to begin with.", show_default=False)] = None,
+    start: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights to begin with: detect .pt, marks .onnx.", show_default=False)
+    ] = None,
     trust: Annotated[str, typer.Option(metavar="SHA256", help="detect: hash of a start that you trust.", show_default=False)] = "",
     work: Annotated[Path | None, typer.Option(metavar="DIR", help="detect: keeps what lies between.", show_default=False)] = None,
     precise: Annotated[bool, typer.Option("--precise", help="detect: not in 8 bits; twice the time, hardly better.")] = False,
@@ -126,6 +138,8 @@ def train(
     names = tuple(name.strip() for name in classes.split(",") if name.strip())
     if task is Task.PRESENCE:
         told = teaching.presence(data, out, names, seed)
+    elif task is Task.MARKS:
+        told = teaching.marks(data, out, epochs, seed, start)
     else:
         told = teaching.detector(data, out, teaching.DetectorWish(names, sound, epochs, size, seed, start, trust, work, precise))
     typer.echo(inspecting.shown(told, as_json=as_json, lines=inspecting.figure_lines(told)))

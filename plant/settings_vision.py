@@ -135,5 +135,9 @@ class VisionSettings(Strict):
     max_megapixels: Annotated[float, Field(gt=0, le=400, description="of one picture")] = 50.0
     budget_gb: Annotated[float, Field(gt=0, le=100_000, description="disk for pictures; the oldest that are OK go first")] = 20.0
     retention: RetentionSettings = RetentionSettings()
+    marks: Annotated[
+        str | None,
+        Field(description="bolts: a net of marks of your own ('leadhand vision train --task marks'), relative to the settings file"),
+    ] = None
     shadow_welds: Annotated[str | None, Field(description="model that judges welds beside the one in charge and decides nothing")] = None
     shadow_bolts: Annotated[str | None, Field(description="the same for bolts; both relative to the settings file")] = None

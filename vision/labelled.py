@@ -77,33 +77,49 @@ def read_labelled(folder: Path, classes: Sequence[str] = ()) -> LabelledSet:
     Raises Rejected with all that is wrong: a picture without label file, labels that no picture has, a line that is no label, a picture
     that cannot be decoded. Nothing is left out in silence.
     """
+    paths, problems = pictures_of(folder)
+    pictures: list[Labelled] = []
+    groups, split_by = groups_of(folder)
+    for path in paths:
+        try:
+            truth = read_truth(label_path(path))
+        except Rejected as error:
+            problems.append(f"{path.name}: {error}")
+            continue
+        pictures.append(Labelled(path, truth, groups.get(path.name) or _sha256(path)))
+    names = tuple(classes) or class_names(folder)
+    most = max((int(one.truth.class_id.max(initial=-1)) for one in pictures), default=-1)
+    if names and most >= len(names):
+        problems.append(f"class {most} is used, and there are {len(names)} names")
+    refuse(folder, problems)
+    return LabelledSet(tuple(pictures), names or tuple(f"class {number}" for number in range(most + 1)), split_by)
+
+
+def pictures_of(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the sound pictures of a folder of labelled ones, by name, and all that is wrong with its files. Raises Rejected."""
     images = folder / "images"
     if not images.is_dir():
         raise Rejected(f"{folder} has no folder 'images'; labelled pictures lie in 'images', their labels in 'labels' beside it")
     paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in PICTURE_EXTENSIONS)
-    problems: list[str] = []
-    pictures: list[Labelled] = []
-    groups, split_by = _groups(folder)
+    problems = [] if paths else [f"there is no picture in {images}"]
+    sound = []
     for path in paths:
         try:
             probe(path.read_bytes(), ImageLimits(), path.name)
-            truth = read_truth(label_path(path))
-        except (RefusedImage, Rejected, OSError) as error:
+        except (RefusedImage, OSError) as error:
             problems.append(f"{path.name}: {error}")
-            continue
-        pictures.append(Labelled(path, truth, groups.get(path.name) or _sha256(path)))
+        else:
+            sound.append(path)
     known = {label_path(path) for path in paths}
     problems += [f"{path.name}: no picture has this name" for path in sorted((folder / "labels").rglob("*.txt")) if path not in known]
-    names = tuple(classes) or _classes(folder)
-    most = max((int(one.truth.class_id.max(initial=-1)) for one in pictures), default=-1)
-    if names and most >= len(names):
-        problems.append(f"class {most} is used, and there are {len(names)} names")
-    if not paths:
-        problems.append(f"there is no picture in {images}")
+    return sound, problems
+
+
+def refuse(folder: Path, problems: Sequence[str]) -> None:
+    """Raise Rejected with what is wrong with a folder, where anything is."""
     if problems:
         rest = [f"... and {len(problems) - _MOST_TOLD} more"] if len(problems) > _MOST_TOLD else []
         raise Rejected("\n".join([f"{folder} cannot be used as it is:", *problems[:_MOST_TOLD], *rest]))
-    return LabelledSet(tuple(pictures), names or tuple(f"class {number}" for number in range(most + 1)), split_by)
 
 
 def read_picture(path: Path) -> Pixels:
@@ -133,13 +149,18 @@ def label_path(picture: Path) -> Path:
 
 def read_truth(path: Path) -> Truth:
     """Return what a label file says. Raises Rejected for a file that is missing or holds a line that is no label."""
+    rows = [_row(line, place) for line, place in text_lines(path)]
+    boxes = np.array([row[1] for row in rows], np.float32).reshape(-1, 4)
+    return Truth(boxes, np.array([row[0] for row in rows], np.int64))
+
+
+def text_lines(path: Path) -> list[tuple[str, str]]:
+    """Return each line of a label file that is not empty, and which it is. Raises Rejected."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Rejected(f"its label file {path.name} cannot be read") from error
-    rows = [_row(line, f"{path.name} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
-    boxes = np.array([row[1] for row in rows], np.float32).reshape(-1, 4)
-    return Truth(boxes, np.array([row[0] for row in rows], np.int64))
+    return [(line, f"{path.name} line {number}") for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _row(line: str, place: str) -> tuple[int, tuple[float, float, float, float]]:
@@ -185,7 +206,8 @@ def folds(pictures: Sequence[Labelled], count: int) -> list[list[int]]:
     return [sorted(part) for part in parts]
 
 
-def _groups(folder: Path) -> tuple[dict[str, str], str]:
+def groups_of(folder: Path) -> tuple[dict[str, str], str]:
+    """Return the group of each picture by its name, and by what they are grouped; none where the folder has no table of them."""
     index = folder / "index.csv"
     if not index.exists():
         return {}, "content"
@@ -199,7 +221,8 @@ def _groups(folder: Path) -> tuple[dict[str, str], str]:
     return {row["image"]: row[column] for row in rows if row[column]}, column
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
+def class_names(folder: Path) -> tuple[str, ...]:
+    """Return the names of the classes that a folder tells; none where it tells none. Raises Rejected."""
     plain, sheet = folder / "classes.txt", folder / "data.json"
     try:
         if plain.exists():

@@ -56,7 +56,7 @@ class DataSheet(Strict):
 class ModelSheet(Strict):
     """All that is needed to use a model, and to trust it."""
 
-    task: Literal["detect", "presence"]
+    task: Literal["detect", "presence", "marks"]
     subject: str = ""
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     sound: str = ""

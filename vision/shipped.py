@@ -14,11 +14,14 @@ from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
 from vision.bolt_maps import MODEL_FILE, BoltNet
-from vision.bolt_near import shipped_eyes
+from vision.bolt_near import NearEyes, shipped_eyes
+from vision.bolt_pose import shipped_edges
+from vision.bolt_start import shipped_starts
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.inspecting import Inspector
-from vision.onnx_models import load_maps, load_model
+from vision.mark_net import MarkNet
+from vision.onnx_models import load_maps, load_model, read_sheet
 from vision.unjudged import NoModel
 from vision.welds import SHIPPED, WeldInspector
 
@@ -46,7 +49,17 @@ def make_inspector(subject: Subject, file: Path, plan: VisionPlan) -> Inspector:
     """Return the inspector of a subject with the model of a file. Raises Rejected and ValueError for one that cannot be used."""
     if subject is Subject.WELDS:
         return WeldInspector(load_model(file), plan.view)
-    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan), shipped_eyes())
+    marks = plan.settings.marks
+    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan), eyes_with(None if marks is None else plan.folder / marks))
+
+
+def eyes_with(marks: Path | None) -> NearEyes:
+    """Return the eyes that look at bolts from near, with a net of marks of a plant's own where it has one. Raises Rejected."""
+    if marks is None:
+        return shipped_eyes()
+    if read_sheet(marks).task != "marks":
+        raise Rejected(f"{marks} is no net of marks: 'leadhand vision train --task marks' makes one")
+    return NearEyes(shipped_starts(), shipped_edges(), MarkNet(load_maps(marks)))
 
 
 def _bolts(plan: VisionPlan, frame: Frame) -> BoltView:

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 import pytest
 
+from leadhand.inspecting import evaluate
+from simulators.camera_labels import write_folder
 from simulators.seam_scenes import render_seam
 from vision.onnx_models import load_model, read_sheet
 from vision.training import train_installed
@@ -136,3 +138,48 @@ print(json.dumps({"start": True, "answers": answers, "connections": TOLD}))
             assert apart.min() <= 1.0
             count += 1
     assert count > 10
+
+
+def test_a_detector_is_validated_without_a_connection(tmp_path: Path) -> None:
+    station(tmp_path / "data")
+    found = run(
+        """
+import json
+from pathlib import Path
+from vision.training import TrainPlan, _ultralytics, train_detector
+folder, work = Path(sys.argv[1]), Path(sys.argv[2])
+weights = train_detector(TrainPlan(tuple(sorted((folder / "images").iterdir())), ("square",), 96, 1), work)
+sheet = work / "data.yaml"
+sheet.write_text(json.dumps({"path": str(folder), "train": "images", "val": "images", "names": {0: "square"}}))
+with _ultralytics(work) as yolo:
+    figures = yolo(str(weights)).val(data=str(sheet), imgsz=96, device="cpu", workers=0, plots=False, verbose=False, project=str(work))
+print(json.dumps({"map50": float(figures.box.map50), "connections": TOLD}))
+""",
+        tmp_path / "data",
+        tmp_path / "work",
+    )
+    assert found["connections"] == []
+    assert 0 <= found["map50"] <= 1
+
+
+def test_a_net_of_marks_is_taught_from_labels_and_begins_where_the_shipped_one_stands(tmp_path: Path) -> None:
+    write_folder(tmp_path / "data", 40, 3)
+    told = run(
+        """
+from pathlib import Path
+from leadhand.teaching import marks
+told = marks(Path(sys.argv[1]), Path(sys.argv[2]), 1, 1, None)
+print(json.dumps({"connections": TOLD, "told": told}))
+""",
+        tmp_path / "data",
+        tmp_path / "m.onnx",
+    )
+    assert told["connections"] == []
+    assert told["told"]["bolts"] + told["told"]["passed_over"]["bolts"] >= 8, (
+        "each labelled bolt of the fifth is judged, or told to be passed over"
+    )
+    assert told["told"]["angle_error_median_deg"] < 3
+    assert read_sheet(tmp_path / "m.onnx").task == "marks"
+    figures = evaluate(False, tmp_path / "m.onnx", tmp_path / "data")
+    assert figures["task"] == "marks"
+    assert figures["bolts"] > told["told"]["bolts"]
