@@ -13,9 +13,11 @@ sys.path.insert(0, str(ROOT))
 from plant.answer_messages import answer_schema, heartbeat_schema, question_schema
 from plant.delivery_messages import message_schema
 from plant.design_changes import design_change_schema
+from plant.nest_file import nest_problem_schema
 from plant.network_file import network_schema
 from plant.plan_file import plan_schema, problem_schema
 from plant.recommendations import recommendations_schema
+from plant.share_file import share_schema, shares_schema
 
 FOLDER = ROOT / "docs" / "schemas"
 
@@ -32,6 +34,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         "delivery-answer.schema.json": answer_schema(),
         "delivery-heartbeat.schema.json": heartbeat_schema(),
         "delivery-question.schema.json": question_schema(),
+        "nest-problem.schema.json": nest_problem_schema(),
+        "share-problem.schema.json": share_schema(),
+        "shares.schema.json": shares_schema(),
     }
 
 

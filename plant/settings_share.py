@@ -73,6 +73,9 @@ class ShareSettings(Strict):
     factories: Annotated[tuple[FactorySettings, ...], Field(min_length=1)]
     centres: Annotated[tuple[CentreSettings, ...], Field(min_length=1)]
     rule: Annotated[Literal["max_min", "proportional"], Field(description="see docs/sharing.md")] = "max_min"
+    keeps: Annotated[Literal["in_time", "pace"], Field(description="what of its own reserve each factory keeps: see docs/sharing.md")] = (
+        "in_time"
+    )
     period_hours: Annotated[Literal[4, 6, 8, 12, 24], Field(description="hours are shared out period by period, from the day's begin")] = 24
     day_begins_hour: Annotated[int, Field(ge=0, le=23, description="by the site's clock")] = 6
     horizon_days: Annotated[int, Field(ge=1, le=60)] = 7

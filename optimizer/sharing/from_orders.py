@@ -12,7 +12,7 @@ from plant.calendars import Span
 from plant.part_orders import PartOrder
 from plant.share_rules import ShareRules
 from plant.share_windows import windows
-from plant.sharing import LEAST_HOURS, NONE, Centre, Period, Reason, ShareOrders, ShareProblem, ShareRule, Shares
+from plant.sharing import LEAST_HOURS, NONE, Centre, Keeps, Period, Reason, ShareOrders, ShareProblem, ShareRule, Shares
 from storage.part_orders import StoredPartOrder
 from storage.shares import OrderShare
 
@@ -82,6 +82,7 @@ def shared_orders(
         columns,
         np.array([before.owed.get(name, 0.0) for name in factories]),
         ShareRule(settings.rule),
+        Keeps(settings.keeps),
     )
     return SharedOrders(problem, tuple(kept), left_out)
 
