@@ -179,6 +179,7 @@ def test_the_plan_waits_for_parts_of_the_centres_and_keeps_to_its_hours_there(da
     assert content is not None
     problem = read_problem(content.problem)
     assert problem.origin_us is not None
+    assert problem.tick_s is not None
     released = {job.order: job.release * problem.tick_s * 1e6 + problem.origin_us for job in problem.jobs}
     assert released["A-1"] >= ready
     assert released["A-2"] <= CLOCK.now_us()
