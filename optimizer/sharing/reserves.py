@@ -43,8 +43,8 @@ def ticks(hours: Floats) -> Ints:
 
 
 def order_ticks(problem: ShareProblem) -> Ints:
-    """Return (orders,): what each takes, at least one."""
-    return np.maximum(np.rint(problem.orders.hours * TICKS), 1).astype(np.int64)
+    """Return (orders,): what each takes, at least one. Rounded down as capacity is: orders that fit exactly leave no last tick over."""
+    return np.maximum(ticks(problem.orders.hours), 1)
 
 
 def by_turn(problem: ShareProblem) -> Ints:

@@ -245,3 +245,12 @@ def test_no_orders_and_no_hours_are_shared_too() -> None:
     shares = share(closed)
     assert share_faults(closed, shares) == []
     assert shares.end.tolist() == [NONE, NONE]
+
+
+def test_orders_of_thirds_that_fill_a_reserve_exactly_end_in_it_and_not_by_a_rest_in_the_next() -> None:
+    """Of a sixth of an hour, or two thirds: each rounded up by itself they would be more than the hours they fill."""
+    orders = [order(factory, hours) for factory in (0, 1) for hours in (2 / 3,) * 6 + (1 / 6,) * 6]
+    problem = shop(orders, capacity=((10.0,) * 2,))
+    shares = share(problem)
+    assert share_faults(problem, shares) == []
+    assert set(shares.alone_end.tolist()) == {0}
