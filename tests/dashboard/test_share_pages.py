@@ -103,7 +103,7 @@ def test_a_viewer_sees_all_and_is_offered_nothing_to_change(hall: Hall) -> None:
 def test_an_order_is_added_by_hand_says_why_it_gets_its_hours_and_is_cancelled(hall: Hall) -> None:
     with visitor(hall.browser, hall.dashboard.url, hall.dashboard.session(Role.ENGINEER), width=1366) as (page, _):
         page.goto(f"{hall.dashboard.url}/part-orders?number={hall.staged.orders[0].number}")
-        expect(page.locator("#part-orders-shown .schedule-why li").first).to_contain_text("h of it")
+        expect(page.locator("#part-orders-shown .schedule-why li", has_text="h of it").first).to_be_visible()
         for name, value in (("order", "H-1"), ("factory", "crane"), ("part", "rib"), ("material", "S690QL"), ("thickness_mm", "12")):
             page.locator(f"#part-orders-new-{name}").fill(value)
         page.locator("#part-orders-add").click()
