@@ -13,9 +13,9 @@ from plant.nests import NestPart
 from simulators.plate_parts import FACTORIES, Plate, plate_parts, plate_stock
 from simulators.rest_client import RestClient
 
-PLATES: Final[tuple[Plate, ...]] = (("S355J2", 8.0), ("S355J2", 12.0), ("S690QL", 8.0), ("S690QL", 20.0))
+PLATES: Final[tuple[Plate, ...]] = (("S355J2", 12.0), ("S690QL", 20.0))
 """What the demo's centres cut: few plates, so that each nest holds much."""
-_FIRST_PARTS: Final = 4000
+_FIRST_PARTS: Final = 2400
 _LATER_PARTS: Final = 60
 _EVERY_SECONDS: Final = 300.0
 _DAY_US: Final = 86_400_000_000

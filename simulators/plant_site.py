@@ -139,7 +139,7 @@ def _share() -> Iterator[str]:
     yield "[optimizer.share]"
     yield "horizon_days = 5"
     yield "nest_days = 1"
-    yield "nest_seconds = 3"
+    yield "nest_seconds = 1.5"
     yield "factories = ["  # as ``simulators.plate_parts`` has them
     yield '  { name = "excavator", weight = 4, own = true },'
     yield '  { name = "crane", weight = 3 },'
