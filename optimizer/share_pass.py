@@ -106,12 +106,12 @@ class SharePass:
         self._work = None
         self._waiting = []
 
-    def step(self, connection: Connection) -> bool:
-        """Do a piece of what is due; return whether more waits."""
+    def step(self, connection: Connection, *, searching: bool = False) -> bool:
+        """Do a piece of what is due; return whether more waits. While a plan is searched no nest is begun: it would take memory twice."""
         if self._rules is None:
             return False
         try:
-            return self._step(connection, self._rules)
+            return self._step(connection, self._rules, searching=searching)
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - what cannot be shared must not keep the optimizer from all else
@@ -120,7 +120,7 @@ class SharePass:
             self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
             return False
 
-    def _step(self, connection: Connection, rules: ShareRules) -> bool:
+    def _step(self, connection: Connection, rules: ShareRules, *, searching: bool) -> bool:
         if self._work is not None:
             if not self._work.ended:
                 return False
@@ -134,6 +134,8 @@ class SharePass:
         if mark != self._mark or due:
             self._retry_at = None
             self._share(connection, rules, mark)
+            return False
+        if searching:
             return False
         while self._waiting and self._work is None:
             self._nest(connection, self._waiting.pop(0), rules)

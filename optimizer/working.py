@@ -88,7 +88,7 @@ class Worker:
         more = self._advise(connection)
         more |= self._inbox is not None and self._inbox.take_one(connection, self._clock.now_us())
         more |= self._reporting.step(connection)
-        more |= self._sharing.step(connection)
+        more |= self._sharing.step(connection, searching=self._planning.at_work)
         more |= self._planning.step(connection, self.knowledge, learning=self._learning is not None)
         return self._watch(connection) or more
 

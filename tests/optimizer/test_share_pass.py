@@ -205,3 +205,16 @@ def test_remnants_in_stock_are_cut_before_whole_sheets(connection: Connection) -
     (nest,) = read_nests(connection, states=[NestState.PROPOSED])
     release_nest(connection, nest.id, actor="eva", now_us=CLOCK.now_us())
     assert {one.sheet.name: one.reserved for one in read_stock(connection)} == {"R-12": 1, "H-12": 0}
+
+
+def test_while_a_plan_is_searched_hours_are_shared_and_no_nest_is_begun(connection: Connection) -> None:
+    sharing = SharePass(rules(), CLOCK)
+    sharing.begin()
+    bring(connection, WEB)
+    until = time.monotonic() + 60
+    while newest_shares(connection) is None:
+        sharing.step(connection, searching=True)
+        assert time.monotonic() < until
+    assert not sharing.at_work
+    work(sharing, connection)
+    assert len(read_nests(connection, states=[NestState.PROPOSED])) == 1
