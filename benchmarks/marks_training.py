@@ -1,31 +1,28 @@
 """How vision/models/marks.onnx is made: renders of bolts near by, unrolled about the axis, and a small net that tells where the mark is.
 
-``python -m benchmarks.marks_training --cache DIR --out marks.onnx [--shards 20] [--minutes 30] [--begin-with W.pt]`` needs the extra
+``python -m benchmarks.marks_training --cache DIR --out marks.onnx [--shards 20] [--minutes 30] [--begin-with marks.onnx]`` needs the extra
 ``train``. Shards of 500 crops are kept in the cache; the last is for validation alone. Seeds from 46,000,000; measured on others
-(``benchmarks.bolts``). The pose is jittered, the strip mirrored, and the flange turned against the nut at random: no angle is likelier.
+(``benchmarks.bolts``). The net and how it learns stand in ``vision/mark_training.py``, as ``leadhand vision train --task marks`` has them.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional
 
 from plant.bolts import BoltState
 from simulators.bolt_draws import Crop
 from simulators.bolt_lens import project
 from simulators.bolt_scenes import CORNER_MM, Scene, crop_scene, render
-from vision.mark_net import COLUMNS, FLANGE_MM, NUT_MM, RADIUS_PX, SIDE_PX
+from vision.mark_net import RADIUS_PX, SIDE_PX
+from vision.mark_training import BATCH, StripNet, begin_with, cpu_minutes, learned, loss_of, strips, write_onnx
 
-SHARD, FIRST_SEED, BATCH, PLACES = 500, 46_000_000, 32, COLUMNS // 2
+SHARD, FIRST_SEED, RATE = 500, 46_000_000, 2.5e-3
 _STATES = (
     *[BoltState.PRESENT] * 3,
     *[BoltState.LOOSENED] * 4,
@@ -100,133 +97,13 @@ def shard(folder: Path, number: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(loaded["X"].transpose(0, 3, 1, 2).copy()), torch.from_numpy(loaded["T"])
 
 
-def strips(crops: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """Return strips cut by jittered poses, mirrored, in other light, and what the net is to tell of each."""
-    count = len(crops)
-    centres, maps, recede = truth[:, :4].reshape(-1, 2, 2), truth[:, 4:12].reshape(-1, 2, 2, 2), truth[:, 12:16].reshape(-1, 2, 2)
-    wide = torch.exp(torch.empty(count, 1).uniform_(math.log(0.12), math.log(4)))
-    step = torch.randn(count, 2) * 0.45 * wide
-    moves = torch.stack([step, step * 0.7 + torch.randn(count, 2) * 0.5 * wide], 1)
-    px = maps[:, 0].det().abs().sqrt()[:, None, None]
-    cut_at = centres + moves * px
-    bent = torch.eye(2) + torch.randn(count, 2, 2) * 0.02 * wide[..., None]
-    lower = bent + (torch.randn(count, 2, 2) * 0.01 + torch.eye(2) * torch.randn(count, 1, 1) * 0.025) * wide[..., None]
-    cut_by = maps @ torch.stack([bent, lower], 1)
-    rolls = torch.rand(count, 1) * 2 * math.pi + torch.stack([torch.zeros(count), torch.randn(count) * 0.3], 1)
-    pieces, beside, stretch = [], [], []
-    for k, rings in enumerate((NUT_MM, FLANGE_MM)):
-        around = (torch.arange(COLUMNS) + 0.5) * 2 * math.pi / COLUMNS - math.pi + rolls[:, k, None]
-        mm = torch.tensor(rings, dtype=torch.float32)[None, :, None, None] * torch.stack([around.cos(), around.sin()], -1)[:, None]
-        mm = mm / (1 + torch.einsum("bi,brci->brc", recede[:, k], mm))[..., None]
-        at = torch.einsum("bij,brcj->brci", cut_by[:, k], mm) + cut_at[:, k, None, None]
-        pieces.append(functional.grid_sample(crops.float(), (at + 0.5) / SIDE_PX * 2 - 1, padding_mode="border", align_corners=False))
-        off = torch.linalg.solve(cut_by[:, k], (centres - cut_at)[:, k, :, None])[..., 0]
-        more = torch.linalg.solve(cut_by[:, k], maps[:, k]) - torch.eye(2)
-        odd = torch.stack([more[:, 0, 0] - more[:, 1, 1], more[:, 0, 1] + more[:, 1, 0]], 1) / 2
-        beside.append(_turned(off, -rolls[:, k]))
-        stretch.append(torch.cat([(more[:, 0, 0] + more[:, 1, 1])[:, None] / 2, _turned(odd, -2 * rolls[:, k])], 1))
-    x, way = torch.cat(pieces, 2), torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
-    x = torch.where(way[:, None, None, None] < 0, x.flip(-1), x)
-    x = x * torch.exp(torch.randn(count, 3, 1, 1) * 0.1 + torch.randn(count, 1, 1, 1) * 0.15) + torch.randn(count, 1, 1, 1) * 6
-    x = (x + torch.randn_like(x) * torch.rand(count, 1, 1, 1) * 4).clamp(0, 255)
-    ones = torch.ones(count)
-    angles = (truth[:, 16:18] - rolls) * way[:, None]
-    off = torch.stack(beside, 1) * torch.stack([ones, way], 1)[:, None]
-    return x, angles, off, torch.stack(stretch, 1) * torch.stack([ones, ones, way], 1)[:, None], truth[:, 18:22]
-
-
-def _turned(rows: torch.Tensor, by: torch.Tensor) -> torch.Tensor:
-    cos, sin = by.cos(), by.sin()
-    return torch.stack([rows[:, 0] * cos - rows[:, 1] * sin, rows[:, 0] * sin + rows[:, 1] * cos], 1)
-
-
-class Round(nn.Module):  # type: ignore[misc]
-    """A convolution whose columns go round, with its norm."""
-
-    def __init__(self, layer: nn.Module, norm: nn.Module, reach: int) -> None:
-        super().__init__()
-        self.layer, self.norm, self.reach = layer, norm, reach
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features of a strip, or of a ring."""
-        return functional.relu(self.norm(self.layer(torch.cat([x[..., -self.reach :], x, x[..., : self.reach]], -1))))
-
-
-def _rows(wide: int, out: int, stride: tuple[int, int]) -> Round:
-    return Round(nn.Conv2d(wide, out, 3, stride, (1, 0), bias=False), nn.BatchNorm2d(out), 1)
-
-
-class StripNet(nn.Module):  # type: ignore[misc]
-    """Strip (n, 3, 46, 256) -> chances of the direction on nut and flange, and one row of numbers as ``vision/mark_net.py`` reads it."""
-
-    def __init__(self, wide: int = 16, ring: int = 96) -> None:
-        super().__init__()
-        strides = ((5, 1, (2, 1)), (1, 2, (1, 2)), (2, 3, (2, 1)), (3, 3, (2, 1)))
-        self.rows = nn.Sequential(*[_rows(a if a == 5 else a * wide, b * wide, stride) for a, b, stride in strides])
-        self.join = nn.Conv1d(18 * wide, ring, 1)
-        self.rings = nn.ModuleList(
-            [Round(nn.Conv1d(ring, ring, 3, dilation=far, bias=False), nn.BatchNorm1d(ring), far) for far in (1, 2, 4, 8, 16, 1)]
-        )
-        self.places = nn.Conv1d(ring, 12, 1)
-        self.whole = nn.Sequential(nn.Linear(2 * ring, 48), nn.ReLU(), nn.Linear(48, 5))
-        plane = torch.cat([torch.zeros(len(NUT_MM)), torch.ones(len(FLANGE_MM))])
-        height = torch.cat([torch.linspace(-1, 0, len(NUT_MM)), torch.linspace(0.2, 1, len(FLANGE_MM))])
-        self.register_buffer("where", torch.stack([height, plane])[None, :, :, None].repeat(1, 1, 1, COLUMNS))
-        around = (torch.arange(PLACES) + 0.5) * 2 * math.pi / PLACES - math.pi
-        self.register_buffer("waves", torch.stack([around.cos(), around.sin(), (2 * around).cos(), (2 * around).sin()]))
-
-    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return logits (n, 2, 128), and (n, 19): sines, cosines, beside, stretch, log of sigma, logits of what is there."""
-        x = self.rows(torch.cat([(pixels - 110) / 60, self.where.expand(len(pixels), -1, -1, -1)], 1))
-        x = functional.relu(self.join(x.flatten(1, 2)))
-        for ring in self.rings:
-            x = x + ring(x)
-        told, whole = self.places(x).float(), self.whole(torch.cat([x.mean(-1), x.amax(-1)], 1)).float()
-        cos, sin, cos2, sin2 = self.waves
-        chance, z = told[:, :2].softmax(-1), told[:, 2:].reshape(-1, 2, 5, PLACES)
-        beside = 2 * torch.stack([(z[:, :, 0] * cos - z[:, :, 1] * sin).mean(-1), (z[:, :, 0] * sin + z[:, :, 1] * cos).mean(-1)], -1)
-        odd = [(z[:, :, 3] * cos2 - z[:, :, 4] * sin2).mean(-1), (z[:, :, 3] * sin2 + z[:, :, 4] * cos2).mean(-1)]
-        stretch = 0.05 * torch.stack([z[:, :, 2].mean(-1), *odd], -1)
-        row = [(chance * sin).sum(-1), (chance * cos).sum(-1), beside.flatten(1), stretch.flatten(1), whole]
-        return told[:, :2], torch.cat(row, 1)
-
-
-def loss_of(logits: torch.Tensor, row: torch.Tensor, wanted: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return how wrong the net is, and by how many degrees each angle is."""
-    angles, beside, stretch, flags = wanted
-    there = flags[:, :2] * (1 - flags[:, 2:3])
-    around = (torch.arange(PLACES) + 0.5) * 2 * math.pi / PLACES - math.pi
-    target = torch.softmax(-0.5 * (_wrapped(around - angles[..., None]) / 0.06) ** 2, -1)
-    seen = torch.atan2(row[:, 0:2], row[:, 2:4])
-    each = _wrapped(seen - angles).abs().rad2deg()
-    error = _wrapped(_wrapped(seen[:, 0] - seen[:, 1]) - (angles[:, 0] - angles[:, 1])).abs().rad2deg()
-    sigma, both = row[:, 14].clamp(-3, 4), there.prod(1)
-    loss = -((target * logits.log_softmax(-1)).sum(-1) * there).mean() + 0.4 * ((error / sigma.exp() + sigma) * both).mean()
-    loss = loss + 0.1 * (error.clamp(max=8) * both).mean() + 0.05 * (each.clamp(max=8) * there).mean()
-    loss = loss + 4 * (row[:, 4:8] - beside.flatten(1)).abs().mean() + 40 * (row[:, 8:14] - stretch.flatten(1)).abs().mean()
-    return loss + 0.2 * functional.binary_cross_entropy_with_logits(row[:, 15:19], flags), error.detach()[both > 0]
-
-
-def _wrapped(angle: torch.Tensor) -> torch.Tensor:
-    return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
-
-
-class _Row(nn.Module):  # type: ignore[misc]
-    def __init__(self, net: StripNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, strip: torch.Tensor) -> torch.Tensor:
-        return self.net(strip)[1]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--minutes", type=float, default=30, help="CPU minutes")
-    parser.add_argument("--begin-with", type=Path, help="weights of an earlier run (OUT.pt)")
+    parser.add_argument("--begin-with", type=Path, help="a net of an earlier run, as ONNX")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
@@ -234,41 +111,24 @@ def main() -> int:
     shards = [shard(wanted.cache, number) for number in range(wanted.shards)]
     held, net = shards.pop(), StripNet()
     if wanted.begin_with:
-        net.load_state_dict(torch.load(wanted.begin_with, weights_only=True))
-    steady = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99), use_buffers=True)
-    optimizer = torch.optim.AdamW(net.parameters(), weight_decay=1e-3)
-    began, step, done = time.process_time(), 0, 0.0
-    while done < 1:
-        done = (time.process_time() - began) / 60 / wanted.minutes
-        for group in optimizer.param_groups:
-            group["lr"] = 2.5e-3 * min(1, (step + 1) / 150) * (0.502 + 0.5 * math.cos(math.pi * min(done, 1)))
+        begin_with(net, wanted.begin_with)
+
+    def chosen(_step: int) -> tuple[torch.Tensor, torch.Tensor]:
         crops, truth = shards[int(torch.randint(len(shards), ()))]
-        chosen = (truth[:, 22] < 0.5).nonzero()[:, 0]
-        chosen = chosen[torch.randint(len(chosen), (BATCH,))]
-        x, *aims = strips(crops[chosen], truth[chosen])
-        net.train()
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, row = net(x)
-        loss, error = loss_of(logits, row, tuple(aims))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimizer.step()
-        steady.update_parameters(net)
-        step += 1
-        if step % 200 == 0:
-            print(
-                f"{step} steps, {100 * done:.0f} %: loss {float(loss.detach()):.2f}, median error {float(error.median()):.2f} degrees",
-                flush=True,
-            )
-    best = steady.module.eval()
+        rows = (truth[:, 22] < 0.5).nonzero()[:, 0]
+        rows = rows[torch.randint(len(rows), (BATCH,))]
+        return crops[rows], truth[rows]
+
+    def told(step: int, loss: float) -> None:
+        print(f"{step} steps: loss {loss:.2f}", flush=True)
+
+    best = learned(net, chosen, cpu_minutes(wanted.minutes), RATE, told, steady_norms=bool(wanted.begin_with))
     with torch.no_grad():
         x, *aims = strips(*held)
         logits, row = best(x)
         error = loss_of(logits, row, tuple(aims))[1].numpy()
     print(f"held out, poses jittered: median error {np.median(error):.2f} degrees, 95 % within {np.quantile(error, 0.95):.2f}")
-    torch.save(best.state_dict(), wanted.out.with_suffix(".pt"))
-    torch.onnx.export(_Row(best), (torch.zeros(1, 3, 46, COLUMNS),), wanted.out, input_names=["strip"], dynamo=False, opset_version=17)
+    write_onnx(best, wanted.out)
     return 0
 
 
