@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-_HUES: Final = (212, 32, 142, 276, 352, 182, 54, 310)
+from plant.nest_drawing import HUES
+
 _TONES: Final = {"light": "74%", "dark": "34%"}
 
 
 def factory_hue(name: str, factories: Sequence[str], theme: str) -> str:
     """Return the colour of a factory among those of a drawing: in the order of their names, the ninth as the first."""
-    return f"hsl({_HUES[sorted(factories).index(name) % len(_HUES)]} 62% {_TONES[theme]})"
+    return f"hsl({HUES[sorted(factories).index(name) % len(HUES)]} 62% {_TONES[theme]})"

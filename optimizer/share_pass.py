@@ -80,7 +80,6 @@ class SharePass:
 
     def __init__(self, rules: ShareRules | None, clock: Clock) -> None:
         self._rules, self._clock = rules, clock
-        self._hand = ThreadPoolExecutor(1, "sharing")
         self._work: _Sharing | _Nesting | None = None
         self._waiting: list[Batch] = []
         self._kept: list[int] = []
@@ -149,8 +148,11 @@ class SharePass:
         self._mark, self._waiting, self._kept = mark, [], []
         now_us = self._clock.now_us()
         newest = newest_shares(connection)
+        orders = read_part_orders(connection, states=[PartOrderState.OPEN], most=_MOST_ORDERS)
+        if len(orders) == _MOST_ORDERS:
+            self._log.warning("more part orders are open than are shared at once; the oldest wait", most=_MOST_ORDERS)
         shared = shared_orders(
-            read_part_orders(connection, states=[PartOrderState.OPEN], most=_MOST_ORDERS),
+            orders,
             rules,
             now_us=now_us,
             before=None if newest is None else _before(connection, newest, now_us, rules),
@@ -161,7 +163,9 @@ class SharePass:
         if not shared.orders:
             end_proposals(connection, [], now_us=now_us)
             return
-        self._work = _Sharing(self._hand.submit(_shared_out, shared.problem), shared)
+        hand = ThreadPoolExecutor(1, "sharing")
+        self._work = _Sharing(hand.submit(_shared_out, shared.problem), shared)
+        hand.shutdown(wait=False)
 
     def _take_shares(self, connection: Connection, work: _Sharing, rules: ShareRules) -> None:
         problem = work.shared.problem

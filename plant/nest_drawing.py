@@ -27,8 +27,7 @@ from plant.nests import (
 
 Theme = Literal["auto", "light", "dark"]
 
-_FACTORIES: Final = 8
-_HUES: Final = (212, 32, 142, 276, 352, 182, 54, 310)
+HUES: Final = (212, 32, 142, 276, 352, 182, 54, 310)
 """In degrees: of factories in the order of their names; more than these begin anew."""
 _LIGHT: Final = "--sheet:#f4f5f7;--edge:#5b6472;--line:#1f2933;--text:#111827;--rest:#9aa3af;--tone:74%"
 _DARK: Final = "--sheet:#20262e;--edge:#8b95a3;--line:#e5e9ef;--text:#f5f7fa;--rest:#6b7684;--tone:34%"
@@ -95,7 +94,7 @@ def _parts(
         part = parts[row]
         rings = [placed(ring, turned, x, y) for ring in (part.shape.outline, *part.shape.holes)]
         path = "".join(_path(ring, height) for ring in rings)
-        colour = f" f{factories.index(part.factory) % _FACTORIES}" if part.factory else ""
+        colour = f" f{factories.index(part.factory) % len(HUES)}" if part.factory else ""
         yield f'<path class="part{colour}" d="{path}"><title>{escape(_told(part, x, y, turned))}</title></path>'
         if row in spots:
             at = placed(np.array([spots[row][:2]]), turned, x, y)[0]
@@ -131,7 +130,7 @@ def _legend(sheet: StockSheet, factories: Sequence[str]) -> Iterator[str]:
     for number, words in enumerate(told):
         if number:
             box = f'x="{_number(x)}" y="{_number(y - 0.5 * size)}" width="{_number(size)}" height="{_number(size)}"'
-            yield f'<rect class="part f{(number - 1) % _FACTORIES}" {box}/>'
+            yield f'<rect class="part f{(number - 1) % len(HUES)}" {box}/>'
             x += 1.4 * size
         yield f'<text class="legend" x="{_number(x)}" y="{_number(y)}" font-size="{_number(size)}">{escape(words)}</text>'
         x += (_LETTER * len(words) + 1.5) * size
@@ -176,7 +175,7 @@ def _hatch(sheet: StockSheet) -> str:
 
 def _style(theme: Theme, sheet: StockSheet) -> str:
     thin = max(sheet.width_mm, sheet.height_mm) / 1500
-    colours = "".join(f".nest .f{number}{{fill:hsl({hue} 62% var(--tone))}}" for number, hue in enumerate(_HUES))
+    colours = "".join(f".nest .f{number}{{fill:hsl({hue} 62% var(--tone))}}" for number, hue in enumerate(HUES))
     tones = f".nest{{{_DARK if theme == 'dark' else _LIGHT}}}"
     dark = f"@media (prefers-color-scheme:dark){{.nest{{{_DARK}}}}}" if theme == "auto" else ""
     return (
