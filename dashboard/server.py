@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
+from dashboard.api_andon import andon_routes
 from dashboard.api_audit import audit_routes
 from dashboard.api_changeovers import changeover_routes
 from dashboard.api_charts import chart_routes
@@ -29,6 +30,7 @@ from dashboard.api_controllers import controller_routes
 from dashboard.api_deliveries import delivery_routes
 from dashboard.api_design_changes import design_change_routes
 from dashboard.api_events import event_routes
+from dashboard.api_genealogy import genealogy_routes
 from dashboard.api_joints import joint_routes
 from dashboard.api_losses import oee_routes, state_routes
 from dashboard.api_modes import mode_routes
@@ -40,6 +42,8 @@ from dashboard.api_people import person_routes, right_routes
 from dashboard.api_plan import plan_news_routes, plan_routes
 from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
+from dashboard.api_reports import report_routes
+from dashboard.api_settings import setting_routes
 from dashboard.api_shares import share_routes
 from dashboard.api_stock import stock_routes
 from dashboard.api_tightening import tightening_routes
@@ -58,6 +62,7 @@ from dashboard.plan_book import PlanBook
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_andon import AndonService
 from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
@@ -66,6 +71,7 @@ from dashboard.services_controllers import ControllerService
 from dashboard.services_deliveries import DeliveryService
 from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
+from dashboard.services_genealogy import GenealogyService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
@@ -79,11 +85,14 @@ from dashboard.services_people import PeopleService
 from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
+from dashboard.services_reports import ReportService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_settings import SettingsService
 from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
 from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_tour import TourService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
 from dashboard.services_windows import WindowService
@@ -131,37 +140,42 @@ def build_server(
     sessions = Sessions(pool, clock, settings.rules)
     plant, book = PlantService(hub, site), PlanBook(pool)
     services = Services(
-        plant,
-        HistoryService(pool, hub),
-        SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
-        HealthService(hub),
-        PeopleService(pool, clock, sessions.forget_all),
-        TighteningService(pool),
-        EventService(pool),
-        AlarmService(pool, hub, clock, settings.site_file),
-        LossService(pool, clock, settings.site_file),
-        ChartService(pool, clock),
-        AggregateService(pool),
-        ConditionService(pool, plant, clock),
-        VisionService(pool, clock, settings.site_file, settings.home),
-        JointService(pool, clock, settings.site_file),
-        RecommendationService(pool, clock),
-        NewProductService(pool, hub, clock),
-        DesignChangeService(pool, clock, settings.site_file),
-        TuningService(pool, clock),
-        OrderService(pool, clock),
-        ScheduleService(pool, hub, clock, book),
-        PlanningService(pool, clock, book),
-        ChangeoverService(pool, clock, book),
-        WindowService(pool, clock),
-        AuditService(pool, clock, settings.home),
-        DeliveryService(pool, clock),
-        ModeService(pool, clock, settings.site_file),
-        PartOrderService(pool, clock),
-        StockService(pool, clock),
-        NestService(pool, clock),
-        ShareService(pool),
-        hub,
+        plant=plant,
+        history=HistoryService(pool, hub),
+        sources=SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
+        health=HealthService(hub),
+        people=PeopleService(pool, clock, sessions.forget_all),
+        tightening=TighteningService(pool),
+        events=EventService(pool),
+        alarms=AlarmService(pool, hub, clock, settings.site_file),
+        losses=LossService(pool, clock, settings.site_file),
+        charts=ChartService(pool, clock),
+        aggregates=AggregateService(pool),
+        condition=ConditionService(pool, plant, clock),
+        vision=VisionService(pool, clock, settings.site_file, settings.home),
+        joints=JointService(pool, clock, settings.site_file),
+        recommendations=RecommendationService(pool, clock),
+        new_products=NewProductService(pool, hub, clock),
+        design_changes=DesignChangeService(pool, clock, settings.site_file),
+        tuning=TuningService(pool, clock),
+        orders=OrderService(pool, clock),
+        schedule=ScheduleService(pool, hub, clock, book),
+        planning=PlanningService(pool, clock, book),
+        changeovers=ChangeoverService(pool, clock, book),
+        windows=WindowService(pool, clock),
+        audit=AuditService(pool, clock, settings.home),
+        deliveries=DeliveryService(pool, clock),
+        modes=ModeService(pool, clock, settings.site_file),
+        part_orders=PartOrderService(pool, clock),
+        stock=StockService(pool, clock),
+        nests=NestService(pool, clock),
+        shares=ShareService(pool),
+        andon=AndonService(pool, hub, clock),
+        genealogy=GenealogyService(pool, clock),
+        reports=ReportService(pool, clock, settings.site_file),
+        settings=SettingsService(pool, clock, settings.site_file, settings.home),
+        tour=TourService(pool, clock, settings.home),
+        hub=hub,
     )
     controllers = ControllerService(pool, clock)
     board = DeliveryBoard(settings.database_url, controllers, clock)
@@ -238,6 +252,10 @@ def build_server(
         person_routes(services),
         right_routes(services),
         audit_routes(services),
+        andon_routes(services),
+        genealogy_routes(services),
+        report_routes(services),
+        setting_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
         login_routes(pool, sessions, clock, secure=settings.secure),

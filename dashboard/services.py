@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dashboard.hub import Hub
 from dashboard.services_aggregates import AggregateService
 from dashboard.services_alarms import AlarmService
+from dashboard.services_andon import AndonService
 from dashboard.services_audit import AuditService
 from dashboard.services_changeovers import ChangeoverService
 from dashboard.services_charts import ChartService
@@ -17,6 +18,7 @@ from dashboard.services_condition import ConditionService
 from dashboard.services_deliveries import DeliveryService
 from dashboard.services_design_changes import DesignChangeService
 from dashboard.services_events import EventService
+from dashboard.services_genealogy import GenealogyService
 from dashboard.services_health import HealthService
 from dashboard.services_history import HistoryService
 from dashboard.services_joints import JointService
@@ -30,11 +32,14 @@ from dashboard.services_people import PeopleService
 from dashboard.services_planning import PlanningService
 from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
+from dashboard.services_reports import ReportService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_settings import SettingsService
 from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
 from dashboard.services_stock import StockService
 from dashboard.services_tightening import TighteningService
+from dashboard.services_tour import TourService
 from dashboard.services_tuning import TuningService
 from dashboard.services_vision import VisionService
 from dashboard.services_windows import WindowService
@@ -104,5 +109,15 @@ class Services:
     """What is cut from what."""
     shares: ShareService
     """Who gets which hours of the shared centres."""
+    andon: AndonService
+    """What stations need, and since when."""
+    genealogy: GenealogyService
+    """What happened to a serial number, and where lots went."""
+    reports: ReportService
+    """Reports of shifts, and every table as a file."""
+    settings: SettingsService
+    """Settings of the factory: what is in force, changes, their history."""
+    tour: TourService
+    """The story of the demo, as far as it has come."""
     hub: Hub
     """The shared read each second."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable
 from html import escape
 from typing import Any
 from urllib.parse import unquote
@@ -14,112 +13,22 @@ from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.navigation import ENTRIES, GROUPS, MODULES, TOUR, Entry
 from dashboard.page_app import PageApp
-from dashboard.pages import (
-    account,
-    alarms,
-    audit,
-    capacity,
-    carried,
-    changeovers,
-    condition,
-    control_charts,
-    deliveries,
-    design_changes,
-    equipment,
-    health,
-    joints,
-    ledger,
-    losses,
-    modes,
-    nests,
-    new_products,
-    orders,
-    overview,
-    part_orders,
-    people,
-    recommendations,
-    review,
-    schedule,
-    sources,
-    stock,
-    tightening,
-    tuning,
-    waits,
-    welds,
-    windows,
-)
+from dashboard.pages import account, andon, equipment
 from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from plant.errors import Rejected, Unavailable
-from storage.people import Role
 
-_ENTRIES = (
-    ("/", "layout-dashboard", "Plant overview"),
-    ("/alarms", "alert-triangle", "Alarms"),
-    ("/schedule", "schedule", "Schedule"),
-    ("/orders", "sheet", "Customer orders"),
-    ("/part-orders", "sheet", "Part orders"),
-    ("/capacity", "activity", "Capacity"),
-    ("/nests", "layout-dashboard", "Nests"),
-    ("/stock", "database", "Stock"),
-    ("/changeovers", "tool", "Changeovers"),
-    ("/losses", "activity", "OEE and losses"),
-    ("/condition", "gauge", "Equipment condition"),
-    ("/tightening", "tool", "Tightening"),
-    ("/joints", "tool", "Joints"),
-    ("/welds", "camera", "Welds"),
-    ("/review", "eye-check", "Review"),
-    ("/charts", "chart-line", "Control charts"),
-    ("/recommendations", "route", "Recommendations"),
-    ("/new-product", "sheet", "New product"),
-    ("/tuning", "tool", "Tuning"),
-    ("/deliveries", "player-play", "Deliveries"),
-    ("/modes", "lock-open", "Delivery modes"),
-    ("/windows", "gauge", "Process windows"),
-    ("/design-changes", "versions", "Design changes"),
-    ("/sources", "plug-connected", "Sources"),
-    ("/ledger", "check", "Ledger"),
-    ("/health", "heartbeat", "System health"),
-)
-_LAYOUTS: dict[str, tuple[str, Callable[[PageContext, Services], Component]]] = {
-    "/alarms": ("Alarms", alarms.layout),
-    "/schedule": ("Schedule", schedule.layout),
-    "/orders": ("Customer orders", orders.layout),
-    "/part-orders": ("Part orders", part_orders.layout),
-    "/capacity": ("Capacity", capacity.layout),
-    "/nests": ("Nests", nests.layout),
-    "/stock": ("Stock", stock.layout),
-    "/changeovers": ("Changeovers", changeovers.layout),
-    "/losses": ("OEE and losses", losses.layout),
-    "/condition": ("Equipment condition", condition.layout),
-    "/tightening": ("Tightening", tightening.layout),
-    "/joints": ("Joints", joints.layout),
-    "/welds": ("Welds", welds.layout),
-    "/review": ("Review", review.layout),
-    "/charts": ("Control charts", control_charts.layout),
-    "/recommendations": ("Recommendations", recommendations.layout),
-    "/new-product": ("New product", new_products.layout),
-    "/tuning": ("Tuning", tuning.layout),
-    "/deliveries": ("Deliveries", deliveries.layout),
-    "/modes": ("Delivery modes", modes.layout),
-    "/windows": ("Process windows", windows.layout),
-    "/design-changes": ("Design changes", design_changes.layout),
-    "/sources": ("Sources", sources.layout),
-    "/ledger": ("Ledger", ledger.layout),
-    "/health": ("System health", health.layout),
-    "/people": ("People and tokens", people.layout),
-    "/audit": ("Audit trail", audit.layout),
-}
-"""Pages by address, with their titles."""
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
+_LOADED_WHOLE = _PAGES_WITH_FORMS | {"/andon"}
+"""The board has a frame of its own."""
 _HEAVY = re.compile(
     r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
 )
 """Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
 _EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
-_ADMIN_ENTRIES = (("/people", "users", "People and tokens"), ("/audit", "check", "Audit trail"))
 
 
 def build_shell(app: PageApp, services: Services) -> None:
@@ -131,7 +40,7 @@ def build_shell(app: PageApp, services: Services) -> None:
 
     app.backend.websocket_capability = False  # else each page opens a WebSocket that nothing here uses (plotly/dash#3939)
     app.interpolate_index = interpolate  # type: ignore[method-assign, assignment]  # made for each person's language and theme
-    app.layout = lambda: frame(current_context())
+    app.layout = lambda: frame(current_context(), services)
     app.callback(
         Output("page", "children"),
         Output("crumbs", "children"),
@@ -144,46 +53,15 @@ def build_shell(app: PageApp, services: Services) -> None:
         Output("page-title", "modified_timestamp"),
         Input("page-title", "data"),
     )
-    for page in (
-        overview,
-        equipment,
-        sources,
-        ledger,
-        health,
-        account,
-        people,
-        tightening,
-        joints,
-        alarms,
-        condition,
-        losses,
-        control_charts,
-        welds,
-        review,
-        recommendations,
-        new_products,
-        design_changes,
-        tuning,
-        schedule,
-        orders,
-        part_orders,
-        capacity,
-        nests,
-        stock,
-        changeovers,
-        deliveries,
-        carried,
-        waits,
-        modes,
-        windows,
-        audit,
-    ):
+    for page in MODULES:
         page.register(app, services)
 
 
-def frame(context: PageContext) -> Component:
-    """Return the frame with an empty page in it, for one person, language and theme."""
+def frame(context: PageContext, services: Services) -> Component:
+    """Return the frame with an empty page in it, for one person, language and theme; that of the andon board for the board."""
     t = texts_of(context.language)
+    if context.path.rstrip("/") == "/andon":
+        return andon.frame(context, services)
     return html.Div(
         className="frame",
         children=[
@@ -195,7 +73,7 @@ def frame(context: PageContext) -> Component:
                 **also(aria_label=t("Pages")),
                 children=[
                     dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
-                    html.Div(id="nav-entries", children=_entries(context, t, "")),
+                    html.Div(id="nav-entries", children=_entries(context, services, t, "")),
                     html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
                 ],
             ),
@@ -208,15 +86,26 @@ def frame(context: PageContext) -> Component:
 
 def _link(content: Any, href: str, name: str) -> Component:
     """Return a link to a page; one to a page with forms loads it whole, because it needs scripts that the others do without."""
-    kind = html.A if href in _PAGES_WITH_FORMS else dcc.Link
+    kind = html.A if href in _LOADED_WHOLE else dcc.Link
     link: Component = kind(content, href=href, className=name)
     return link
 
 
-def _entries(context: PageContext, t: Texts, pathname: str) -> list[Component]:
-    entries = [*_ENTRIES, *_ADMIN_ENTRIES] if context.may(Role.ADMIN) else list(_ENTRIES)
+def _entries(context: PageContext, services: Services, t: Texts, pathname: str) -> list[Component]:
+    """Return the navigation by groups: what this person may look at, the page shown marked."""
     here = "/" if pathname.startswith("/equipment") else pathname
-    return [_link([icon(image), html.Span(t(words))], href, "item here" if href == here else "item") for href, image, words in entries]
+    groups: list[Component] = [_item(TOUR, t, here)] if services.tour.there else []
+    for group in GROUPS:
+        entries = [entry for entry in group.entries if context.may(entry.role)]
+        if entries:
+            head = html.Div(t(group.title), className="group-title")
+            groups.append(html.Div([head, *(_item(entry, t, here) for entry in entries)], className="group"))
+    return groups
+
+
+def _item(entry: Entry, t: Texts, here: str) -> Component:
+    current = entry.address == here
+    return _link([icon(entry.icon), html.Span(t(entry.title))], entry.address, "item here" if current else "item")
 
 
 def _top_bar(context: PageContext, t: Texts) -> Component:
@@ -273,21 +162,20 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
     path = unquote(pathname).rstrip("/") or "/"
     place = ""
     try:
-        if path == "/":
-            title, content = t("Plant overview"), overview.layout(context, services)
-        elif path.startswith("/equipment/"):
+        if path.startswith("/equipment/"):
             place = path.removeprefix("/equipment/")
             title, content = equipment.title(services, place), equipment.layout(context, services, place)
-        elif path in _LAYOUTS:
-            words, layout = _LAYOUTS[path]
-            title, content = t(words), layout(context, services)
+        elif path in ENTRIES:
+            title, content = t(ENTRIES[path].title), ENTRIES[path].layout(context, services)
+        elif path == TOUR.address and services.tour.there:
+            title, content = t(TOUR.title), TOUR.layout(context, services)
         elif path == "/account":
             title, content = t("Your account"), account.layout(context)
         else:
             title, content = t("No such page"), _nothing(t, pathname)
     except (Unavailable, Rejected) as error:
         title, content = t("Not available"), html.Div([html.H1(t("Not available")), html.P(str(error), className="notice wrong")])
-    return content, _crumbs(services, t, place, title), _entries(context, t, path), f"{title} · Leadhand"
+    return content, _crumbs(services, t, place, title), _entries(context, services, t, path), f"{title} · Leadhand"
 
 
 def _crumbs(services: Services, t: Texts, place: str, title: str) -> list[Component]:

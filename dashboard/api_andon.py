@@ -1,0 +1,12 @@
+"""``/api/v1/andon``: what stations need, and since when."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from dashboard.services import Services
+
+
+def andon_routes(services: Services) -> APIRouter:
+    """Return these routes."""
+    return APIRouter(prefix="/api/v1/andon", tags=["andon"])

@@ -1,0 +1,15 @@
+"""Settings of the factory: what is in force, changes, their history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plant.clock import Clock
+from storage.database import Pool
+
+
+class SettingsService:
+    """Each call reads the database in the calling thread. Raises Unavailable while it is away."""
+
+    def __init__(self, pool: Pool, clock: Clock, site_file: Path, home: Path) -> None:
+        self._pool, self._clock, self._site_file, self._home = pool, clock, site_file, home
