@@ -78,7 +78,7 @@ class Group:
 
 GROUPS: Final = (
     Group(
-        "Now",
+        "Shop floor",
         (
             Entry("/", "layout-dashboard", "Plant overview", overview.layout),
             Entry("/andon", "device-tv", "Andon board", andon.layout),

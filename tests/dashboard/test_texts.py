@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
+from dashboard.navigation import ENTRIES, GROUPS, TOUR
 from dashboard.share_words import SHARE_WORDS
 from dashboard.texts import BROWSER_CONTEXT, LANGUAGES, Texts, catalogue_file, preferred_language, texts_of
 from dashboard.views import SignalState
@@ -38,6 +39,7 @@ def said_in_python() -> set[str]:
     found |= {*FRAME_REASONS.values(), *REFUSED_REASONS.values(), *WELD_REASONS.values(), *BOLT_REASONS.values()}
     found |= {*PLAN_REASONS.values(), *SHARE_WORDS}
     found |= {*CURVE_REASONS.values(), *JOINT_REASONS.values(), *FAULT_WORDS.values(), *EFFECT_WORDS.values()}
+    found |= {*(group.title for group in GROUPS), *(entry.title for entry in (*ENTRIES.values(), TOUR))}
     found |= {*CHANGEOVER_FAULTS.values(), *CHANGEOVER_KINDS.values()}
     for file in DASHBOARD.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
