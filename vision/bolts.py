@@ -91,7 +91,7 @@ class BoltInspector:
         """Return what was found of each bolt, and the decision over all. A picture without bolts is not decidable."""
         began = time.perf_counter()
         view = self._view_of(frame)
-        poor = frame_checks.poor(frame_checks.measure(frame.pixels), view.checks)
+        poor = frame_checks.poor(frame_checks.statistics_of(frame), view.checks)
         if poor:
             return undecided(frame, self.subject, tuple(poor), self.model_sha256)
         looked = look_at_bolts(frame.pixels, self._net, view, self._eyes)

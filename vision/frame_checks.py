@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,7 +11,7 @@ import numpy as np
 from plant.inspections import Reason
 from plant.settings_vision import FrameCheckSettings, ViewSettings
 from vision import picture_damage
-from vision.frames import Pixels
+from vision.frames import Frame, FrameStatistics, Pixels
 
 _WIDTH: Final = 320
 """Measured at one width, so that limits mean the same for every camera."""
@@ -21,25 +20,6 @@ _PLAIN: Final = 1.5
 """Standard deviation of grey values below which a row or column shows nothing."""
 _MOST_WOVEN: Final = 0.5
 _MOST_CUT: Final = 1.95
-
-
-@dataclass(frozen=True, slots=True)
-class FrameStatistics:
-    """What is measured of a picture as a whole."""
-
-    brightness: float
-    """Mean of its grey values, 0 to 255."""
-    sharpness: float
-    """Variance of the Laplacian."""
-    white_percent: float
-    flat_percent: float
-    """Share of rows, or of columns where that is more, on which there is nothing."""
-    torn: float
-    """The clearest straight step between two rows of blocks, in times of how much such steps differ from column to column."""
-    cut: float
-    """How much more two neighbouring rows differ than those around them, across the whole width: two pictures in one file."""
-    woven_percent: float
-    """Share of the picture in which every second row or column stands out: damaged JPEG data weave such cloth, cameras do not."""
 
 
 def measure(pixels: Pixels) -> FrameStatistics:
@@ -61,6 +41,11 @@ def measure(pixels: Pixels) -> FrameStatistics:
         picture_damage.cut(pixels),
         picture_damage.woven_percent(pixels),
     )
+
+
+def statistics_of(frame: Frame) -> FrameStatistics:
+    """Return the statistics of a frame: those it was handed on with, measured where there are none."""
+    return measure(frame.pixels) if frame.statistics is None else frame.statistics
 
 
 def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:

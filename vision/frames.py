@@ -14,6 +14,25 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 """Shape (height, width, 3), blue, green, red."""
 
 
+@dataclass(frozen=True, slots=True)
+class FrameStatistics:
+    """What is measured of a picture as a whole."""
+
+    brightness: float
+    """Mean of its grey values, 0 to 255."""
+    sharpness: float
+    """Variance of the Laplacian."""
+    white_percent: float
+    flat_percent: float
+    """Share of rows, or of columns where that is more, on which there is nothing."""
+    torn: float
+    """The clearest straight step between two rows of blocks, in times of how much such steps differ from column to column."""
+    cut: float
+    """How much more two neighbouring rows differ than those around them, across the whole width: two pictures in one file."""
+    woven_percent: float
+    """Share of the picture in which every second row or column stands out: damaged JPEG data weave such cloth, cameras do not."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture as decoded, and the trigger it came with."""
@@ -27,6 +46,8 @@ class Frame:
     view: str
     taken_us: int
     """When the camera was triggered."""
+    statistics: FrameStatistics | None = None
+    """Of its pixels, where somebody has measured them."""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:

@@ -104,8 +104,8 @@ def judge(
     taken_us = waiting.came_us if trigger.taken_us is None else trigger.taken_us
     header = probe(content, _limits(bench, source), _name(trigger, waiting))
     pixels = decode(content, _limits(bench, source))
-    frame = Frame(pixels, sha256, trigger.part, trigger.station, trigger.view, taken_us)
     measured = frame_checks.measure(pixels)
+    frame = Frame(pixels, sha256, trigger.part, trigger.station, trigger.view, taken_us, measured)
     facts = PictureFacts(
         *(header.kind, len(content), pixels.shape[1], pixels.shape[0]),
         *(measured.brightness, measured.sharpness, measured.white_percent),

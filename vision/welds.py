@@ -49,7 +49,7 @@ class WeldInspector:
     def inspect(self, frame: Frame) -> Inspection:
         """Return what was found in a frame and decided of it."""
         view = self._view_of(frame.station, frame.view)
-        poor = frame_checks.poor(frame_checks.measure(frame.pixels), FrameCheckSettings() if view is None else view.checks)
+        poor = frame_checks.poor(frame_checks.statistics_of(frame), FrameCheckSettings() if view is None else view.checks)
         if view is not None:
             poor += frame_checks.expired(view, frame.taken_us)
         calibration = view.calibration if view is not None else None
