@@ -46,11 +46,12 @@ test-heavy: dev  ## faults, floods and long runs
 bench: dev  ## print each figure that Leadhand promises, one after the other
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python -m benchmarks.$$(basename $$file .py) || exit 1; done
 
-LOCK := $(BIN)/python -m piptools compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
-lock: dev  ## make the lock files anew from pyproject.toml
-	$(PIP) install --quiet pip-tools==7.6.2
+LOCK := $(BIN)/uv pip compile --quiet --no-header --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --python-platform linux
+lock: dev  ## make the lock files anew from pyproject.toml; what stands in them stays where it fits
+	$(PIP) install --quiet uv==0.13.9
 	$(LOCK) -o requirements/base.lock pyproject.toml requirements/build.in
 	$(LOCK) --extra dev -c requirements/base.lock -o requirements/dev.lock pyproject.toml requirements/build.in
+	$(LOCK) --extra train -c requirements/base.lock --override requirements/train-own.txt -o requirements/train.lock pyproject.toml requirements/build.in
 
 clean:  ## take away the venv and what tests left
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/node/node_modules
