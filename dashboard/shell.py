@@ -1,4 +1,4 @@
-"""The frame around every page: navigation, top bar with place, age of data, language, theme and person; and which page an address means."""
+"""The frame around every page: navigation, top bar with shift, age of data, alarms, language and person; which page an address means."""
 
 from __future__ import annotations
 
@@ -44,14 +44,13 @@ def build_shell(app: PageApp, services: Services) -> None:
     app.callback(
         Output("page", "children"),
         Output("crumbs", "children"),
-        Output("nav-entries", "children"),
-        Output("page-title", "data"),
+        Output("page-shown", "data"),
         Input("address", "pathname"),
     )(lambda pathname: _show(services, pathname or "/"))
     app.clientside(
-        ClientsideFunction("leadhand", "title"),
-        Output("page-title", "modified_timestamp"),
-        Input("page-title", "data"),
+        ClientsideFunction("leadhand", "shown"),
+        Output("page-shown", "modified_timestamp"),
+        Input("page-shown", "data"),
     )
     for page in MODULES:
         page.register(app, services)
@@ -67,17 +66,20 @@ def frame(context: PageContext, services: Services) -> Component:
         children=[
             html.A(t("Skip to the content"), href="#page", className="skip"),
             dcc.Location(id="address", refresh="callback-nav"),
-            dcc.Store(id="page-title"),
+            dcc.Store(id="page-shown"),
             html.Nav(
+                id="nav",
                 className="nav",
                 **also(aria_label=t("Pages")),
                 children=[
                     dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
-                    html.Div(id="nav-entries", children=_entries(context, services, t, "")),
+                    *_entries(context, services, t),
                     html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
                 ],
             ),
+            html.Div(className="nav-curtain"),
             _top_bar(context, t),
+            html.Nav(id="crumbs", className="crumbs", **also(aria_label=t("Place"))),
             html.Main(id="page", className="page", tabIndex="-1", children=html.Div(t("Loading…"), className="loading")),
             html.Div(className="stale-curtain", role="alert", children=[icon("wifi-off"), html.Span(id="stale-words")]),
         ],
@@ -91,21 +93,19 @@ def _link(content: Any, href: str, name: str) -> Component:
     return link
 
 
-def _entries(context: PageContext, services: Services, t: Texts, pathname: str) -> list[Component]:
-    """Return the navigation by groups: what this person may look at, the page shown marked."""
-    here = "/" if pathname.startswith("/equipment") else pathname
-    groups: list[Component] = [_item(TOUR, t, here)] if services.tour.there else []
+def _entries(context: PageContext, services: Services, t: Texts) -> list[Component]:
+    """Return the navigation by groups: what this person may look at. Which page is shown is marked by the script (assets/15_frame.js)."""
+    groups: list[Component] = [_item(TOUR, t)] if services.tour.there else []
     for group in GROUPS:
-        entries = [entry for entry in group.entries if context.may(entry.role)]
-        if entries:
-            head = html.Div(t(group.title), className="group-title")
-            groups.append(html.Div([head, *(_item(entry, t, here) for entry in entries)], className="group"))
+        items = [_item(entry, t) for entry in group.entries if context.may(entry.role)]
+        if items:
+            head = html.Summary([html.Span(t(group.title)), icon("chevron-down")], className="group-title")
+            groups.append(html.Details([head, *items], className="group", **also(data_group=group.title)))
     return groups
 
 
-def _item(entry: Entry, t: Texts, here: str) -> Component:
-    current = entry.address == here
-    return _link([icon(entry.icon), html.Span(t(entry.title))], entry.address, "item here" if current else "item")
+def _item(entry: Entry, t: Texts) -> Component:
+    return _link([icon(entry.icon), html.Span(t(entry.title))], entry.address, "item")
 
 
 def _top_bar(context: PageContext, t: Texts) -> Component:
@@ -124,7 +124,9 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
     return html.Header(
         className="top",
         children=[
-            html.Nav(id="crumbs", className="crumbs", **also(aria_label=t("Place"))),
+            _menu(t),
+            html.Span([icon("calendar-time"), html.Span(id="shift-words")], id="shift", className="shift hidden", title=t("Shift")),
+            _age(t),
             dcc.Link(
                 [html.Span(**also(data_part="shape")), html.Span("…", **also(data_part="words"))],
                 id="alarm-badge",
@@ -132,17 +134,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
                 title=t("Alarms"),
                 className="tool alarm-badge",
             ),
-            html.Span(
-                className="age",
-                title=t("Age of the newest value shown"),
-                children=[
-                    icon("clock"),
-                    html.Span(t("Data age")),
-                    html.Span("…", id="data-age"),
-                    html.Span("", id="plant-clock"),
-                ],
-            ),
-            html.Div(languages, role="group", **also(aria_label=t("Language"))),
+            html.Div(languages, role="group", className="languages", **also(aria_label=t("Language"))),
             html.Button(
                 icon("sun" if other_theme == "light" else "moon"),
                 className="tool",
@@ -155,8 +147,20 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
     )
 
 
-def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
-    """Return the page, the breadcrumb, the navigation and the title that an address means."""
+def _menu(t: Texts) -> Component:
+    """Return the button that shows and hides the navigation."""
+    words = t("Pages")
+    return html.Button(icon("menu-2"), id="nav-button", className="tool", title=words, **also(aria_label=words, aria_controls="nav"))
+
+
+def _age(t: Texts) -> Component:
+    """Return how old the newest value shown is, and the plant's clock."""
+    age = [icon("clock"), html.Span(t("Data age"), className="label"), html.Span("…", id="data-age"), html.Span("", id="plant-clock")]
+    return html.Span(age, className="age", title=t("Age of the newest value shown"))
+
+
+def _show(services: Services, pathname: str) -> tuple[Any, Any, Any]:
+    """Return the page that an address means, the breadcrumb, and what the frame is told of it: title, entry of the navigation, place."""
     context = current_context()
     t = texts_of(context.language)
     path = unquote(pathname).rstrip("/") or "/"
@@ -175,7 +179,8 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any, Any]:
             title, content = t("No such page"), _nothing(t, pathname)
     except (Unavailable, Rejected) as error:
         title, content = t("Not available"), html.Div([html.H1(t("Not available")), html.P(str(error), className="notice wrong")])
-    return content, _crumbs(services, t, place, title), _entries(context, services, t, path), f"{title} · Leadhand"
+    shown = {"title": f"{title} · Leadhand", "entry": "/" if place else path, "place": place}
+    return content, _crumbs(services, t, place, title), shown
 
 
 def _crumbs(services: Services, t: Texts, place: str, title: str) -> list[Component]:

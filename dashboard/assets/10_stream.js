@@ -141,12 +141,13 @@
   addEventListener("click", async (event) => {
     const tool = event.target.closest && event.target.closest("[data-language],[data-theme],[data-logout]");
     if (!tool) return;
-    if (tool.dataset.logout) { await fetch("/logout", { method: "POST" }); location.href = "/login"; return; }
+    if (tool.dataset.logout) {
+      const answer = await fetch("/logout", { method: "POST" });
+      location.href = answer.status === 200 ? (await answer.json()).next : "/login";
+      return;
+    }
     if (tool.dataset.language) remember("leadhand_language", tool.dataset.language);
     else remember("leadhand_theme", tool.dataset.theme);
     location.reload();
-  });
-  window.dash_clientside = Object.assign(window.dash_clientside || {}, {
-    leadhand: { title(title) { if (title) document.title = title; return window.dash_clientside.no_update; } },
   });
 })();

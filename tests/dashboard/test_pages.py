@@ -243,6 +243,7 @@ def test_pages_change_without_loading_all_anew_and_leave_no_second_stream(theatr
         page.on("requestfailed", lambda request: ended.append(request.url) if "/live" in request.url else None)
         page.goto(theatre.address)
         page.evaluate("window.stayed = true")
+        page.locator(".nav summary", has_text="Records and system").click()
         for link, title in ((".nav a >> text=System health", "System health"), (".nav a >> text=Plant overview", "Plant overview")):
             page.locator(link).click()
             expect(page.locator("h1")).to_have_text(title)
