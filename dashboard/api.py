@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Annotated, Any, Literal
+from functools import partial
+from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
@@ -16,28 +12,16 @@ from dashboard import views
 from dashboard.context import Person
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.services import Services
+from dashboard.table_route import JsonAnswer, OtherRows, TableRoute
 from plant.errors import Rejected
 
 Microseconds = Annotated[int, Query(description="microseconds since 1970-01-01 UTC")]
-Form = Literal["json", "csv"]
 Ids = Annotated[list[int], Query(description="numbers of signals, as often as wanted", max_length=1000)]
 
 
-def json_answer(content: Any, status: int = 200) -> Response:
-    """Return JSON that never holds NaN or infinity."""
-    return Response(orjson.dumps(content), status, media_type="application/json")
-
-
-def csv_answer(kind: type[Any], rows: Sequence[Any]) -> Response:
-    """Return views of one kind as CSV for a spreadsheet, which must not take a text from a device for a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    names = [field.name for field in fields(kind)]
-    writer.writerow(names)
-    for row in rows:
-        cells = (getattr(row, name) for name in names)
-        writer.writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell for cell in cells])
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+def json_answer(content: Any, status: int = 200, rows: OtherRows | None = None) -> Response:
+    """Return JSON that never holds NaN or infinity; ``rows`` gives what stands in files where that is not the same."""
+    return JsonAnswer(content, status, rows)
 
 
 def person_of(request: Request) -> Person:
@@ -49,7 +33,7 @@ def person_of(request: Request) -> Person:
 
 def plant_routes(services: Services) -> APIRouter:
     """Return the routes that read the plant as it is now."""
-    router = APIRouter(prefix="/api/v1", tags=["plant"])
+    router = APIRouter(prefix="/api/v1", tags=["plant"], route_class=TableRoute)
     plant = services.plant
 
     @router.get("/site", response_model=views.SiteView, summary="The factory")
@@ -93,21 +77,22 @@ def plant_routes(services: Services) -> APIRouter:
 
 def history_routes(services: Services) -> APIRouter:
     """Return the routes that read what was stored over a span."""
-    router = APIRouter(prefix="/api/v1", tags=["history"])
+    router = APIRouter(prefix="/api/v1", tags=["history"], route_class=TableRoute)
     history = services.history
 
     @router.get("/window", response_model=list[views.WindowView], summary="Values over a span at a wanted number of points")
     def window(signal: Ids, from_us: Microseconds, to_us: Microseconds, points: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> Response:
-        return json_answer(history.window(signal, from_us, to_us, points))
+        found = history.window(signal, from_us, to_us, points)
+        return json_answer(found, rows=(views.WindowRow, partial(views.window_rows, found)))
 
     @router.get("/signals/{signal}/texts", response_model=list[views.TextView], summary="Where a text signal changed, over a span")
     def texts(signal: int, from_us: Microseconds, to_us: Microseconds, most: Annotated[int, Query(ge=1, le=100_000)] = 1000) -> Response:
         return json_answer(history.texts(signal, from_us, to_us, most))
 
     @router.get("/ledger", response_model=list[views.LedgerView], summary="Where samples went, by source and minute")
-    def ledger(from_us: Microseconds, to_us: Microseconds, source: str | None = None, format: Form = "json") -> Response:  # noqa: A002
+    def ledger(from_us: Microseconds, to_us: Microseconds, source: str | None = None) -> Response:
         found = history.ledger(from_us, to_us, source)
-        return csv_answer(views.LedgerView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/ledger/totals", response_model=list[views.LedgerView], summary="Where samples went, by source, over the whole span")
     def totals(from_us: Microseconds, to_us: Microseconds) -> Response:
@@ -119,17 +104,16 @@ def history_routes(services: Services) -> APIRouter:
         to_us: Microseconds,
         source: str | None = None,
         most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = history.gaps(from_us, to_us, source, most)
-        return csv_answer(views.GapView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     return router
 
 
 def source_routes(services: Services) -> APIRouter:
     """Return the routes that show, discover, check and change sources."""
-    router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
+    router = APIRouter(prefix="/api/v1/sources", tags=["sources"], route_class=TableRoute)
     sources = services.sources
 
     @router.get("", response_model=list[views.SourceView], summary="All sources and how they do")

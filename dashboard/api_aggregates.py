@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from dashboard.api import Form, Ids, Microseconds, csv_answer, json_answer
+from dashboard.api import Ids, Microseconds, json_answer
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateName, AggregateRow, AggregateView, names, rows_of
+from dashboard.table_route import TableRoute
 from plant.aggregate_bounds import Rules
 
 Names = Annotated[list[str], Query(description="standard names, or Ignition's as 'Ignition:Average'; as often as wanted", max_length=40)]
@@ -18,7 +20,7 @@ Percent = Annotated[int, Query(ge=0, le=100)]
 
 def aggregate_routes(services: Services) -> APIRouter:
     """Return the routes that aggregate history."""
-    router = APIRouter(prefix="/api/v1", tags=["history"])
+    router = APIRouter(prefix="/api/v1", tags=["history"], route_class=TableRoute)
 
     @router.get("/aggregates/names", response_model=list[AggregateName], summary="The aggregates there are")
     def known() -> Response:
@@ -38,7 +40,6 @@ def aggregate_routes(services: Services) -> APIRouter:
         percent_bad: Percent = 100,
         percent_good: Percent = 100,
         sloped_extrapolation: bool = False,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         rules = Rules(
             treat_uncertain_as_bad=treat_uncertain_as_bad,
@@ -47,6 +48,6 @@ def aggregate_routes(services: Services) -> APIRouter:
             sloped_extrapolation=sloped_extrapolation,
         )
         found = services.aggregates.aggregates(signal, aggregate, from_us, to_us, interval_us, rules, stepped)
-        return csv_answer(AggregateRow, rows_of(found)) if format == "csv" else json_answer(found)
+        return json_answer(found, rows=(AggregateRow, partial(rows_of, found)))
 
     return router

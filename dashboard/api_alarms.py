@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, Microseconds, csv_answer, json_answer, person_of
+from dashboard.api import Microseconds, json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_alarms import (
     AlarmActionDraft,
     AlarmActionView,
@@ -33,7 +34,7 @@ AtLeast = Annotated[str | None, Query(description="urgent, high, medium or low; 
 
 def alarm_routes(services: Services) -> APIRouter:
     """Return the routes about alarms."""
-    router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"])
+    router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], route_class=TableRoute)
     service = services.alarms
 
     @router.get("", response_model=list[AlarmView], summary="How alarms stand, the most urgent first, then the newest")
@@ -43,10 +44,9 @@ def alarm_routes(services: Services) -> APIRouter:
         priority: AtLeast = None,
         alarm: Annotated[str | None, Query(max_length=1000, description="name of one alarm")] = None,
         most: Annotated[int, Query(ge=1, le=100_000)] = 1000,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.alarms(which=which, equipment=equipment, priority=priority, alarm=alarm, most=most)
-        return csv_answer(AlarmView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/counts", response_model=AlarmCountsView, summary="How many alarms there are")
     def counts() -> Response:
@@ -64,7 +64,6 @@ def alarm_routes(services: Services) -> APIRouter:
         who: Annotated[str | None, Query(max_length=200)] = None,
         before: Annotated[int | None, Query(ge=0, le=2**62, description="the seq of the last one of the page before")] = None,
         most: Annotated[int, Query(ge=1, le=10_000)] = 200,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         names = {each.name.lower(): int(each) for each in Priority}
         if priority is not None and priority not in names:
@@ -72,7 +71,7 @@ def alarm_routes(services: Services) -> APIRouter:
         least = None if priority is None else names[priority]
         wanted = LineFilter(from_us, to_us, before, alarm, equipment, least, state, event, who, most)
         found = service.journal(wanted)
-        return csv_answer(AlarmLineView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/rates", response_model=AlarmRatesView, summary="How much alarms asked of operators, against EEMUA 191 and ISA-18.2")
     def rates(from_us: Microseconds, to_us: Microseconds, operators: Annotated[int, Query(ge=1, le=1000)] = 1) -> Response:
@@ -99,7 +98,7 @@ def alarm_routes(services: Services) -> APIRouter:
 
 def definition_routes(services: Services) -> APIRouter:
     """Return the routes that give and take alarm definitions as tables."""
-    router = APIRouter(prefix="/api/v1/alarms/definitions", tags=["alarms"])
+    router = APIRouter(prefix="/api/v1/alarms/definitions", tags=["alarms"], route_class=TableRoute)
     service = services.alarms
 
     @router.get("", response_class=Response, summary="All alarms of the site as a table, for a spreadsheet")
@@ -121,7 +120,7 @@ def definition_routes(services: Services) -> APIRouter:
 
 def notice_routes(services: Services) -> APIRouter:
     """Return the routes about who was told of alarms."""
-    router = APIRouter(prefix="/api/v1/notices", tags=["notices"])
+    router = APIRouter(prefix="/api/v1/notices", tags=["notices"], route_class=TableRoute)
     service = services.alarms
 
     @router.get("", response_model=list[NoticeView], summary="What was sent to whom, the newest first")

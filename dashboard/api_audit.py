@@ -8,9 +8,10 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, csv_answer, json_answer, person_of
+from dashboard.api import json_answer, person_of
 from dashboard.services import Services
 from dashboard.services_audit import MOST, MOST_ROWS
+from dashboard.table_route import Form, TableRoute
 from dashboard.views_audit import AuditCheckView, AuditEntryView, AuditHeadView, AuditRow
 from storage.audit_reading import AuditWish
 
@@ -20,10 +21,10 @@ Moment = Annotated[int | None, Query(ge=0, lt=2**62, description="microseconds s
 
 def audit_routes(services: Services) -> APIRouter:
     """Return the routes about the audit trail."""
-    router = APIRouter(prefix="/api/v1/audit", tags=["people"])
+    router = APIRouter(prefix="/api/v1/audit", tags=["people"], route_class=TableRoute)
     service = services.audit
 
-    @router.get("", response_model=list[AuditEntryView], summary="Who changed what, the newest first; as CSV up to 100,000 entries")
+    @router.get("", response_model=list[AuditEntryView], summary="Who changed what, the newest first; as a file up to 100,000 entries")
     async def entries(
         request: Request,
         actor: Word = "",
@@ -36,10 +37,9 @@ def audit_routes(services: Services) -> APIRouter:
         format: Form = "json",  # noqa: A002
     ) -> Response:
         who, wish = person_of(request), AuditWish(actor, act, subject, from_us, to_us, before)
-        if format == "csv":
-            answer = csv_answer(AuditRow, await anyio.to_thread.run_sync(service.rows, who, wish, most or MOST_ROWS))
-            answer.headers["Content-Disposition"] = 'attachment; filename="audit.csv"'
-            return answer
+        if format != "json":
+            rows = await anyio.to_thread.run_sync(service.rows, who, wish, most or MOST_ROWS)
+            return json_answer([], rows=(AuditRow, lambda: rows))
         return json_answer(await anyio.to_thread.run_sync(service.entries, who, wish, min(most or 200, MOST)))
 
     @router.get("/head", response_model=AuditHeadView, summary="How many entries there are, the newest hash, the newest anchor")

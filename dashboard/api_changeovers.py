@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_changeovers import ChangeoversView, NextChangeoverView, ReadbackCheckDraft, ReadbackCheckView
 
 Language = Literal["en", "zh"]
@@ -17,7 +18,7 @@ Language = Literal["en", "zh"]
 
 def changeover_routes(services: Services) -> APIRouter:
     """Return the routes about changeover sets."""
-    router = APIRouter(prefix="/api/v1/changeovers", tags=["changeover sets"])
+    router = APIRouter(prefix="/api/v1/changeovers", tags=["changeover sets"], route_class=TableRoute)
     service = services.changeovers
 
     @router.get("", response_model=ChangeoversView, summary="The changeover sets in force, each complete or with what is missing")

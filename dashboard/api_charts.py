@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, Microseconds, csv_answer, json_answer, person_of
+from dashboard.api import Microseconds, json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_charts import ChartView, LimitsAskedView, NoteDraft, NoteView, PointsView, ViolationView
 
 
 def chart_routes(services: Services) -> APIRouter:
     """Return the routes of control charts."""
-    router = APIRouter(prefix="/api/v1/charts", tags=["charts"])
+    router = APIRouter(prefix="/api/v1/charts", tags=["charts"], route_class=TableRoute)
     service = services.charts
 
     @router.get("", response_model=list[ChartView], summary="Charts, how they stand, and their capability")
@@ -27,10 +28,9 @@ def chart_routes(services: Services) -> APIRouter:
         to_us: Microseconds,
         chart: int | None = None,
         most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.violations(from_us, to_us, chart=chart, most=most)
-        return csv_answer(ViolationView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/{chart}", response_model=ChartView, summary="One chart")
     def chart(chart: int) -> Response:

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, Microseconds, csv_answer, json_answer, person_of
+from dashboard.api import Microseconds, json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_condition import AnswerDraft, FindingView, PartEnergyView, StreamView, ToolView, TrendView, WatchedView
 
 MaybeMicroseconds = Annotated[int | None, Query(ge=0, le=2**53, description="microseconds since 1970-01-01 UTC")]
@@ -18,13 +19,13 @@ Language = Annotated[str, Query(pattern="^(en|zh)$", description="of the sentenc
 
 def condition_routes(services: Services) -> APIRouter:
     """Return the routes about the condition of equipment."""
-    router = APIRouter(prefix="/api/v1/condition", tags=["condition"])
+    router = APIRouter(prefix="/api/v1/condition", tags=["condition"], route_class=TableRoute)
     service = services.condition
 
     @router.get("", response_model=list[WatchedView], summary="How each watched equipment stands")
-    def watched(format: Form = "json") -> Response:  # noqa: A002
+    def watched() -> Response:
         found = service.watched()
-        return csv_answer(WatchedView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/findings", response_model=list[FindingView], summary="What is or was not as usual, the newest first")
     def findings(
@@ -61,10 +62,9 @@ def condition_routes(services: Services) -> APIRouter:
         from_us: Microseconds,
         to_us: Microseconds,
         most: Annotated[int, Query(ge=1, le=2000)] = 500,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.parts(equipment, from_us, to_us, most)
-        return csv_answer(PartEnergyView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/tools", response_model=list[ToolView], summary="Tools with their remaining use, those put in last first")
     def tools(equipment: str | None = None, only_now: bool = False, most: Annotated[int, Query(ge=1, le=2000)] = 100) -> Response:

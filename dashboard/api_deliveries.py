@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_deliveries import ApprovalDraft, DeclineDraft, DeliveryLine, DeliveryView, SettleDraft, WaitingView
 from plant.deliveries import Kind
 from plant.recommendations import Stage
@@ -16,7 +17,7 @@ from plant.recommendations import Stage
 
 def delivery_routes(services: Services) -> APIRouter:
     """Return the routes about deliveries."""
-    router = APIRouter(prefix="/api/v1/deliveries", tags=["delivery"])
+    router = APIRouter(prefix="/api/v1/deliveries", tags=["delivery"], route_class=TableRoute)
     service = services.deliveries
 
     @router.get("", response_model=list[DeliveryLine], summary="Deliveries, the newest first")

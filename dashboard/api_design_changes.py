@@ -11,6 +11,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.api_recommendations import Key, Word
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_design_changes import AcknowledgementDraft, DesignChangeView, VersionView, WithdrawalDraft
 from plant.design_changes import DesignChange
 
@@ -20,7 +21,7 @@ Needed = Annotated[str, Query(min_length=1, max_length=200)]
 
 def design_change_routes(services: Services) -> APIRouter:
     """Return the routes about design changes."""
-    router = APIRouter(prefix="/api/v1/design-changes", tags=["design changes"])
+    router = APIRouter(prefix="/api/v1/design-changes", tags=["design changes"], route_class=TableRoute)
     service = services.design_changes
 
     @router.get("", response_model=list[DesignChangeView], summary="Design changes, the newest first")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_events import ConditionView, EventView
 
 MaybeMicroseconds = Annotated[int | None, Query(description="microseconds since 1970-01-01 UTC")]
@@ -16,7 +17,7 @@ MaybeMicroseconds = Annotated[int | None, Query(description="microseconds since 
 
 def event_routes(services: Services) -> APIRouter:
     """Return the routes that read events and conditions."""
-    router = APIRouter(prefix="/api/v1", tags=["events"])
+    router = APIRouter(prefix="/api/v1", tags=["events"], route_class=TableRoute)
     service = services.events
 
     @router.get("/events", response_model=list[EventView], summary="Events of controllers, those stored last first")

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_joints import JointBandView, JointDecisionDraft, JointGroupView, JointView, SpindleView
 
 Language = Literal["en", "zh"]
@@ -18,7 +19,7 @@ Word = Annotated[str | None, Query(max_length=200)]
 
 def joint_routes(services: Services) -> APIRouter:
     """Return the routes about joints."""
-    router = APIRouter(prefix="/api/v1/joints", tags=["joints"])
+    router = APIRouter(prefix="/api/v1/joints", tags=["joints"], route_class=TableRoute)
     service = services.joints
 
     @router.get("", response_model=list[JointView], summary="Joints, the newest first")

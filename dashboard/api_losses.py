@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, Microseconds, csv_answer, json_answer, person_of
+from dashboard.api import Microseconds, json_answer, person_of
 from dashboard.services import Services
 from dashboard.services_losses import Asked
+from dashboard.table_route import TableRoute
 from dashboard.views_losses import (
     CounterNoteView,
     OeeView,
@@ -44,13 +45,13 @@ Wanted = Annotated[Asked, Depends(_asked)]
 
 def state_routes(services: Services) -> APIRouter:
     """Return the routes about states, shifts and pieces."""
-    router = APIRouter(prefix="/api/v1", tags=["losses"])
+    router = APIRouter(prefix="/api/v1", tags=["losses"], route_class=TableRoute)
     service = services.losses
 
     @router.get("/states", response_model=list[UnitView], summary="What each equipment does now")
-    def units(equipment: Below = "", language: Language = "en", format: Form = "json") -> Response:  # noqa: A002
+    def units(equipment: Below = "", language: Language = "en") -> Response:
         found = service.units(equipment, language)
-        return csv_answer(UnitView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/states/intervals", response_model=list[SliceView], summary="Where time went, piece by piece")
     def intervals(
@@ -60,10 +61,9 @@ def state_routes(services: Services) -> APIRouter:
         merged: Annotated[bool, Query(description="do not divide by product and part")] = False,
         most: Annotated[int, Query(ge=1, le=100_000)] = 5000,
         language: Language = "en",
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.slices_of(service.gather(asked), loss=loss, reason=reason, most=most, language=language, merged=merged)
-        return csv_answer(SliceView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/states/reasons", response_model=list[ReasonView], summary="The tree of reasons")
     def reasons(language: Language = "en") -> Response:
@@ -80,46 +80,45 @@ def state_routes(services: Services) -> APIRouter:
         return json_answer(service.say(person_of(request), draft), 201)
 
     @router.get("/shifts", response_model=list[ShiftView], summary="Shifts as planned")
-    def shifts(from_us: Microseconds, to_us: Microseconds, equipment: Below = "", format: Form = "json") -> Response:  # noqa: A002
+    def shifts(from_us: Microseconds, to_us: Microseconds, equipment: Below = "") -> Response:
         found = service.shifts(equipment, from_us, to_us)
-        return csv_answer(ShiftView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/pieces", response_model=list[PiecesView], summary="Pieces made, second by second")
-    def pieces(asked: Wanted, format: Form = "json") -> Response:  # noqa: A002
+    def pieces(asked: Wanted) -> Response:
         found = service.pieces(asked)
-        return csv_answer(PiecesView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/pieces/faults", response_model=list[CounterNoteView], summary="What counters did that is no production")
-    def faults(asked: Wanted, format: Form = "json") -> Response:  # noqa: A002
+    def faults(asked: Wanted) -> Response:
         found = service.counter_notes(asked)
-        return csv_answer(CounterNoteView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     return router
 
 
 def oee_routes(services: Services) -> APIRouter:
     """Return the routes about losses and OEE."""
-    router = APIRouter(prefix="/api/v1", tags=["losses"])
+    router = APIRouter(prefix="/api/v1", tags=["losses"], route_class=TableRoute)
     service = services.losses
 
     @router.get("/oee", response_model=list[OeeView], summary="OEE and its elements by ISO 22400-2")
     def oee(
         asked: Wanted,
         by: Annotated[str, Query(description="equipment, shift, day, hour, team, product or order; all in one where not given")] = "",
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.figures(asked, by)
-        return csv_answer(OeeView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/oee/waterfall", response_model=list[StepView], summary="From calendar time to what was made well")
-    def waterfall(asked: Wanted, format: Form = "json") -> Response:  # noqa: A002
+    def waterfall(asked: Wanted) -> Response:
         found = service.waterfall_of(service.gather(asked))
-        return csv_answer(StepView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/oee/pareto", response_model=list[ParetoView], summary="What planned time was lost to, the costliest first")
-    def pareto(asked: Wanted, language: Language = "en", format: Form = "json") -> Response:  # noqa: A002
+    def pareto(asked: Wanted, language: Language = "en") -> Response:
         found = service.pareto_of(service.gather(asked), language)
-        return csv_answer(ParetoView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.get("/oee/six-losses", response_model=dict[str, int | None], summary="The six big losses, microseconds")
     def six_losses(asked: Wanted) -> Response:

@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_modes import DropDraft, DroppedView, LoopConfirmDraft, LoopDraft, ModeChangeView, ModeDraft, ModeView
 
 
 def mode_routes(services: Services) -> APIRouter:
     """Return the routes about modes of work units."""
-    router = APIRouter(prefix="/api/v1/modes", tags=["delivery"])
+    router = APIRouter(prefix="/api/v1/modes", tags=["delivery"], route_class=TableRoute)
     service = services.modes
 
     @router.get("", response_model=list[ModeView], summary="Each work unit's mode, why it holds, and how its controller does")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_nests import NestMovedView, NestView, NestWholeView
 from dashboard.views_part_orders import EndDraft
 from plant.nest_drawing import Theme
@@ -19,7 +20,7 @@ Place = Annotated[int, Path(ge=1, le=10_000, description="layout of the nest, fr
 
 def nest_routes(services: Services) -> APIRouter:
     """Return the routes about nests."""
-    router = APIRouter(prefix="/api/v1/nests", tags=["nests"])
+    router = APIRouter(prefix="/api/v1/nests", tags=["nests"], route_class=TableRoute)
     service = services.nests
 
     @router.get("", response_model=list[NestView], summary="Nests, the newest first")

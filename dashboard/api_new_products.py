@@ -13,6 +13,7 @@ from dashboard.api import json_answer, person_of
 from dashboard.api_recommendations import Key
 from dashboard.services import Services
 from dashboard.services_new_products import NewProductService
+from dashboard.table_route import TableRoute
 from dashboard.views_new_products import FeatureView, NewProductDraft, NewProductView
 
 _PAUSE_SECONDS = 0.1
@@ -31,7 +32,7 @@ async def answered(service: NewProductService, number: int, wait_seconds: float)
 
 def new_product_routes(services: Services) -> APIRouter:
     """Return the routes about new products."""
-    router = APIRouter(prefix="/api/v1/new-product", tags=["recommendations"])
+    router = APIRouter(prefix="/api/v1/new-product", tags=["recommendations"], route_class=TableRoute)
     service = services.new_products
 
     @router.post(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.order_tables import empty_table
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_orders import (
     CancelDraft,
     JobOrderView,
@@ -28,7 +29,7 @@ _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def order_routes(services: Services) -> APIRouter:
     """Return the routes about customer orders."""
-    router = APIRouter(prefix="/api/v1/orders", tags=["orders"])
+    router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=TableRoute)
     service = services.orders
 
     @router.get("", response_model=list[OrderView], summary="Customer orders, the newest first")
@@ -70,7 +71,7 @@ def order_routes(services: Services) -> APIRouter:
 
 def order_change_routes(services: Services) -> APIRouter:
     """Return the routes that change one order."""
-    router = APIRouter(prefix="/api/v1/orders", tags=["orders"])
+    router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=TableRoute)
     service = services.orders
 
     @router.put("/{number}", response_model=OrderView, summary="Bring or change one order")

@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, csv_answer, json_answer, person_of
+from dashboard.api import json_answer, person_of
 from dashboard.part_order_tables import empty_table
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.texts import texts_of
 from dashboard.views_part_orders import EndDraft, MadeDraft, PartOrdersDraft, PartOrderView, PartOrderWholeView, WrittenPartOrdersView
 
@@ -20,7 +21,7 @@ _WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 def part_order_routes(services: Services) -> APIRouter:
     """Return the routes about part orders."""
-    router = APIRouter(prefix="/api/v1/part-orders", tags=["part orders"])
+    router = APIRouter(prefix="/api/v1/part-orders", tags=["part orders"], route_class=TableRoute)
     service = services.part_orders
 
     @router.get("", response_model=list[PartOrderView], summary="Part orders, the newest first")
@@ -30,10 +31,9 @@ def part_order_routes(services: Services) -> APIRouter:
         find: Annotated[str, Query(max_length=200, description="text in number, part or customer order")] = "",
         before: Annotated[int | None, Query(ge=0, le=2**62, description="the id of the last one of the page before")] = None,
         most: Annotated[int, Query(ge=1, le=10_000)] = 200,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.orders(state=state, factory=factory, find=find, before=before, most=most)
-        return csv_answer(PartOrderView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.post(
         "",

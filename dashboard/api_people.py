@@ -9,11 +9,12 @@ from dashboard import views
 from dashboard.api import json_answer, person_of
 from dashboard.drafts import AccountChange, AccountDraft, PasswordDraft, TokenDraft
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 
 
 def person_routes(services: Services) -> APIRouter:
     """Return the routes about oneself and other people."""
-    router = APIRouter(prefix="/api/v1", tags=["people"])
+    router = APIRouter(prefix="/api/v1", tags=["people"], route_class=TableRoute)
     people = services.people
 
     @router.get("/me", summary="Who asks")
@@ -56,7 +57,7 @@ def person_routes(services: Services) -> APIRouter:
 
 def right_routes(services: Services) -> APIRouter:
     """Return the routes about tokens of programs."""
-    router = APIRouter(prefix="/api/v1", tags=["people"])
+    router = APIRouter(prefix="/api/v1", tags=["people"], route_class=TableRoute)
     people = services.people
 
     @router.get("/tokens", response_model=list[views.TokenView], summary="All tokens, without their secrets")

@@ -11,6 +11,7 @@ from dashboard.api import json_answer
 from dashboard.context import current_context
 from dashboard.plan_drawing import PlanDrawing
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_plan import (
     AlternativeView,
     CheckDraft,
@@ -46,7 +47,7 @@ def number_of(version: str) -> int | None:
 
 def plan_routes(services: Services) -> APIRouter:
     """Return the routes that read plans."""
-    router = APIRouter(prefix="/api/v1/plan", tags=["plan"])
+    router = APIRouter(prefix="/api/v1/plan", tags=["plan"], route_class=TableRoute)
     service = services.schedule
 
     @router.get("", response_model=PlanStateView, summary="How the plan stands: the live one, the reference, what the optimizer is at")
@@ -120,7 +121,7 @@ def plan_routes(services: Services) -> APIRouter:
 
 def plan_news_routes(services: Services) -> APIRouter:
     """Return the routes that compare plans, and read what came between and what the optimizer is at."""
-    router = APIRouter(prefix="/api/v1/plan", tags=["plan"])
+    router = APIRouter(prefix="/api/v1/plan", tags=["plan"], route_class=TableRoute)
     service = services.schedule
 
     @router.get("/compare", response_model=CompareView, summary="What differs between two versions")

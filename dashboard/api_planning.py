@@ -10,6 +10,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.api_recommendations import Key
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_plan import (
     DisturbanceDraft,
     DisturbanceView,
@@ -28,7 +29,7 @@ VersionNumber = Annotated[int, Path(ge=1, le=2**62)]
 
 def planning_routes(services: Services) -> APIRouter:
     """Return the routes that ask something of the plan."""
-    router = APIRouter(prefix="/api/v1/plan", tags=["plan"])
+    router = APIRouter(prefix="/api/v1/plan", tags=["plan"], route_class=TableRoute)
     service = services.planning
 
     @router.post("/edits", response_model=EditView, status_code=201, summary="Move, lock or unlock an operation; checked before it is kept")

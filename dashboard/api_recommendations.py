@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_recommendations import (
     ApprovalDraft,
     CoverageView,
@@ -30,7 +31,7 @@ Number = Annotated[int, Query(ge=1, le=1000)]
 
 def recommendation_routes(services: Services) -> APIRouter:
     """Return the routes about recommendations."""
-    router = APIRouter(prefix="/api/v1/recommendations", tags=["recommendations"])
+    router = APIRouter(prefix="/api/v1/recommendations", tags=["recommendations"], route_class=TableRoute)
     service = services.recommendations
 
     @router.get("", response_model=list[RecommendationLine], summary="Recommendations, the newest first")
@@ -76,7 +77,7 @@ def recommendation_routes(services: Services) -> APIRouter:
 
 def product_routes(services: Services) -> APIRouter:
     """Return the routes about products and the routes by which they are made."""
-    router = APIRouter(prefix="/api/v1", tags=["recommendations"])
+    router = APIRouter(prefix="/api/v1", tags=["recommendations"], route_class=TableRoute)
     service = services.recommendations
 
     @router.get("/products", response_model=list[ProductView], summary="Products with their features and current routes")

@@ -9,12 +9,13 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_shares import OrderShareView, SharesView, SharesWholeView
 
 
 def share_routes(services: Services) -> APIRouter:
     """Return the routes about shares."""
-    router = APIRouter(prefix="/api/v1/shares", tags=["shares"])
+    router = APIRouter(prefix="/api/v1/shares", tags=["shares"], route_class=TableRoute)
     service = services.shares
 
     @router.get("", response_model=SharesWholeView, summary="The version that holds: hours by centre, factory and period, and its index")

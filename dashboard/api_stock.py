@@ -7,14 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from dashboard.api import Form, csv_answer, json_answer, person_of
+from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_stock import AddedSheetsView, CountDraft, SheetsDraft, StockSheetView
 
 
 def stock_routes(services: Services) -> APIRouter:
     """Return the routes about sheets in stock."""
-    router = APIRouter(prefix="/api/v1/stock", tags=["stock"])
+    router = APIRouter(prefix="/api/v1/stock", tags=["stock"], route_class=TableRoute)
     service = services.stock
 
     @router.get("", response_model=list[StockSheetView], summary="Sheets in stock by material, thickness and size")
@@ -22,10 +23,9 @@ def stock_routes(services: Services) -> APIRouter:
         material: Annotated[str | None, Query(max_length=200)] = None,
         free_only: Annotated[bool, Query(description="only those that can be nested on")] = False,
         most: Annotated[int, Query(ge=1, le=10_000)] = 2000,
-        format: Form = "json",  # noqa: A002
     ) -> Response:
         found = service.sheets(free_only=free_only, material=material, most=most)
-        return csv_answer(StockSheetView, found) if format == "csv" else json_answer(found)
+        return json_answer(found)
 
     @router.post("", response_model=AddedSheetsView, summary="Put sheets into stock; more of a name that is there are added to it")
     def add(request: Request, draft: SheetsDraft) -> Response:

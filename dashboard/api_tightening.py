@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import Microseconds, json_answer
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_tightening import CurveView, SpindleView, TighteningView
 
 MaybeMicroseconds = Annotated[int | None, Query(description="microseconds since 1970-01-01 UTC")]
@@ -16,7 +17,7 @@ MaybeMicroseconds = Annotated[int | None, Query(description="microseconds since 
 
 def tightening_routes(services: Services) -> APIRouter:
     """Return the routes that read tightenings."""
-    router = APIRouter(prefix="/api/v1", tags=["tightening"])
+    router = APIRouter(prefix="/api/v1", tags=["tightening"], route_class=TableRoute)
     service = services.tightening
 
     @router.get("/tightenings", response_model=list[TighteningView], summary="Tightenings, the newest first")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_tuning import (
     AcceptDraft,
     PolicyDraft,
@@ -27,7 +28,7 @@ Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 def tuning_routes(services: Services) -> APIRouter:
     """Return the routes about fine-tuning."""
-    router = APIRouter(prefix="/api/v1/tuning", tags=["tuning"])
+    router = APIRouter(prefix="/api/v1/tuning", tags=["tuning"], route_class=TableRoute)
     service = services.tuning
 
     @router.get("", response_model=list[TuningLine], summary="Programs that are tuned, those to decide first")

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.overlays import overlay
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.texts import texts_of
 from dashboard.views_vision import DriftView, InspectionView, LabelDraft, LabelView, RefusedView, TakenView
 from plant.errors import Rejected
@@ -23,7 +24,7 @@ Number = Annotated[int, Query(ge=1, le=2000)]
 
 def inspection_routes(services: Services) -> APIRouter:
     """Return the routes about inspections, their review and their labels."""
-    router = APIRouter(prefix="/api/v1/inspections", tags=["vision"])
+    router = APIRouter(prefix="/api/v1/inspections", tags=["vision"], route_class=TableRoute)
     service = services.vision
 
     @router.get("", response_model=list[InspectionView], summary="Inspections, those taken last first")
@@ -80,7 +81,7 @@ def inspection_routes(services: Services) -> APIRouter:
 
 def frame_routes(services: Services) -> APIRouter:
     """Return the routes about pictures."""
-    router = APIRouter(prefix="/api/v1/frames", tags=["vision"])
+    router = APIRouter(prefix="/api/v1/frames", tags=["vision"], route_class=TableRoute)
     service = services.vision
 
     @router.post("", response_model=TakenView, status_code=202, summary="Send a picture to be looked at: its bytes are the body")

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.table_route import TableRoute
 from dashboard.views_windows import (
     WindowChangeView,
     WindowDraftDraft,
@@ -25,7 +26,7 @@ Number = Annotated[int, Path(ge=1, lt=2**63)]
 
 def window_routes(services: Services) -> APIRouter:
     """Return the routes about process windows."""
-    router = APIRouter(prefix="/api/v1/windows", tags=["process windows"])
+    router = APIRouter(prefix="/api/v1/windows", tags=["process windows"], route_class=TableRoute)
     service = services.windows
 
     @router.get("", response_model=WindowSetView, summary="The process windows in force, with what is in use inside of them")

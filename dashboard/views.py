@@ -136,6 +136,31 @@ class WindowView:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One point of a window, as it stands in files."""
+
+    signal: int
+    resolution: str
+    time_us: int
+    low: float | None
+    high: float | None
+    mean: float | None
+    first: float | None
+    last: float | None
+    count: int
+    good_count: int
+
+
+def window_rows(windows: list[WindowView]) -> list[WindowRow]:
+    """Return windows point by point."""
+    return [
+        WindowRow(one.signal, one.resolution, *point)
+        for one in windows
+        for point in zip(one.time_us, one.low, one.high, one.mean, one.first, one.last, one.count, one.good_count, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class TextView:
     """One value of a text signal."""
 

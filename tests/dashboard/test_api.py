@@ -345,7 +345,7 @@ def test_ledger_and_gaps_come_as_csv_in_which_no_text_is_a_formula(viewer: httpx
     asked: dict[str, str | int] = {"from_us": now - 3_600_000_000, "to_us": now, "format": "csv"}
     ledger = viewer.get("/api/v1/ledger", params=asked)
     assert ledger.headers["content-type"].startswith("text/csv")
-    assert ledger.text.splitlines()[0].startswith("source,minute_us,complete,expected")
+    assert ledger.text.splitlines()[0].startswith("source,minute_time,complete,expected")
     gaps = viewer.get("/api/v1/gaps", params={**asked, "source": "robots"})
     line = next(one for one in gaps.text.splitlines() if "takeover" in one)
     assert line.endswith(",'=1+1")

@@ -107,7 +107,7 @@ def test_aggregates_are_told_with_their_quality(dashboard: RunningDashboard, vie
     assert (count["aggregate"], good["aggregate"], len(count["value"])) == ("Count", "PercentGood", 2)
     assert set(good["quality"]) <= {"Good", "BadNoData"}
     rows = viewer.get("/api/v1/aggregates", params={**asked, "format": "csv"}).text.splitlines()
-    assert rows[0] == "signal,aggregate,time_us,value,status,quality"
+    assert rows[0] == "signal,aggregate,time,value,status,quality"
     assert len(rows) == 5
     assert "no aggregate 'Best'" in viewer.get("/api/v1/aggregates", params={**asked, "aggregate": "Best"}).json()["error"]
     known = {one["name"]: one["ignition"] for one in viewer.get("/api/v1/aggregates/names").json()}
