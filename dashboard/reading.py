@@ -11,7 +11,7 @@ import numpy.typing as npt
 from dashboard import states
 from plant.samples import NO_TIME
 from plant.signals import SignalPath
-from storage import alarms, catalogue, health, latest, leases, ledger, windows
+from storage import alarms, andon_calls, catalogue, health, latest, leases, ledger, windows
 from storage.database import Connection
 
 SILENT_AFTER_US = 10_000_000
@@ -100,6 +100,8 @@ class Read:
     """Which gateway reads each source."""
     alarms: tuple[alarms.Standing, ...] = ()
     """Those that are not normal, the most urgent first, then the newest."""
+    calls: tuple[andon_calls.Call, ...] = ()
+    """Of people at stations, that are not done; the oldest first."""
 
 
 class Reader:
@@ -128,10 +130,10 @@ class Reader:
         holdings = {str(holding.source): holding for holding in leases.read_holdings(connection)}
         news = self._news(connection, plan, columns, watched, now_us)
         standing = tuple(alarms.read_standings(connection, annunciated=True))
+        calls = andon_calls.read_open_calls(connection)
         self._number += 1
-        return Read(
-            *(self._number, now_us, plan, columns, worst, signals, exceptions, sources, processes, self._storage, news, holdings, standing)
-        )
+        seen = (self._number, now_us, plan, columns, worst, signals, exceptions)
+        return Read(*seen, sources, processes, self._storage, news, holdings, standing, calls)
 
     def _news(self, connection: Connection, plan: Plan, newest: Newest, watched: frozenset[int], now_us: int) -> dict[int, News]:
         self._read_to = {signal: time for signal, time in self._read_to.items() if signal in watched}

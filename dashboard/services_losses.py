@@ -101,6 +101,10 @@ class LossService:
         self._pool, self._clock = pool, clock
         self._settings = _SiteReader(site_file)
 
+    def site(self) -> Site:
+        """Return the settings of the factory as they are in force."""
+        return self._settings.site()
+
     def equipment(self) -> list[tuple[str, str]]:
         """Return path and name of all equipment whose state is followed, in the order of the settings."""
         site = self._settings.site()

@@ -2,8 +2,8 @@
 
 ``latest``: newest values of all signals; ``equipment:<path>``: of the signals at or below one equipment; ``overview``: the state of
 every equipment and the exceptions; ``sources``: how each source does; ``health``: processes and the database; ``alarms``: how many must
-be seen, and the number of the newest change; ``signal:<id>``: every new value of one signal as columns ``time_us``, ``low``, ``high``,
-``last``, where a row of nulls breaks the line at a gap.
+be seen, and the number of the newest change; ``andon``: the calls of people at stations that are not done; ``signal:<id>``: every new
+value of one signal as columns ``time_us``, ``low``, ``high``, ``last``, where a row of nulls breaks the line at a gap.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dashboard import states, viewing, viewing_alarms
+from dashboard import states, viewing, viewing_alarms, viewing_andon
 from dashboard.reading import FIRST_SPAN_US, News, Read
 from plant.errors import Rejected
 
@@ -50,9 +50,13 @@ def make_topic(name: str) -> Topic:
         return HealthTopic()
     if name == "alarms":
         return AlarmsTopic()
+    if name == "andon":
+        return AndonTopic()
     if kind == "signal" and rest.isascii() and rest.isdigit() and len(rest) < 10:
         return SignalTopic(int(rest))
-    raise Rejected(f"there is no topic '{name[:80]}'; there are latest, equipment:<path>, overview, sources, health, alarms, signal:<id>")
+    raise Rejected(
+        f"there is no topic '{name[:80]}'; there are latest, equipment:<path>, overview, sources, health, alarms, andon, signal:<id>"
+    )
 
 
 class LatestTopic:
@@ -185,6 +189,27 @@ class AlarmsTopic:
 
     def whole(self, read: Read) -> Message:  # noqa: ARG002
         """Return the counts."""
+        return self._message
+
+
+class AndonTopic:
+    """The calls that are not done: few, so all of them each time one changes."""
+
+    def __init__(self) -> None:
+        self._calls: object = None
+        self._message: Message = {}
+
+    def update(self, read: Read) -> Message | None:
+        """Return the calls where one came, was answered or ended."""
+        if read.calls == self._calls:
+            return None
+        names = {str(row.id): row.name for row in read.plan.equipment}
+        self._calls = read.calls
+        self._message = {"calls": [viewing.plain(viewing_andon.call_view(one, names)) for one in read.calls]}
+        return self._message
+
+    def whole(self, read: Read) -> Message:  # noqa: ARG002
+        """Return the calls."""
         return self._message
 
 
