@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from plant.errors import Rejected
 from storage.audit import add_audit
 from storage.database import Connection, micros, moment, notify, translate_errors
+from storage.genealogy import record_cut
 from storage.part_orders import PARTS_ORDERED
 from storage.stock import STOCKED
 
@@ -243,6 +244,9 @@ def cut_nest(connection: Connection, nest: int, *, actor: str, now_us: int, note
             "CROSS JOIN LATERAL jsonb_array_elements(t.remnants) WITH ORDINALITY r WHERE t.nest_id = %(nest)s RETURNING name",
             given,
         ).fetchall()
+        files = read_nest_files(connection, nest)
+        told = (None, None) if files is None else (files.problem, files.nest)
+        record_cut(connection, nest, actor=actor, now_us=now_us, problem=told[0], layouts=told[1])
         _told(connection, nest, "cut", actor, now_us, note, address)
     return tuple(row[0] for row in names)
 

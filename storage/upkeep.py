@@ -12,7 +12,8 @@ import psycopg
 from plant.clock import Clock
 from storage import chunks, events, partitions, states, tightening
 from storage.database import Connection, is_timescale, moment, translate_errors
-from storage.partitions import RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
+from storage.genealogy_names import gather_names
+from storage.partitions import ONE_MINUTE, ONE_SECOND, RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
 from storage.rollups import roll_up
 
 _LOCK = 5_347_610_232
@@ -33,6 +34,10 @@ _STATES_KEPT_US = 5 * 366 * 86_400_000_000
 _CURVES_KEPT_US = 2 * 366 * 86_400_000_000
 """Curves are ten times the size of their results: some 2 kB each."""
 _DAY_US = 86_400_000_000
+_SETTLING_US = 2 * 3_600_000_000
+"""After its end rollups of late samples still come to a partition."""
+_LARGEST_LAID_BYTES = 8_000_000_000
+"""Of a partition of rollups, where the budget does not say less: one that is over is written anew once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class UpkeepReport:
     """Seconds of samples whose rollups were made anew; 0 on TimescaleDB, which does that by itself."""
     dropped: tuple[str, ...]
     """Partitions or chunks given up for the budget, the first first."""
+    laid: str = ""
+    """The partition or chunk of rollups that was laid signal by signal."""
 
 
 class _Parts(Protocol):
@@ -52,6 +59,8 @@ class _Parts(Protocol):
     def read(self, connection: Connection, table: TierTable) -> list[Partition]: ...
     def sizes(self, connection: Connection, table: TierTable, parts: Sequence[Partition]) -> list[int]: ...
     def drop(self, connection: Connection, table: TierTable, part: Partition) -> None: ...
+    def unlaid(self, connection: Connection, table: TierTable, before_us: int) -> list[Partition]: ...
+    def lay(self, connection: Connection, table: TierTable, part: Partition) -> bool: ...
 
 
 class Upkeep:
@@ -105,12 +114,23 @@ class Upkeep:
             chunks.fit_width(self._connection, RAW, self._clock.now_us(), budget)
         dropped = [*self._drop_aged(), *self._keep_budget()]
         self._forget()
+        gather_names(self._connection)
         self._connection.execute(
             "INSERT INTO upkeep_state (budget_bytes, ran_us) VALUES (%s, %s) "
             "ON CONFLICT (one) DO UPDATE SET budget_bytes = excluded.budget_bytes, ran_us = excluded.ran_us",
             [self._budget_bytes, self._clock.now_us()],
         )
-        return UpkeepReport(made, seconds, tuple(dropped))
+        return UpkeepReport(made, seconds, tuple(dropped), self._lay_one())
+
+    def _lay_one(self) -> str:
+        """Lay what is over and settled signal by signal, one partition or chunk a run: rollups must not wait for long."""
+        parts, before_us = self._parts, self._clock.now_us() - _SETTLING_US
+        for table in (ONE_SECOND, ONE_MINUTE):
+            found = parts.unlaid(self._connection, table, before_us) if parts else []
+            for part, size in zip(found, parts.sizes(self._connection, table, found) if parts else [], strict=True):
+                if size <= _LARGEST_LAID_BYTES and parts is not None and parts.lay(self._connection, table, part):
+                    return part.name
+        return ""
 
     def _on_timescale(self) -> bool:
         if self._parts is None:
@@ -132,11 +152,15 @@ class Upkeep:
     def _wanted_width(self, table: TierTable, known: list[Partition]) -> int:
         now = self._clock.now_us()
         recent = [part for part in known if now - _DAY_US < part.to_us and part.from_us <= now][-4:]
-        if self._budget_bytes is None or not recent:
-            return table.widths_us[0] if not recent else table.widths_us[-1]
+        laid = table in {ONE_SECOND, ONE_MINUTE}
+        if not recent:
+            return table.widths_us[0]
+        if self._budget_bytes is None and not laid:
+            return table.widths_us[-1]
         size = sum(partitions.sizes(self._connection, table, recent))
         rate = size / max(1, min(now, recent[-1].to_us) - recent[0].from_us)
-        fitting = [width for width in table.widths_us if rate * width <= self._budget_bytes / _PARTS_OF_BUDGET]
+        largest = min([_LARGEST_LAID_BYTES] * laid + [b / _PARTS_OF_BUDGET for b in (self._budget_bytes,) if b is not None])
+        fitting = [width for width in table.widths_us if rate * width <= largest]
         return fitting[-1] if fitting else table.widths_us[0]
 
     def _drop_aged(self) -> list[str]:
