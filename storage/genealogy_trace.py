@@ -227,3 +227,14 @@ def _spans(stays: Sequence[Stay]) -> dict[str, Any]:
 def _rows(connection: Connection, query: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, {"most": MOST, **given}).fetchall()
+
+
+def places_of(connection: Connection, work_units: Sequence[str]) -> dict[str, str]:
+    """Return the equipment paths of work units that are named by path or by its end; one that fits several is left out."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT u.name, min(e.path) FROM unnest(%s::text[]) AS u (name) JOIN equipment e "
+            "ON e.path = u.name OR right(e.path, length(u.name) + 1) = '/' || u.name GROUP BY u.name HAVING count(*) = 1",
+            [list(work_units)],
+        ).fetchall()
+    return dict(rows)

@@ -92,7 +92,7 @@ def test_nothing_is_built_into_what_it_holds_however_far_below(connection: Conne
     assert list(ring) == [2]
 
 
-def test_two_writers_at_once_close_no_cycle(connection: Connection, database_url: str) -> None:
+def test_two_writers_at_once_close_no_cycle(database_url: str) -> None:
     told: list[tuple[int, int, dict[int, str]]] = []
 
     def tell(into: str, component: str) -> None:
