@@ -171,7 +171,7 @@ def build_server(
         nests=NestService(pool, clock),
         shares=ShareService(pool),
         andon=AndonService(pool, hub, clock),
-        genealogy=GenealogyService(pool, clock),
+        genealogy=GenealogyService(pool, clock, settings.site_file),
         reports=ReportService(pool, clock, settings.site_file),
         settings=SettingsService(pool, clock, settings.site_file, settings.home),
         tour=TourService(pool, clock, settings.home),
