@@ -29,6 +29,8 @@ class Person:
     """Whether to ask for a new password: that of the first start still holds."""
     work_units: tuple[str, ...] = ()
     """Patterns; what a controller's token is good for."""
+    screen: int | None = None
+    """Number of the screen on the wall that this is: it may look only."""
 
     def may(self, role: Role | None, scope: Scope | None = None) -> bool:
         """Return whether the role includes ``role``, or a token holds ``scope``."""

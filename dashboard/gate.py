@@ -29,6 +29,10 @@ LARGEST_PICTURE = 50_000_000
 """The settings of the factory may allow less."""
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/bmp", "application/octet-stream"})
 _SAFE = {"GET", "HEAD"}
+_FORMS = {"/login", "/screen"}
+"""Pages without scripts, whose form the browser sends by itself."""
+_OF_SCREENS = {"/_dash-update-component", "/api/v1/screens/here"}
+"""What a screen on the wall may ask beside looking; what callbacks change needs more than its rights."""
 _NOBODY = Person("", "", None)
 _log = structlog.get_logger("gate")
 
@@ -100,7 +104,7 @@ class Gate:
         largest = LARGEST_PICTURE if pictured else LARGEST_BODY
         if int(length) > largest:
             return _problem(413, f"a body may have at most {largest:,} bytes")
-        wanted = "application/x-www-form-urlencoded" if scope["path"] == "/login" else "application/json"
+        wanted = "application/x-www-form-urlencoded" if scope["path"] in _FORMS else "application/json"
         if kind != wanted and not pictured and (int(length) > 0 or kind):
             return _problem(415, f"a body must be {wanted}")
         if "authorization" in headers and SESSION_COOKIE not in headers.get("cookie", ""):
@@ -123,6 +127,8 @@ class Gate:
                 target = scope["path"] + ("?" + query if query else "")
                 return RedirectResponse("/login?next=" + quote(target, safe=""), 303, {"Cache-Control": "no-store"})
             return _problem(401, "log in first, or send a token", {"WWW-Authenticate": "Bearer"})
+        if person.screen is not None and scope["method"] not in _SAFE and scope["path"] not in _OF_SCREENS:
+            return _problem(403, "a screen may look only")
         if not person.may(route.role, route.scope):
             _log.warning("refused", person=person.name, method=scope["method"], path=scope["path"], needs=str(route.role))
             wanted = ([f"the role '{route.role}'"] if route.role else []) + ([f"a token with '{route.scope}'"] if route.scope else [])

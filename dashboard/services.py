@@ -34,6 +34,7 @@ from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_reports import ReportService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_screens import ScreenService
 from dashboard.services_settings import SettingsService
 from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
@@ -111,6 +112,8 @@ class Services:
     """Who gets which hours of the shared centres."""
     andon: AndonService
     """What stations need, and since when."""
+    screens: ScreenService
+    """Screens on the wall."""
     genealogy: GenealogyService
     """What happened to a serial number, and where lots went."""
     reports: ReportService

@@ -14,7 +14,7 @@ from dashboard.context import Person
 from dashboard.hub import Hub
 from dashboard.services_people import require
 from dashboard.viewing_andon import answers_view, call_view
-from dashboard.views_andon import AnswersView, BoardView, CallDraft, CallView, ShiftNowView, StepDraft
+from dashboard.views_andon import AnswersView, BoardView, CallDraft, CallView, StepDraft
 from plant.calendars import Shift
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
@@ -68,16 +68,6 @@ class AndonService:
             tiles=tuple(tile.of(row) for row in units),
             answers=tuple(answers_view(one) for one in shop.answers),
         )
-
-    def shift(self, place: str = "") -> ShiftNowView | None:
-        """Return the shift that runs at a place now, None outside of all; of the whole site that of most stations."""
-        site, now_us = self._site(), self._clock.now_us()
-        if place and place != site.path:
-            calendar = site.calendars.of(place)
-            found = None if calendar is None else calendar.shift_at(now_us)
-            return None if found is None else viewing_andon.shift_views([found], now_us)[0]
-        found_all = _shifts(site, [row.id for row in work_units(self._hub.last_read())], now_us)
-        return next(iter(viewing_andon.shift_views(found_all.values(), now_us)), None)
 
     def open_calls(self, place: str = "") -> list[CallView]:
         """Return the calls that are not done, at a place or below, from the hub's last read."""

@@ -11,11 +11,13 @@ from plant.clock import Clock
 from plant.errors import Unavailable
 from storage import people
 from storage.database import Pool
-from storage.people import SessionRules
+from storage.people import Role, SessionRules
+from storage.screens import SECRET_PREFIX, read_screen
 
 _REMEMBERED_SECONDS = 5.0
 _TOUCH_SECONDS = 30.0
 _MOST = 10_000
+_NEVER_US = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Sessions:
 
     def of_cookie(self, secret: str, *, touch: bool) -> Person | None:
         """Return who is logged in, None where nobody (any more); ``touch`` where the person did something. Raises Unavailable."""
+        if secret.startswith(SECRET_PREFIX):
+            return self._of_screen(secret)
         key = hashlib.sha256(b"session " + secret.encode("utf-8", "surrogatepass")).digest()
         known, now = self._remembered(key), self._clock.monotonic()
         due = touch and (known is None or now - known.touched > _TOUCH_SECONDS)
@@ -56,6 +60,26 @@ class Sessions:
         person = Person(account.name, account.full_name, account.role, password_is_first=account.password_is_first)
         ends = min(session.seen_us + self.rules.idle_seconds * 1_000_000, session.created_us + self.rules.longest_seconds * 1_000_000)
         self._remember(key, _Known(person, ends, now, now if due or known is None else known.touched))
+        return person
+
+    def _of_screen(self, secret: str) -> Person | None:
+        """Return the screen on the wall that a cookie belongs to: it looks as a viewer does, until an administrator ends it."""
+        key = hashlib.sha256(b"screen " + secret.encode("utf-8", "surrogatepass")).digest()
+        known, now = self._remembered(key), self._clock.monotonic()
+        if known is not None and now - known.asked < _REMEMBERED_SECONDS:
+            return known.person
+        try:
+            with self._pool.connection(2.0) as connection:
+                screen = read_screen(connection, secret)
+        except Unavailable:
+            if known is None:
+                raise
+            return known.person
+        if screen is None:
+            self._forget(key)
+            return None
+        person = Person(f"screen {screen.id}", screen.name, Role.VIEWER, screen=screen.id)
+        self._remember(key, _Known(person, _NEVER_US, now, now))
         return person
 
     def of_token(self, secret: str) -> Person | None:

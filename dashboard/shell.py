@@ -15,7 +15,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.navigation import ENTRIES, GROUPS, MODULES, TOUR, Entry
 from dashboard.page_app import PageApp
-from dashboard.pages import account, andon, equipment
+from dashboard.pages import account, equipment
 from dashboard.pages.parts import also, full_name, icon
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -23,7 +23,7 @@ from plant.errors import Rejected, Unavailable
 
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
 _LOADED_WHOLE = _PAGES_WITH_FORMS | {"/andon"}
-"""The board has a frame of its own."""
+"""The board is no page of the app."""
 _HEAVY = re.compile(
     r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
 )
@@ -57,10 +57,8 @@ def build_shell(app: PageApp, services: Services) -> None:
 
 
 def frame(context: PageContext, services: Services) -> Component:
-    """Return the frame with an empty page in it, for one person, language and theme; that of the andon board for the board."""
+    """Return the frame with an empty page in it, for one person, language and theme."""
     t = texts_of(context.language)
-    if context.path.rstrip("/") == "/andon":
-        return andon.frame(context, services)
     return html.Div(
         className="frame",
         children=[

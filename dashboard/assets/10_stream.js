@@ -48,6 +48,8 @@
       lookers.push(look);
       look();
     },
+    /* what happens when the session has ended; the andon board has its own way */
+    leave() { location.reload(); },
     /* tells listener(message) of each message of a topic; returns what ends it */
     watch(topic, listener) {
       const entry = { topic, listener };
@@ -80,7 +82,7 @@
     if (stream) stream.close();
     stream = new EventSource("/live?topics=" + encodeURIComponent(topics));
     stream.onmessage = take;
-    stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) again(); };
+    stream.onerror = () => { dispatchEvent(new Event("leadhand-stream-broken")); if (stream.readyState === EventSource.CLOSED) again(); };
   }
   let waiting = null;
   function again() { // the browser tries by itself only while it is CONNECTING
@@ -89,14 +91,14 @@
       waiting = null;
       try {
         const answer = await fetch("/live", { method: "HEAD", cache: "no-store" });
-        if (answer.status === 401) { location.reload(); return; }
+        if (answer.status === 401) lh.leave();
       } catch { /* still away: the next turn asks again */ }
       open();
     }, RETRY_MS);
   }
   function take(event) {
     const message = JSON.parse(event.data);
-    if (message.topic === "session") { location.reload(); return; }
+    if (message.topic === "session") { lh.leave(); return; }
     receivedAt = performance.now();
     lh.serverMs = message.time_us / 1000;
     readMs = message.read_us === null ? null : message.read_us / 1000;

@@ -50,6 +50,8 @@ _EXAMPLES = {
     "work_unit": "cell",
     "message": "0c7c1cbe-1f0e-4d8a-9c39-0e6f6a5f2a11",
     "answer": "1",
+    "call": "999999",
+    "screen": "999999",
     "page": "health",
     "path": "acme/north",
     "file": "10_stream.js",
