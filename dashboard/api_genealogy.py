@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
+from dashboard.services_genealogy import GenealogyService
 from dashboard.table_route import TableRoute
 from dashboard.views_genealogy import (
     BranchView,
@@ -69,6 +70,11 @@ def genealogy_routes(services: Services) -> APIRouter:
     def recall(name: Word, kind: Kind = "lot", most: Annotated[int, Query(ge=1, le=MOST_RECALLED)] = MOST_RECALLED) -> Response:
         return json_answer(service.recall(kind, name, most))
 
+    _tell(router, service)
+    return router
+
+
+def _tell(router: APIRouter, service: GenealogyService) -> None:
     @router.post(
         "/built-in",
         response_model=WrittenBuiltInView,
@@ -85,5 +91,3 @@ def genealogy_routes(services: Services) -> APIRouter:
     def taken_out(request: Request, draft: TakenOutDraft) -> Response:
         service.take_out(person_of(request), draft)
         return Response(status_code=204)
-
-    return router

@@ -72,9 +72,9 @@ def part_at_link(path: str, words: str, at_us: int) -> Component:
     return link(words, address("/genealogy", at=path, time=at_us // 1000))
 
 
-def joint_link(joint: int, words: str) -> Component:
-    """Return a link to a joint with its curve."""
-    return link(words, address("/joints", joint=joint))
+def joint_link(joint: int, words: str, *, tightening: int | None = None) -> Component:
+    """Return a link to a joint; with the number of its tightening its curve is drawn."""
+    return link(words, address("/joints", joint=joint, result=tightening))
 
 
 def flange_link(group: str, serial: str) -> Component:
@@ -84,10 +84,10 @@ def flange_link(group: str, serial: str) -> Component:
 
 def tightening_link(tightening: int, words: str, *, serial: str = "") -> Component:
     """Return a link to a tightening and its curve."""
-    return link(words, address("/tightening", id=tightening, part=serial))
+    return link(words, address("/tightening", result=tightening, part=serial))
 
 
-def inspection_link(inspection: int, words: str) -> Component:
+def inspection_link(inspection: int, words: str | Component) -> Component:
     """Return a link to a picture with what was found in it."""
     return link(words, address("/welds", id=inspection))
 
