@@ -18,7 +18,6 @@ from dash.development.base_component import Component
 from dashboard.board_version import BOARD_VERSION
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import also
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from dashboard.views import EquipmentView
@@ -85,15 +84,6 @@ def layout(context: PageContext, services: Services) -> Component:  # noqa: ARG0
 
 def register(app: PageApp, services: Services) -> None:
     """Nothing to register: the board's own script asks for what it shows."""
-
-
-def calls_panel(context: PageContext, place: str, t: Texts, *, may_call: bool = False) -> Component:
-    """Return the calls that are not done at a place and below, live; with ``may_call`` also the buttons that call somebody there.
-
-    Nothing is seen of it where there are none and nobody may call.
-    """
-    told = {"place": place, "may": context.may(Role.INSPECTOR) and context.person.screen is None, "call": may_call}
-    return html.Section(className="calls", **also(data_calls=json.dumps(told), aria_label=t("Calls")))
 
 
 def _tools(services: Services, place: str, language: str, theme: str, t: Texts) -> str:

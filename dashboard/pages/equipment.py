@@ -12,6 +12,7 @@ from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
+from dashboard.pages.calls import calls
 from dashboard.pages.parts import NONE_SHOWN, also, duration, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -37,7 +38,7 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
         return html.Div([html.H1(t("No such equipment")), html.P(place, className="wrap"), dcc.Link(t("To the plant overview"), href="/")])
     below = [other for other in services.plant.equipment() if other.parent == place]
     signals = sorted((s for s in services.plant.signals() if s.equipment == place and not s.retired), key=lambda s: s.id)
-    content: list[Component] = [_header(node)]
+    content: list[Component] = [_header(node), calls(context, place, t, may_call=not below)]
     if below:
         content.append(_below(below, t))
     if signals:

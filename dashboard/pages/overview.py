@@ -11,6 +11,7 @@ from dashboard.charts import limits_of, shown_span, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
+from dashboard.pages.calls import calls
 from dashboard.pages.parts import NONE_SHOWN, also, notice, state
 from dashboard.pages.waits import waits
 from dashboard.services import Services
@@ -52,6 +53,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 [
                     html.H1(t("Plant overview")),
                     waits(services, t),
+                    calls(context, "", t),
                     html.Section(
                         className="panel live",
                         children=[
