@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
 from dashboard.page_app import PageApp
+from dashboard.pages import people_screens
 from dashboard.pages.parts import NONE_SHOWN, forms, full_name, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -65,6 +66,7 @@ def layout(context: PageContext, services: Services) -> Component:
                     dmc.Button(t("Make token"), id="token-add", color="gray"),
                 ],
             ),
+            *people_screens.screens(services, context, t),
             html.H2(t("Changes")),
             html.Div(_audit(services, context, t), id="people-audit", className="panel"),
         ],
@@ -73,6 +75,7 @@ def layout(context: PageContext, services: Services) -> Component:
 
 def register(app: PageApp, services: Services) -> None:
     """Add, change and take away when asked; each is checked and written down by the service."""
+    people_screens.register(app, services)
 
     @app.callback(
         Output("people-result", "children"),
