@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from storage.database import Connection, micros, moment
 from storage.partitions import SECOND_US, Partition, Tier, TierTable, kept_from
 
-_READ = """
+_CHUNKS = """
 WITH h AS (
     SELECT hypertable_schema AS s, hypertable_name AS n FROM timescaledb_information.hypertables
     WHERE hypertable_schema = current_schema() AND hypertable_name = %(table)s
@@ -17,8 +17,9 @@ WITH h AS (
 )
 SELECT c.range_start, c.range_end, format('%%I.%%I', c.chunk_schema, c.chunk_name)
 FROM timescaledb_information.chunks c JOIN h ON c.hypertable_schema = h.s AND c.hypertable_name = h.n
-ORDER BY 1
 """
+_READ = _CHUNKS + "ORDER BY 1"
+_OPEN = _CHUNKS + "WHERE NOT c.is_compressed AND c.range_end <= %(before)s ORDER BY 1"
 _SIZES = """
 WITH h AS (
     SELECT format('%%I.%%I', current_schema(), hypertable_name)::regclass AS n FROM timescaledb_information.hypertables
@@ -46,6 +47,18 @@ def sizes(connection: Connection, table: TierTable, parts: Sequence[Partition]) 
 def drop(connection: Connection, table: TierTable, part: Partition) -> None:
     """Drop one chunk and all older ones; the rollups above keep what they hold."""
     connection.execute("SELECT drop_chunks(%s::regclass, older_than => %s::timestamptz)", [table.table, moment(part.to_us)])
+
+
+def unlaid(connection: Connection, table: TierTable, before_us: int) -> list[Partition]:
+    """Return the chunks that ended before a time and are not in the columnstore yet, oldest first."""
+    rows = connection.execute(_OPEN, {"table": table.table, "before": moment(before_us)}).fetchall()
+    return [Partition(micros(a), micros(b), name) for a, b, name in rows]
+
+
+def lay(connection: Connection, table: TierTable, part: Partition) -> bool:  # noqa: ARG001
+    """Pack one chunk, signal by signal; late samples still find their place."""
+    connection.execute("SELECT compress_chunk(%s::regclass, if_not_compressed => true)", [part.name])
+    return True
 
 
 _WIDTHS_US = (10 * 60 * SECOND_US, 3600 * SECOND_US)

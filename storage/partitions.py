@@ -10,8 +10,9 @@ import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+import psycopg
 from psycopg import sql
 
 from storage.database import Connection, micros, moment
@@ -110,6 +111,55 @@ def drop(connection: Connection, table: TierTable, part: Partition) -> None:  # 
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '2s'")
         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(part.name)))
+
+
+def unlaid(connection: Connection, table: TierTable, before_us: int) -> list[Partition]:
+    """Return the partitions that ended before a time and do not lie in the order of their key yet, oldest first."""
+    rows = connection.execute(_UNLAID, [table.table]).fetchall()
+    return sorted(part for part in (_of_name(name) for (name,) in rows) if part.to_us <= before_us)
+
+
+def lay(connection: Connection, table: TierTable, part: Partition) -> bool:
+    """Write one partition of rollups anew, signal by signal, as charts read it: in a hundredth of the pages.
+
+    Who reads goes on meanwhile and waits only while the two change places. False, and nothing is done, where somebody reads
+    just then for longer than two seconds.
+    """
+    old, new = sql.Identifier(part.name), sql.Identifier(f"{part.name}_laid")
+    whole: dict[str, sql.Composable] = {"old": old, "new": new, "all": sql.Identifier(table.table), "column": sql.Identifier(table.column)}
+    whole |= {"from": sql.Literal(moment(part.from_us)), "to": sql.Literal(moment(part.to_us)), "key": sql.Identifier(f"{part.name}_pkey")}
+    whole["new_key"] = sql.Identifier(f"{part.name}_laid_pkey")
+    try:
+        with connection.transaction():
+            for statement in _LAY:
+                connection.execute(sql.SQL(statement).format(**whole))
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+_UNLAID = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = to_regclass(%s) AND NOT EXISTS (SELECT FROM pg_index x WHERE x.indrelid = c.oid AND x.indisclustered)
+"""
+# The mark that CLUSTER leaves says that it is done. A check of the bounds spares attaching a look at each row.
+_LAY: Final = (
+    "SET LOCAL lock_timeout = '2s'",
+    "SET LOCAL work_mem = '128MB'",
+    "SET LOCAL maintenance_work_mem = '128MB'",
+    "LOCK TABLE {old} IN SHARE MODE",
+    "CREATE TABLE {new} (LIKE {all} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+    "INSERT INTO {new} SELECT * FROM {old} ORDER BY signal_id, {column}",
+    "ALTER TABLE {new} ADD CONSTRAINT {new_key} PRIMARY KEY (signal_id, {column})",
+    "ALTER TABLE {new} CLUSTER ON {new_key}",
+    "ALTER TABLE {new} ADD CHECK ({column} >= {from} AND {column} < {to})",
+    "ANALYZE {new}",
+    "ALTER TABLE {all} DETACH PARTITION {old}",
+    "DROP TABLE {old}",
+    "ALTER TABLE {new} RENAME TO {old}",
+    "ALTER INDEX {new_key} RENAME TO {key}",
+    "ALTER TABLE {all} ATTACH PARTITION {old} FOR VALUES FROM ({from}) TO ({to})",
+)
 
 
 def _fitting(known: Sequence[Partition], table: TierTable, cell_us: int, widest_us: int) -> Partition:

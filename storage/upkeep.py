@@ -36,6 +36,7 @@ _CURVES_KEPT_US = 2 * 366 * 86_400_000_000
 _DAY_US = 86_400_000_000
 _SETTLING_US = 2 * 3_600_000_000
 """After its end rollups of late samples still come to a partition."""
+_LAID_A_RUN, _LAID_A_RUN_BYTES = 20, 250_000_000
 _LARGEST_LAID_BYTES = 8_000_000_000
 """Of a partition of rollups, where the budget does not say less: one that is over is written anew once."""
 
@@ -49,8 +50,8 @@ class UpkeepReport:
     """Seconds of samples whose rollups were made anew; 0 on TimescaleDB, which does that by itself."""
     dropped: tuple[str, ...]
     """Partitions or chunks given up for the budget, the first first."""
-    laid: str = ""
-    """The partition or chunk of rollups that was laid signal by signal."""
+    laid: tuple[str, ...] = ()
+    """Partitions or chunks of rollups that were laid signal by signal."""
 
 
 class _Parts(Protocol):
@@ -120,17 +121,23 @@ class Upkeep:
             "ON CONFLICT (one) DO UPDATE SET budget_bytes = excluded.budget_bytes, ran_us = excluded.ran_us",
             [self._budget_bytes, self._clock.now_us()],
         )
-        return UpkeepReport(made, seconds, tuple(dropped), self._lay_one())
+        return UpkeepReport(made, seconds, tuple(dropped), self._lay_some())
 
-    def _lay_one(self) -> str:
-        """Lay what is over and settled signal by signal, one partition or chunk a run: rollups must not wait for long."""
-        parts, before_us = self._parts, self._clock.now_us() - _SETTLING_US
+    def _lay_some(self) -> tuple[str, ...]:
+        """Lay what is over and settled signal by signal; a little each run, for rollups must not wait for long."""
+        laid: list[str] = []
+        parts, before_us, room = self._parts, self._clock.now_us() - _SETTLING_US, _LAID_A_RUN_BYTES
+        if parts is None:
+            return ()
         for table in (ONE_SECOND, ONE_MINUTE):
-            found = parts.unlaid(self._connection, table, before_us) if parts else []
-            for part, size in zip(found, parts.sizes(self._connection, table, found) if parts else [], strict=True):
-                if size <= _LARGEST_LAID_BYTES and parts is not None and parts.lay(self._connection, table, part):
-                    return part.name
-        return ""
+            found = parts.unlaid(self._connection, table, before_us)
+            sized = zip(found, parts.sizes(self._connection, table, found), strict=True)
+            for part, size in [(part, size) for part, size in sized if size <= _LARGEST_LAID_BYTES][:_LAID_A_RUN]:
+                if room <= 0 or not parts.lay(self._connection, table, part):
+                    break
+                laid.append(part.name)
+                room -= size
+        return tuple(laid)
 
     def _on_timescale(self) -> bool:
         if self._parts is None:
