@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext
+from dashboard.links import equipment_address, part_at_link
 from dashboard.pages.parts import NONE_SHOWN, also, moment, state, table
 from dashboard.texts import Texts
 from dashboard.viewing_alarms import UNSEEN
@@ -194,13 +195,17 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
     head = one.message or f"{signal or one.source}: {own}"
     place: Any = NONE_SHOWN
     if one.equipment:
+        came_us = (one.active_since_us or one.since_us) if isinstance(one, AlarmView) else one.time_us
+        trend = equipment_address(one.equipment, at_us=came_us, signal=signal)
         page, words = {"chart": ("/charts", t("Control charts")), "condition": ("/condition", t("Equipment condition"))}.get(
-            one.kind, (f"/equipment/{one.equipment}", t("Trends"))
+            one.kind, (trend, t("Trend at that time"))
         )
         place = dcc.Link(names.get(one.equipment, one.equipment), href=page, title=words)
+        if came_us is not None:
+            place = [place, " · ", part_at_link(one.equipment, t("Piece that was there"), came_us)]
     elif one.source:
         place = dcc.Link(one.source, href="/sources")
-    below = [place, " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
+    below = [*(place if isinstance(place, list) else [place]), " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
     content: list[Component] = [html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")]
     if isinstance(one, AlarmView) and one.response and one.state != AlarmState.NORMAL:
         content.append(html.Div(t("To do: {what}", what=one.response), className="small wrap"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words
+from dashboard.links import serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
@@ -58,6 +60,22 @@ def layout(context: PageContext, services: Services) -> Component:
 
 def register(app: PageApp, services: Services) -> None:
     """Draw the lists with each beat, a flange and a joint when they are asked for, and take decisions."""
+
+    @app.callback(
+        Output("joint-flange", "children", allow_duplicate=True),
+        Output("joint-shown", "children", allow_duplicate=True),
+        Input("address", "search"),
+        prevent_initial_call="initial_duplicate",
+    )
+    def named(search: str | None) -> tuple[Any, Any]:
+        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+        context = current_context()
+        t = texts_of(context.language)
+        if asked.get("joint", "").isascii() and asked.get("joint", "").isdigit() and len(asked["joint"]) < 18:
+            return _named_joint(services, context, t, int(asked["joint"]))
+        if asked.get("group") and asked.get("part"):
+            return _flange(services, context, t, (asked["group"], asked["part"])), []
+        return no_update, no_update
 
     @app.callback(Output("joint-lists", "children"), Input("joint-beat", "data"), prevent_initial_call=True)
     def again(_beat: Any) -> Any:
@@ -158,6 +176,15 @@ def _cases(cases: list[JointView], t: Texts) -> Component:
     return html.Div([html.H2(t("For a person")), shown], className="panel")
 
 
+def _named_joint(services: Services, context: PageContext, t: Texts, number: int) -> tuple[Any, Any]:
+    """Return the flange of a joint that an address names, and the joint."""
+    try:
+        one = services.joints.revisions(number, context.language)[-1]
+    except (Rejected, Unavailable) as error:
+        return no_update, [notice(problems_of(error, t), wrong=True)]
+    return _flange(services, context, t, (one.group, one.part)), _joint(services, context, t, number)
+
+
 def _opener(part: str, name: dict[str, Any]) -> Component:
     return html.Button(part or NONE_SHOWN, id=name, className="tool small")
 
@@ -184,7 +211,7 @@ def _flange(services: Services, context: PageContext, t: Texts, asked: tuple[str
         ],
     )
     return [
-        html.H2(f"{one.group if plan is None else plan.name}, {one.part}"),
+        html.H2([f"{one.group if plan is None else plan.name}, ", serial_link(one.part) if one.part else NONE_SHOWN]),
         html.Div([circle, _spindles(spindles, context, t)], className="vision-side-by-side") if spindles else circle,
     ]
 
@@ -300,6 +327,7 @@ def _facts(one: JointView, context: PageContext, t: Texts) -> list[tuple[str, An
         NONE_SHOWN if one.distance is None else t("{far} of {limit} spreads", far=f"{one.distance:.1f}", limit=f"{one.review_at or 0:.1f}")
     )
     return [
+        (t("Part"), serial_link(one.part) if one.part else NONE_SHOWN),
         *((name, NONE_SHOWN if key not in one.measures else f"{one.measures[key]:.1f} {unit}") for name, key, unit in figures),
         (t("From good runs"), far),
         (t("Good runs known"), str(one.reference_runs)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dash import html
 from dash.development.base_component import Component
 
+from dashboard.links import equipment_link, serial_link
 from dashboard.pages.losses_words import LOOKS, loss_words, percent, spell, state_words
 from dashboard.pages.parts import NONE_SHOWN, Cell, also, duration, moment, notice, state, table, whole
 from dashboard.texts import Texts
@@ -36,13 +37,13 @@ def units_table(units: Sequence[UnitView], now_us: int, t: Texts) -> Component:
         since = NONE_SHOWN if one.since_us is None else duration(now_us - one.since_us, t)
         rows.append(
             [
-                html.Span(one.name or one.equipment, title=one.equipment),
+                equipment_link(one.equipment, one.name, title=one.equipment),
                 html.Span(state(looks, words), title=f"{one.machinery_state} {one.mode}".strip()),
                 one.reason_name or (t("nothing heard") if one.is_late else NONE_SHOWN),
                 since,
                 one.product or NONE_SHOWN,
                 html.Span(one.order or NONE_SHOWN, className="number"),
-                html.Span(one.part or NONE_SHOWN, className="number"),
+                serial_link(one.part) if one.part else NONE_SHOWN,
                 " ".join(word for word in (one.shift, one.team) if word) or t("none runs"),
             ]
         )

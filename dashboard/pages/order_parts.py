@@ -8,6 +8,7 @@ from dash import ALL, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext
+from dashboard.links import serial_link
 from dashboard.pages.parts import NONE_SHOWN, Cell, also, duration, facts, moment, notice, state, table
 from dashboard.texts import Texts
 from dashboard.views_orders import JobOrderView, OrderView, WrittenOrdersView
@@ -120,7 +121,7 @@ def _parts(parts: list[JobOrderView], zone: str, t: Texts) -> Component:
     rows = [
         [
             html.Span(one.id, className="number"),
-            one.serial,
+            serial_link(one.serial),
             state(looks.get(one.state, "normal"), words.get(one.state, one.state)),
             moment(one.started_us, zone, seconds=False),
             moment(one.ended_us, zone, seconds=False),

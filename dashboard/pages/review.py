@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words, kind_words
+from dashboard.links import serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, whole
 from dashboard.pages.welds import decision_state, measures_of, picture, why
@@ -150,7 +151,9 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
                 html.Div(
                     className="panel",
                     children=[
-                        html.Div([html.H2(one.part or t("no part told")), decision_state(one, t)], className="vision-head"),
+                        html.Div(
+                            [html.H2(serial_link(one.part) if one.part else t("no part told")), decision_state(one, t)], className="vision-head"
+                        ),
                         html.P(t("{n} wait for a person.", n=whole(waiting)), className="small quiet"),
                         *why(one),
                         *_findings(one, t, may=may),

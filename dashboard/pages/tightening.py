@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import equipment_link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, age, also, moment, notice, state, table, whole
 from dashboard.services import Services
@@ -89,7 +91,11 @@ def layout(context: PageContext, services: Services) -> Component:
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Draw the tables again with each beat, and at once when a filter changes."""
+    """Draw the tables again with each beat, and at once when a filter changes; an address may name the part."""
+
+    @app.callback(Output("tightening-part", "value"), Input("address", "search"))
+    def named(search: str | None) -> Any:
+        return parse_qs((search or "").lstrip("?")).get("part", [None])[0] or no_update
 
     @app.callback(
         Output("tightening-spindles", "children"),
@@ -134,7 +140,7 @@ def _spindles(services: Services, spindles: list[SpindleView], t: Texts, zone: s
     ]
     rows = [
         [
-            names.get(one.equipment, one.equipment or one.source),
+            _place(one.equipment, names, one.source),
             str(one.spindle),
             whole(one.ok),
             html.Strong(whole(one.not_ok)) if one.not_ok else whole(0),
@@ -173,9 +179,9 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
     rows = [
         [
             moment(one.time_us, zone),
-            names.get(one.equipment, one.equipment or one.source),
+            _place(one.equipment, names, one.source),
             str(one.spindle),
-            html.Span(one.part or NONE_SHOWN, className="number"),
+            serial_link(one.part) if one.part else NONE_SHOWN,
             _bolt(one),
             html.Span(f"{one.program if one.program is not None else NONE_SHOWN} {one.program_name}".strip(), title=one.strategy),
             _against(one.torque_nm, one.torque_min_nm, one.torque_max_nm, "N·m", t),
@@ -188,6 +194,10 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
     nothing = t("No tightening fits.") if station or part or verdict else t("No tightenings yet.")
     words = t("The newest {n}.", n=len(found)) if len(found) == _MOST else ""
     return html.Div([table(heads, rows, caption=t("Results"), nothing=nothing), html.P(words, className="small quiet")])
+
+
+def _place(equipment: str, names: dict[str, str], source: str) -> Component | str:
+    return equipment_link(equipment, names.get(equipment, equipment)) if equipment else source
 
 
 def _bolt(one: TighteningView) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs
 
 from dash import Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words, kind_words, measure_words
+from dashboard.links import serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, milliseconds, moment, notice, size, state, table
 from dashboard.services import Services
@@ -59,7 +61,12 @@ def layout(context: PageContext, services: Services) -> Component:
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Draw the list again with each beat and filter, and the picture that is asked for."""
+    """Draw the list again with each beat and filter, and the picture that is asked for, or that the address names."""
+
+    @app.callback(Output("welds-chosen", "data"), Input("address", "search"))
+    def named(search: str | None) -> Any:
+        told = parse_qs((search or "").lstrip("?")).get("id", [""])[0]
+        return int(told) if told.isascii() and told.isdigit() and len(told) < 18 else no_update
 
     @app.callback(
         Output("welds-list", "children"),
@@ -92,7 +99,7 @@ def shown(services: Services, number: int | None, context: PageContext, t: Texts
     except (Rejected, Unavailable) as error:
         return [html.H2(t("Picture")), notice(str(error), wrong=True)]
     return [
-        html.Div([html.H2(one.part or t("no part told")), decision_state(one, t)], className="vision-head"),
+        html.Div([html.H2(serial_link(one.part) if one.part else t("no part told")), decision_state(one, t)], className="vision-head"),
         *why(one),
         picture(one, context, t),
         findings(one, t),
@@ -184,7 +191,7 @@ def _list(found: list[InspectionView] | Unavailable, t: Texts, zone: str) -> Com
     rows = [
         [
             moment(one.taken_us, zone),
-            html.Div([html.Div(one.part or NONE_SHOWN), html.Div(f"{one.station} / {one.view}", className="small quiet")]),
+            html.Div([html.Div(serial_link(one.part) if one.part else NONE_SHOWN), html.Div(f"{one.station} / {one.view}", className="small quiet")]),
             html.Div([decision_state(one, t), *[html.Div(each.words, className="small quiet") for each in one.reasons[:1]]]),
             html.Button(
                 t("Show"),
