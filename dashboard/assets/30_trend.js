@@ -29,7 +29,8 @@
       this.place = place;
       place.trend = this; // for tests and the curious
       this.plan = JSON.parse(place.dataset.trend);
-      this.lines = this.plan.signals.filter((s) => s.as !== "strip");
+      const first = new URLSearchParams(location.search).get("signal"); // what somebody came for stands first
+      this.lines = this.plan.signals.filter((s) => s.as !== "strip").sort((a, b) => (b.name === first) - (a.name === first));
       this.strips = this.plan.signals.filter((s) => s.as === "strip");
       this.shown = Math.min(this.plan.first, this.lines.length);
       this.charts = new Map();
@@ -47,9 +48,10 @@
       this.timer = setInterval(() => this.follow(), 1000);
     }
 
-    open() { // the address may say which span to show: ?span=24h
-      const wanted = new URLSearchParams(location.search).get("span"), known = SPANS.find(([name]) => name.replace(" ", "") === wanted);
-      if (known) this.back(known[1], known[0]); else this.live();
+    open() { // the address may say which span to show: ?span=24h, or ?from=…&to=… in milliseconds since 1970
+      const asked = new URLSearchParams(location.search), wanted = asked.get("span"), known = SPANS.find(([name]) => name.replace(" ", "") === wanted);
+      const from = Number(asked.get("from")), to = Number(asked.get("to"));
+      if (known) this.back(known[1], known[0]); else if (from > 0 && to > from) this.show(from, to, "custom"); else this.live();
     }
 
     /* -- tools -- */

@@ -34,8 +34,8 @@
       this.resize = new ResizeObserver(() => { if (this.plot && this.plot.width !== this.width()) this.plot.setSize({ width: this.width(), height: HEIGHT }); });
       this.resize.observe(place);
       this.stop = () => { this.turn++; this.resize.disconnect(); if (this.plot) this.plot.destroy(); };
-      const named = Number(new URLSearchParams(location.search).get("result"));
-      if (named > 0) this.open(named);
+      const asked = new URLSearchParams(location.search), named = Number(asked.get("result"));
+      if (named > 0) this.open(named, false, Number(asked.get("joint")) || null);
       else this.newest();
     }
 

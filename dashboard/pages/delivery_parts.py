@@ -19,6 +19,7 @@ from dashboard.delivery_words import (
     step_words,
     subject_words,
 )
+from dashboard.links import serial_link
 from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, problems_of, state, table
 from dashboard.pages.window_parts import range_bar, span_words, with_unit
 from dashboard.recommendation_words import declined_words
@@ -224,6 +225,7 @@ def _facts(found: DeliveryView, context: PageContext, t: Texts) -> list[tuple[st
         basis = f"{moment(found.basis_from_us, zone, seconds=False)} … {moment(found.basis_to_us, zone, seconds=False)}"
     return [
         (t("Comes from"), dcc.Link(words, href=href) if href else html.Span(words, className="wrap")),
+        *([(t("Serial"), serial_link(line.serial))] if line.serial else []),
         (t("Proposed"), moment(line.made_us, zone)),
         (t("Approved by"), actor_words(line.approved_by, t) or t("nobody yet")),
         (t("Rests on measurements"), basis),

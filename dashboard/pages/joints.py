@@ -60,22 +60,7 @@ def layout(context: PageContext, services: Services) -> Component:
 
 def register(app: PageApp, services: Services) -> None:
     """Draw the lists with each beat, a flange and a joint when they are asked for, and take decisions."""
-
-    @app.callback(
-        Output("joint-flange", "children", allow_duplicate=True),
-        Output("joint-shown", "children", allow_duplicate=True),
-        Input("address", "search"),
-        prevent_initial_call="initial_duplicate",
-    )
-    def named(search: str | None) -> tuple[Any, Any]:
-        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
-        context = current_context()
-        t = texts_of(context.language)
-        if asked.get("joint", "").isascii() and asked.get("joint", "").isdigit() and len(asked["joint"]) < 18:
-            return _named_joint(services, context, t, int(asked["joint"]))
-        if asked.get("group") and asked.get("part"):
-            return _flange(services, context, t, (asked["group"], asked["part"])), []
-        return no_update, no_update
+    _register_named(app, services)
 
     @app.callback(Output("joint-lists", "children"), Input("joint-beat", "data"), prevent_initial_call=True)
     def again(_beat: Any) -> Any:
@@ -174,6 +159,24 @@ def _cases(cases: list[JointView], t: Texts) -> Component:
     ]
     shown = table(heads, rows, caption=t("For a person"), nothing=t("No case is open."))
     return html.Div([html.H2(t("For a person")), shown], className="panel")
+
+
+def _register_named(app: PageApp, services: Services) -> None:
+    @app.callback(
+        Output("joint-flange", "children", allow_duplicate=True),
+        Output("joint-shown", "children", allow_duplicate=True),
+        Input("address", "search"),
+        prevent_initial_call="initial_duplicate",
+    )
+    def named(search: str | None) -> tuple[Any, Any]:
+        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+        context = current_context()
+        t = texts_of(context.language)
+        if asked.get("joint", "").isascii() and asked.get("joint", "").isdigit() and len(asked["joint"]) < 18:
+            return _named_joint(services, context, t, int(asked["joint"]))
+        if asked.get("group") and asked.get("part"):
+            return _flange(services, context, t, (asked["group"], asked["part"])), []
+        return no_update, no_update
 
 
 def _named_joint(services: Services, context: PageContext, t: Texts, number: int) -> tuple[Any, Any]:

@@ -152,7 +152,8 @@ def _first(services: Services, context: PageContext, t: Texts, skipped: list[int
                     className="panel",
                     children=[
                         html.Div(
-                            [html.H2(serial_link(one.part) if one.part else t("no part told")), decision_state(one, t)], className="vision-head"
+                            [html.H2(serial_link(one.part) if one.part else t("no part told")), decision_state(one, t)],
+                            className="vision-head",
                         ),
                         html.P(t("{n} wait for a person.", n=whole(waiting)), className="small quiet"),
                         *why(one),

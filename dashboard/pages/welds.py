@@ -191,7 +191,12 @@ def _list(found: list[InspectionView] | Unavailable, t: Texts, zone: str) -> Com
     rows = [
         [
             moment(one.taken_us, zone),
-            html.Div([html.Div(serial_link(one.part) if one.part else NONE_SHOWN), html.Div(f"{one.station} / {one.view}", className="small quiet")]),
+            html.Div(
+                [
+                    html.Div(serial_link(one.part) if one.part else NONE_SHOWN),
+                    html.Div(f"{one.station} / {one.view}", className="small quiet"),
+                ]
+            ),
             html.Div([decision_state(one, t), *[html.Div(each.words, className="small quiet") for each in one.reasons[:1]]]),
             html.Button(
                 t("Show"),
