@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, unquote
 
-from dash import dcc, html
+from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
-from dashboard.context import PageContext
+from dashboard.context import PageContext, current_context
+from dashboard.links import serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
-from dashboard.pages.parts import NONE_SHOWN, also, duration, notice, state
+from dashboard.pages.parts import NONE_SHOWN, also, duration, moment, notice, state
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import EquipmentView, SignalView
+from plant.errors import Unavailable
 
 _FIRST_TRENDS = 6
 """As many as the script draws before it is asked for more."""
+_JUST_US = 5_000_000
+"""States are known that far behind the clock."""
+_LATEST_US = 7_258_118_400_000_000
 _MOST_SIGNALS = 60
 """More than this on one page is read by nobody; the rest is found one level below."""
 
@@ -38,7 +44,7 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
         return html.Div([html.H1(t("No such equipment")), html.P(place, className="wrap"), dcc.Link(t("To the plant overview"), href="/")])
     below = [other for other in services.plant.equipment() if other.parent == place]
     signals = sorted((s for s in services.plant.signals() if s.equipment == place and not s.retired), key=lambda s: s.id)
-    content: list[Component] = [_header(node), calls(context, place, t, may_call=not below)]
+    content: list[Component] = [_header(node), html.Div(id="equipment-piece"), calls(context, place, t, may_call=not below)]
     if below:
         content.append(_below(below, t))
     if signals:
@@ -58,7 +64,28 @@ def first_drawn(services: Services, place: str) -> list[int]:
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Nothing to register: values come by the stream, trends are fetched by the script of this page."""
+    """Say which piece is there, or was at the time that the address names. Values come by the stream, trends by the script of this page."""
+
+    @app.callback(Output("equipment-piece", "children"), Input("address", "search"), State("address", "pathname"))
+    def piece(search: str | None, pathname: str | None) -> Any:
+        place = unquote(pathname or "").rstrip("/").removeprefix("/equipment/")
+        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+        times = [int(asked[name]) for name in ("from", "to") if asked.get(name, "").isascii() and asked.get(name, "").isdigit()]
+        return _piece(services, place, min(sum(times) * 500, _LATEST_US) if len(times) == 2 else None)
+
+
+def _piece(services: Services, place: str, at_us: int | None) -> list[Component]:
+    """Return which piece is at a work unit, or was at a time; nothing where none is known."""
+    context = current_context()
+    t = texts_of(context.language)
+    try:
+        found = services.genealogy.part_at(place, services.plant.clock().now_us - _JUST_US if at_us is None else at_us)
+    except Unavailable:
+        return []
+    if found.serial is None:
+        return []
+    words = t("Piece here now:") if at_us is None else t("Piece that was there on {time}:", time=moment(at_us, context.time_zone))
+    return [html.Div([html.Span(words, className="quiet"), " ", serial_link(found.serial)], className="piece-there")]
 
 
 def _node(services: Services, place: str) -> EquipmentView | None:
