@@ -11,15 +11,18 @@ from pathlib import Path
 from delivery.keys import KeyFolder
 from leadhand import programs
 from leadhand.accounting import Account, account_of, minus, table
+from leadhand.child import Program
 from leadhand.console import Console
 from leadhand.databases import connected
-from leadhand.demo_person import DemoPerson
+from leadhand.demo_person import WAIT_SECONDS, DemoPerson
+from leadhand.demo_story import TRIM_SECONDS, Story, book_of, with_book
 from leadhand.home import Home
 from leadhand.processes import Usage, usage_of
 from leadhand.session import supervised
 from leadhand.settings import load_settings
 from leadhand.starting import broker_for, dashboard_port, reported, start_database
 from leadhand.supervisor import Supervisor
+from leadhand.tuned_cell import tuned_target
 from plant.clock import Clock
 from plant.errors import SettingsError
 from plant.ledger import Gap, LedgerLine
@@ -97,7 +100,7 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             routes=True,
             delivery=True,
         )
-        supervisor.launch([plant])
+        supervisor.launch([with_book(plant, home)])
         early = _has_site(home)
         url = start_database(supervisor, home, settings, broker.programs, buffers_mb=_BUFFERS_MB)
         with reported(supervisor, url, clock):
@@ -107,14 +110,16 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
             supervisor.wait(["simulator"])
             supervisor.launch([programs.ingest(home, home.site, url), programs.monitor(home.site, url), *([] if early else [dashboard])])
             supervisor.wait(["upkeep", "ingest", "monitor", "dashboard"])
-            supervisor.launch([programs.vision(home, home.site, url), programs.camera_simulator(home, home.site, seed=options.seed)])
+            cameras = with_book(programs.camera_simulator(home, home.site, seed=options.seed), home)
+            supervisor.launch([programs.vision(home, home.site, url), cameras])
             address = f"http://{settings.dashboard.host}:{port}"
             floor = programs.floor_simulator(home, seed=options.seed, broker=broker, leadhand_url=address, token=_token(url, clock))
             supervisor.launch([floor, programs.optimizer(home.site, url), programs.delivery(home, home.site, url)])
-            supervisor.launch([programs.tuned_cell(home, url, seed=options.seed, broker=broker)])
+            supervisor.launch([_trimmed(programs.tuned_cell(home, url, seed=options.seed, broker=broker), home)])
             _welcome(supervisor, url, address, clock.monotonic() - begin, console, clock)
             _bring_network(supervisor, url, clock)
-            cost = _watch(supervisor, DemoPerson(url, console, clock), options.seconds, clock)
+            story = Story(book_of(home), tuned_target(options.seed), since_us, round(WAIT_SECONDS * 1e6))
+            cost = _watch(supervisor, DemoPerson(url, console, clock, story), options.seconds, clock)
             if before is not None:
                 achieved = _achieved(url)
                 supervisor.stop(["ingest"])
@@ -123,6 +128,11 @@ def run_demo(home: Home, options: DemoOptions, console: Console, clock: Clock) -
         return 0
     _print(results, as_json=options.as_json)
     return 0 if results["ok"] else 1
+
+
+def _trimmed(cell: Program, home: Home) -> Program:
+    """Return the welding cell as one that somebody trims, once, after a while."""
+    return replace(with_book(cell, home), arguments=(*with_book(cell, home).arguments, "--trim-after", f"{TRIM_SECONDS:g}"))
 
 
 def _token(url: str, clock: Clock) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from leadhand.console import Console
+from leadhand.demo_story import Story
 from plant.clock import Clock
 from plant.deliveries import Kind
 from plant.errors import Rejected, Unavailable
@@ -35,8 +36,8 @@ _NOTE: Final = f"nobody decided within {WAIT_SECONDS:g} s: the demo approves by 
 class DemoPerson:
     """Looks now and then for what waits; from ``looks`` to ``close`` it holds a connection."""
 
-    def __init__(self, url: str, console: Console, clock: Clock) -> None:
-        self._url, self._console, self._clock = url, console, clock
+    def __init__(self, url: str, console: Console, clock: Clock, story: Story | None = None) -> None:
+        self._url, self._console, self._clock, self._story = url, console, clock, story
         self._connection: Connection | None = None
         self._due = clock.monotonic() + WAIT_SECONDS
         self._route_due = self._trial_due = self._nest_due = 0.0
@@ -58,7 +59,10 @@ class DemoPerson:
     def _decide(self, connection: Connection) -> list[str]:
         now_us, now = self._clock.now_us(), self._clock.monotonic()
         approve_jobs(connection, now_us)
-        trials = approve_trials(connection, now_us) if now >= self._trial_due else []
+        if self._story is not None and self._story.look(connection, now_us):
+            self._console.said("  seams of robot-1 looked at by hand: entered by the demo")
+        waits = self._story is not None and self._story.holds(now_us)
+        trials = approve_trials(connection, now_us) if now >= self._trial_due and not waits else []
         routes = approve_route(connection, now_us) if now >= self._route_due else []
         cut_nests(connection, now_us)
         nests = release_nests(connection, now_us) if now >= self._nest_due else []

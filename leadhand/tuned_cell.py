@@ -130,7 +130,7 @@ def begin(url: str, seed: int, clock: Clock, stop: threading.Event) -> dict[str,
         while not stop.is_set():
             try:
                 with connect(url, application="leadhand tuned-cell") as connection:
-                    target = TuningTarget(*cell_name(_SEEDS + seed))
+                    target = tuned_target(seed)
                     if not read_trials(connection, target, 1):
                         cell = cell or begin_cell(_SEEDS + seed)
                         bring_history(connection, cell, clock.now_us())
@@ -145,6 +145,11 @@ def begin(url: str, seed: int, clock: Clock, stop: threading.Event) -> dict[str,
         if cell is not None:
             end_cell(cell)
     return None
+
+
+def tuned_target(seed: int) -> TuningTarget:
+    """Return what is tuned in the demo of a seed."""
+    return TuningTarget(*cell_name(_SEEDS + seed))
 
 
 def cell_name(seed: int) -> tuple[str, str]:
@@ -173,6 +178,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mqtt-url", required=True, help="broker behind which its controller takes messages")
     parser.add_argument("--keys", required=True, metavar="FOLDER", help="where the keys of controllers lie")
     parser.add_argument("--memory", required=True, metavar="FILE", help="where its controller remembers what it took")
+    parser.add_argument("--recipes", metavar="FILE", help="book of recipes, where the cell says what it welds by")
+    parser.add_argument("--trim-after", metavar="SECONDS", help="somebody trims it at the pendant then")
     options = parser.parse_args(arguments)
     found: list[dict[str, float]] = []
 
@@ -195,6 +202,10 @@ def _become_cell(options: argparse.Namespace, values: dict[str, float]) -> NoRet
         signal.signal(number, signal.SIG_DFL)  # until the cell listens
     sys.argv = ["simulators", "cell", "--seed", str(_SEEDS + options.seed), "--values", json.dumps(values), "--mqtt-url", options.mqtt_url]
     sys.argv += ["--keys", options.keys, "--memory", options.memory]
+    if options.recipes is not None:
+        sys.argv += ["--recipes", options.recipes, "--plant-seed", str(options.seed)]
+    if options.trim_after is not None:
+        sys.argv += ["--trim-after", options.trim_after]
     runpy.run_module("simulators", run_name="__main__", alter_sys=True)
     raise SystemExit(0)
 

@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     plant.add_argument(
         "--delivery", action="store_true", help="the settings name controllers that take what was approved (needs --mqtt-url)"
     )
+    plant.add_argument("--recipes", type=Path, metavar="FILE", help="book of recipes that the first robot welds by, as 'cell' writes it")
     plant.add_argument("--takt-seconds", type=float, default=60.0, help="one machine each so many seconds (the real line: 360)")
     _add_common(plant)
     cameras = commands.add_parser("cameras", help="pictures of seams and bolts, laid into a folder as cameras do")
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     cameras.add_argument("--folder", type=Path, required=True, help="where pictures wait to be looked at")
     cameras.add_argument("--seed", type=int, default=1)
     cameras.add_argument("--every-seconds", type=float, default=10.0, help="one picture each so many seconds (default 10)")
+    cameras.add_argument("--recipes", type=Path, metavar="FILE", help="book of recipes by which the first station's robot welds")
     floor = commands.add_parser("floor", help="orders made by a simulated factory's planners, laid into a folder as an MES does")
     floor.add_argument("--folder", type=Path, required=True, help="where files of operations wait to be imported")
     floor.add_argument("--set", type=Path, required=True, metavar="DIR", help="where the factory's route set is; it is made if not there")
@@ -107,15 +109,25 @@ def _parser() -> argparse.ArgumentParser:
     floor.add_argument("--orders", type=int, default=2, help="orders in a file (default 2)")
     floor.add_argument("--mqtt-url", help="broker behind which its MES takes routes; without it there is none")
     floor.add_argument("--leadhand-url", help="where orders and design changes are told over REST, with the token LEADHAND_TOKEN")
-    cell = commands.add_parser("cell", help="a welding cell behind its controller: it is sent parameters, makes parts, says what came out")
-    cell.add_argument("--seed", type=int, required=True, help="of the cell, as python -m simulators.weld_cell is given")
-    cell.add_argument("--values", type=json.loads, default={}, help="set points at its first start, as JSON (default: its own)")
-    cell.add_argument("--memory", type=Path, required=True, metavar="FILE", help="where its controller remembers counter and set points")
-    cell.add_argument("--mqtt-url", required=True, help="broker behind which it takes messages")
+    cell = _add_cell(commands)
     for each in (floor, cell):
         each.add_argument("--keys", type=Path, metavar="FOLDER", help="where the keys of controllers lie, NAME.key")
         each.add_argument("--prefix", default="acme/north", help="with what topics begin (default acme/north)")
     return parser
+
+
+def _add_cell(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    cell: argparse.ArgumentParser = commands.add_parser(
+        "cell", help="a welding cell behind its controller: it is sent parameters, makes parts, says what came out"
+    )
+    cell.add_argument("--seed", type=int, required=True, help="of the cell, as python -m simulators.weld_cell is given")
+    cell.add_argument("--values", type=json.loads, default={}, help="set points at its first start, as JSON (default: its own)")
+    cell.add_argument("--memory", type=Path, required=True, metavar="FILE", help="where its controller remembers counter and set points")
+    cell.add_argument("--mqtt-url", required=True, help="broker behind which it takes messages")
+    cell.add_argument("--recipes", type=Path, metavar="FILE", help="book of recipes, where it says what it welds by")
+    cell.add_argument("--trim-after", type=float, metavar="SECONDS", help="somebody trims the recipe at the pendant then, once")
+    cell.add_argument("--plant-seed", type=int, default=1, help="of the line whose first robot welds by that book (default 1)")
+    return cell
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -230,7 +242,7 @@ def _cameras(given: argparse.Namespace, clock: Clock) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run_cameras(given.site, given.folder, given.seed, given.every_seconds, clock, _announce, stop)
+    run_cameras(given.site, given.folder, given.seed, given.every_seconds, given.recipes, clock, _announce, stop)
 
 
 def _floor(given: argparse.Namespace, clock: Clock) -> None:
@@ -273,12 +285,17 @@ def _cell(given: argparse.Namespace, clock: Clock) -> None:
     from simulators.broker_controllers import key_of
     from simulators.cell_controller import CONTROLLER, run_cell
     from simulators.mqtt_publisher import broker_of
+    from simulators.pendant import Pendant
+    from simulators.recipe_book import RecipeBook
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     keys = key_of(_keys(given), CONTROLLER)
-    run_cell(given.seed, given.values, keys, given.memory, given.prefix, broker_of(given.mqtt_url), clock, _announce, stop)
+    if given.trim_after is not None and given.recipes is None:
+        raise SettingsError("--trim-after needs --recipes FILE")
+    pendant = None if given.recipes is None else Pendant(RecipeBook(given.recipes), given.trim_after, given.plant_seed)
+    run_cell(given.seed, given.values, keys, given.memory, given.prefix, broker_of(given.mqtt_url), clock, _announce, stop, pendant)
 
 
 def _keys(given: argparse.Namespace) -> Path:
@@ -304,6 +321,7 @@ async def _run_plant(given: argparse.Namespace, clock: Clock, broker: Broker | N
         given.cameras,
         given.routes,
         given.delivery,
+        given.recipes,
     )
     await run_plant(settings, clock, protection, password_file, broker, place, _announce, _stop_event())
 

@@ -19,12 +19,16 @@ from plant.inspections import Subject
 from plant.memory import give_back
 from plant.site import load_site
 from simulators.bolt_scenes import render, view_scene
+from simulators.recipe_book import POOR, RecipeBook
+from simulators.robot_parts import RobotParts
 from simulators.seam_scenes import render_seam
 
 _GOOD: Final = 0.8
 """Share of parts that are made without imperfections."""
 _POOR: Final = 0.04
 """Share of pictures that are dark or out of focus: a lamp fails, a lens gets dirty."""
+_BURNT: Final = ("burn_through",)
+"""What seams have that were welded with too little wire for their heat."""
 _QUALITY: Final = 92
 _MOST_WAITING: Final = 20
 
@@ -55,15 +59,22 @@ def views_of(site: Path) -> list[View]:
     return [View(station.id, view.id, view.subject) for station in stations for view in station.views]
 
 
-def shots(views: Sequence[View], seed: int, first: int = 0) -> Iterator[Shot]:
-    """Yield pictures without end, view after view: the same seed gives the same ones."""
+Look = Callable[[View], tuple[str, float] | None]
+"""What is before a camera now: the serial number of the part, and how likely it is good; None where nobody knows."""
+
+
+def shots(views: Sequence[View], seed: int, first: int = 0, look: Look = lambda _: None) -> Iterator[Shot]:
+    """Yield pictures without end, view after view: the same seed gives the same ones of the same parts."""
     number = first
     while True:
         draws = np.random.default_rng([seed, number])
-        view, good = views[number % len(views)], bool(draws.random() < _GOOD)
+        view = views[number % len(views)]
+        part, likely = look(view) or (f"BOOM-{number:06d}", _GOOD)
+        good = bool(draws.random() < likely)
         scene = seed * 1_000_003 + number
         if view.subject is Subject.WELDS:
-            yield Shot(view, f"BOOM-{number:06d}", _spoilt(render_seam(scene, () if good else None).pixels, draws))
+            kinds = () if good else _BURNT if likely < POOR else None
+            yield Shot(view, part, _spoilt(render_seam(scene, kinds).pixels, draws))
         else:
             yield Shot(view, f"BEARING-{number:06d}", _spoilt(np.asarray(render(view_scene(scene, good=good)).pixels, np.uint8), draws))
         number += 1
@@ -85,16 +96,21 @@ def run_cameras(
     folder: Path,
     seed: int,
     every_seconds: float,
+    recipes: Path | None,
     clock: Clock,
     announce: Callable[[dict[str, Any]], None],
     stop: threading.Event,
 ) -> None:
-    """Lay a picture into a folder each so many seconds until told to stop; none while nobody takes them out."""
+    """Lay a picture into a folder each so many seconds until told to stop; none while nobody takes them out.
+
+    ``recipes``: the book by which the first robot welds; its seams look like that.
+    """
     cv2.setNumThreads(1)
     views = views_of(site)
+    parts = RobotParts(site, seed, _GOOD, None if recipes is None else RecipeBook(recipes))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     begun_us = clock.now_us()
-    taken = shots(views, seed, begun_us // 1_000_000 % 900_000)
+    taken = shots(views, seed, begun_us // 1_000_000 % 900_000, lambda view: parts.before(view.station, clock.now_us()))
     announce({"folder": str(folder), "views": [f"{view.station}/{view.view}" for view in views], "every_seconds": every_seconds})
     count = 0
     while not stop.wait(every_seconds):

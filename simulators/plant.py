@@ -36,9 +36,11 @@ from simulators.open_protocol_settings import ControllerSettings
 from simulators.plant_alarms import alarms_at, changes
 from simulators.plant_feed import SCAN_US, PlantFeed
 from simulators.plant_site import ENTERPRISE, NAMESPACE, SITE, SPEAK_SCANS, Group, write_plant_site
+from simulators.recipe_book import RecipeBook
 from simulators.site_file import MqttPlace, OpcUaPlace, SparkplugPlace, ToolPlace
 from simulators.sparkplug_node import DeviceMetric, EdgeNode, Speaker
 from simulators.tightening import JointFault
+from simulators.welded import Welded
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class PlantSettings:
     """Folder, relative to the settings, that an optimizer imports; None: they ask for none."""
     delivery: bool = False
     """Whether the settings name controllers that take what was approved."""
+    recipes: Path | None = None
+    """The book of recipes that the first robot welds by; None: it needs none."""
 
 
 class Line:
@@ -116,6 +120,11 @@ class Line:
         """Return what is wrong with which machine when, in order of time."""
         found = [fault for group in self.groups for fault in group.fleet.faults(from_us, to_us)]
         return sorted(found, key=lambda fault: (fault.from_us, fault.equipment))
+
+    @property
+    def first_robot(self) -> str:
+        """Return the path of the welding robot whose recipe is fine-tuned."""
+        return next(group.fleet.paths[0] for group in self.groups if group.fleet.kind is ROBOT)
 
     @property
     def signals(self) -> int:
@@ -140,10 +149,11 @@ async def run_plant(
 ) -> None:
     """Serve the line until told to stop."""
     line = Line(settings.seed, settings.units, settings.takt_seconds)
+    touch = None if settings.recipes is None else Welded(RecipeBook(settings.recipes), line.first_robot).touch
     servers: dict[str, SimulatedServer] = {}
     async with contextlib.AsyncExitStack() as stack:
         for number, source in enumerate(OPCUA_SOURCES):
-            feed = PlantFeed([group.fleet for group in line.of_source(source)])
+            feed = PlantFeed([group.fleet for group in line.of_source(source)], touch=touch)
             port = settings.opcua_port + number if settings.opcua_port else 0
             server = SimulatedServer(
                 feed, clock, namespace=NAMESPACE, name=f"Leadhand plant, {source}", host=settings.host, port=port, protection=protection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ import numpy.typing as npt
 from simulators.feed import Scan, Variable, texts_of
 from simulators.fleet import Fleet
 
+Touch = Callable[[Fleet, npt.NDArray[np.int64], npt.NDArray[np.float64]], None]
+"""Changes what a fleet tells at some instants, in place."""
 SCAN_US = 30_000
 _AHEAD = 32
 """Scans computed at once: numpy's cost for each call is spread over them."""
@@ -20,8 +22,9 @@ _MOST_MISSED = 1000
 class PlantFeed:
     """The values of some fleets, new at each scan on the grid of whole scans since 1970."""
 
-    def __init__(self, fleets: Sequence[Fleet], scan_us: int = SCAN_US) -> None:
+    def __init__(self, fleets: Sequence[Fleet], scan_us: int = SCAN_US, touch: Touch | None = None) -> None:
         self.fleets = tuple(fleets)
+        self._touch = touch
         self.scan_us = scan_us
         self.variables: tuple[Variable, ...] = tuple(variable for fleet in fleets for variable in fleet.variables())
         self._texts = texts_of(self.variables)
@@ -62,6 +65,9 @@ class PlantFeed:
     def _compute(self, first: int) -> None:
         time_us = np.arange(first, first + _AHEAD, dtype=np.int64) * self.scan_us
         parts = [fleet.values(time_us) for fleet in self.fleets]
+        if self._touch is not None:
+            for fleet, (number, _) in zip(self.fleets, parts, strict=True):
+                self._touch(fleet, time_us, number)
         self._first = first
         self._number = np.concatenate([number for number, _ in parts], axis=1)
         self._status = np.concatenate([status for _, status in parts], axis=1)

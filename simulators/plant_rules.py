@@ -49,12 +49,14 @@ class Charted:
     low: float
     high: float
     target: float
+    known: tuple[float, float] | None = None
+    """Mean and sigma where they are known from qualification: its limits hold from the first part on."""
 
 
 CHARTED: Final[Mapping[str, Charted]] = {
     "machining_centre": Charted("bore_diameter", "Bore of {unit}", 119.97, 120.03, 120.0),
     "plate_cutter": Charted("cut_width", "Cut width of {unit}", 2.3, 3.5, 2.9),
-    "welding_robot": Charted("weld_throat", "Weld throat of {unit}", 4.5, 6.0, 5.25),
+    "welding_robot": Charted("weld_throat", "Weld throat of {unit}", 4.5, 6.0, 5.25, (5.15, 0.16)),
     "paint_booth": Charted("dry_film", "Dry film of {unit}", 45, 80, 62),
     "commissioning_stand": Charted("swing_time", "Swing time of {unit}", 5.1, 6.1, 5.6),
 }
@@ -187,6 +189,10 @@ def _chart(group: Ruled, charted: Charted) -> Iterator[str]:
     yield f"low = {charted.low:g}"
     yield f"high = {charted.high:g}"
     yield f"target = {charted.target:g}"
+    if charted.known is not None:
+        yield f"mean = {charted.known[0]:g}"
+        yield f"sigma = {charted.known[1]:g}"
+        yield 'rules = "limits"  # a tip that wears makes runs'
     yield ""
 
 
@@ -216,6 +222,15 @@ def _found(groups: Sequence[Ruled]) -> Iterator[str]:
         yield 'rules = ["beyond_limits"]'
         yield 'priority = "low"'
         yield 'response = "Look at the chart: gauge the next part, find what changed, note the cause"'
+        yield ""
+    if any(group.kind == "welding_robot" for group in groups):
+        yield "[[alarms]]"
+        yield 'equipment = "welding/**"'
+        yield 'kind = "chart"'
+        yield 'chart = "weld-throat"'
+        yield 'rules = ["beyond_limits"]'
+        yield 'priority = "medium"'
+        yield 'response = "Hold the part. Look at its seams and at what the robot welds by: a trim at the pendant stands in no program"'
         yield ""
     if any(group.kind in _WATCHED for group in groups):
         yield "[[alarms]]"

@@ -117,7 +117,7 @@ class _Plan:
             self.tool_parts = (self.number + (noise.unit(noise.mixed(seeds, _SLOT_KEY)) * kind.tool_life).astype(np.int64)) % kind.tool_life
             changes = self.tool_parts == 0
         about = self.number[None] + np.array([-1, 0, 1])[:, None, None]
-        self.scrap = _scrap_before(seeds, about)
+        self.scrap = scrap_before(seeds, about)
         """Scrap before the part before, before this one, and with it."""
         self.takes = WORKING + 0.02 * noise.bell(noise.mixed(dice, 1))
         luck = noise.unit(noise.mixed(dice, 2))
@@ -153,7 +153,7 @@ def _lost_place(kind: MachineKind, seeds: npt.NDArray[np.uint64], shift: Steps) 
     return np.where(broken, ends, anywhere), np.where(broken, Reason.BREAKDOWN + fault, Reason.STARVED)
 
 
-def _scrap_before(seeds: npt.NDArray[np.uint64], number: Steps) -> Steps:
+def scrap_before(seeds: npt.NDArray[np.uint64], number: Steps) -> Steps:
     """Return how many of the parts before a number were scrap."""
     key = noise.mixed(seeds, _SCRAP_KEY)
     group = number // _GROUP

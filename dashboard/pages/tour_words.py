@@ -1,0 +1,211 @@
+"""What the tour says of each chapter: its title, what to look for, what the database shows of it, and where it can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from dashboard.charts import unit_words
+from dashboard.services_tour import Chapter
+from dashboard.texts import Texts
+from storage.tour import Pieces, TourFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page where a chapter can be seen."""
+
+    words: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A chapter in words."""
+
+    title: str
+    look: str
+    """What to look for, in a sentence."""
+    places: tuple[Place, ...]
+
+
+def told(chapter: Chapter, facts: TourFacts, t: Texts) -> Told:
+    """Return a chapter in words; the pages are there whether or not it has come."""
+    robot = f"/equipment/{quote(facts.robot)}" if facts.robot else "/"
+    return _TOLD[chapter](facts, robot, t)
+
+
+def shown(chapter: Chapter, facts: TourFacts, t: Texts) -> str:
+    """Return what the database shows of a chapter, in figures; empty where nothing yet."""
+    return _SHOWN[chapter](facts, t)
+
+
+def _runs(_: TourFacts, robot: str, t: Texts) -> Told:
+    look = t("Robot 1 welds booms, three seams a part, by its accepted recipe. Grey means normal: nothing asks for you.")
+    return Told(t("All is normal"), look, (Place(t("Plant overview"), "/"), Place(t("Robot 1"), f"{robot}?span=5min")))
+
+
+def _alarm(_: TourFacts, robot: str, t: Texts) -> Told:
+    look = t("Somebody turned the wire feed down at the robot's pendant. Its arc gets long: voltage jumps over the limit in every seam.")
+    places = (
+        Place(t("Alarms"), "/alarms"),
+        Place(t("Trend of the arc"), f"{robot}?span=5min"),
+        Place(t("Andon board"), "/andon"),
+    )
+    return Told(t("Something goes wrong"), look, places)
+
+
+def _chart(facts: TourFacts, _: str, t: Texts) -> Told:
+    look = t("The next seam is too thin: the point on the control chart lies below its limit, and names the part.")
+    found = facts.violation
+    places = [Place(t("Control chart"), "/charts" if found is None else f"/charts?chart={found.chart}")]
+    if found is not None and found.part:
+        places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
+    return Told(t("The part shows it"), look, tuple(places))
+
+
+def _picture(facts: TourFacts, _: str, t: Texts) -> Told:
+    look = t("The camera at the robot finds imperfections in that part's seam, and says which limit of ISO 5817 they break.")
+    found = facts.picture
+    places = [Place(t("Welds"), "/welds")]
+    if found is not None:
+        places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
+    return Told(t("The camera confirms it"), look, tuple(places))
+
+
+def _loss(_: TourFacts, robot: str, t: Texts) -> Told:
+    look = t("Parts become scrap: the quality ratio of robot 1 falls, and OEE with it. The losses say by how much.")
+    return Told(t("It costs"), look, (Place(t("OEE and losses"), "/losses"), Place(t("Robot 1"), f"{robot}?span=5min")))
+
+
+def _proposed(_: TourFacts, __: str, t: Texts) -> Told:
+    look = t("Seams were looked at by hand and entered; tuning learned from them and proposes a recipe, with what it expects. Approve it.")
+    return Told(t("A recipe is recommended"), look, (Place(t("Tuning"), "/tuning"),))
+
+
+def _executed(facts: TourFacts, _: str, t: Texts) -> Told:
+    look = t("Approved by you, or by the demo after 45 s. Signed, sent to the robot's controller, carried out, and read back from it.")
+    href = "/deliveries" if facts.carried is None else f"/deliveries?id={facts.carried.number}"
+    return Told(t("It is carried out"), look, (Place(t("Deliveries"), href), Place(t("Tuning"), "/tuning")))
+
+
+def _gain(facts: TourFacts, robot: str, t: Texts) -> Told:
+    look = t("The trial is measured: predicted beside realised. The alarm is over, and the next seams lie within their limits.")
+    chart = "/charts" if facts.violation is None else f"/charts?chart={facts.violation.chart}"
+    places = (Place(t("Tuning"), "/tuning"), Place(t("Control chart"), chart), Place(t("Trend of the arc"), f"{robot}?span=5min"))
+    return Told(t("The gain"), look, places)
+
+
+_TOLD: Final[dict[Chapter, Callable[[TourFacts, str, Texts], Told]]] = {
+    Chapter.RUNS: _runs,
+    Chapter.ALARM: _alarm,
+    Chapter.CHART: _chart,
+    Chapter.PICTURE: _picture,
+    Chapter.LOSS: _loss,
+    Chapter.PROPOSED: _proposed,
+    Chapter.EXECUTED: _executed,
+    Chapter.GAIN: _gain,
+}
+
+
+def _alarm_shown(facts: TourFacts, t: Texts) -> str:
+    found = facts.alarm
+    if found is None:
+        return ""
+    unit = unit_words(found.unit)
+    return t("{value} {unit}, limit {limit} {unit}", value=f"{found.value:.1f}", limit=f"{found.limit:g}", unit=unit)
+
+
+def _chart_shown(facts: TourFacts, t: Texts) -> str:
+    found = facts.violation
+    if found is None or found.low is None or found.high is None:
+        return ""
+    words = {"value": f"{found.value:.2f}", "low": f"{found.low:.2f}", "high": f"{found.high:.2f}", "unit": unit_words(found.unit)}
+    return t("throat {value} {unit}, control limits {low} to {high} {unit}", **words)
+
+
+def _picture_shown(facts: TourFacts, t: Texts) -> str:
+    return "" if facts.picture is None else t("part {serial}", serial=facts.picture.part)
+
+
+def _loss_shown(facts: TourFacts, t: Texts) -> str:
+    found = facts.lost
+    if found is None or not found.scrap:
+        return ""
+    return t("{scrap} of {made} parts are scrap since the alarm", scrap=found.scrap, made=found.scrap + found.good)
+
+
+def _proposed_shown(facts: TourFacts, t: Texts) -> str:
+    found, sample = facts.proposed, facts.sample
+    if found is None or sample is None:
+        return ""
+    return t(
+        "by hand {good} of {parts} good; expected {mean} good ({low} to {high})",
+        good=sample.good,
+        parts=sample.parts,
+        mean=f"{found.mean:.0%}",
+        low=f"{found.low:.0%}",
+        high=f"{found.high:.0%}",
+    )
+
+
+def _executed_shown(facts: TourFacts, t: Texts) -> str:
+    found = facts.carried
+    if found is None or found.executed_us is None:
+        return ""
+    read = ", ".join(f"{_parameter(name, t)} {value:g} {unit_words(unit)}" for name, value, unit in found.read)
+    return t("approved by {who}; in force: {read}", who=found.approved_by, read=read)
+
+
+def _parameter(name: str, t: Texts) -> str:
+    known = {
+        "current": t("welding current"),
+        "voltage": t("arc voltage"),
+        "travel_speed": t("travel speed"),
+        "wire_feed": t("wire feed"),
+    }
+    return known.get(name, name)
+
+
+def _gain_shown(facts: TourFacts, t: Texts) -> str:
+    result, expected, sample = facts.result, facts.proposed, facts.sample
+    if result is None or expected is None or sample is None:
+        return ""
+    parts = [
+        t(
+            "{good} of {parts} good: {share}, predicted {mean} ({low} to {high}), before {before}",
+            good=result.good,
+            parts=result.parts,
+            share=f"{result.good / result.parts:.0%}",
+            mean=f"{expected.mean:.0%}",
+            low=f"{expected.low:.0%}",
+            high=f"{expected.high:.0%}",
+            before=f"{sample.good / sample.parts:.0%}",
+        )
+    ]
+    throats, since = facts.throats, facts.since
+    if throats is not None and throats.count and throats.wrong is not None and throats.since is not None:
+        parts.append(t("throat {wrong} mm, now {now} mm", wrong=f"{throats.wrong:.2f}", now=f"{throats.since:.2f}"))
+    if since is not None and since.good + since.scrap:
+        parts.append(_since(since, t))
+    if facts.alarm_over_us is not None:
+        parts.append(t("the alarm of the arc is over"))
+    return "; ".join(parts)
+
+
+def _since(since: Pieces, t: Texts) -> str:
+    return t("since then {good} of {made} parts good", good=since.good, made=since.good + since.scrap)
+
+
+_SHOWN: Final[dict[Chapter, Callable[[TourFacts, Texts], str]]] = {
+    Chapter.RUNS: lambda _, __: "",
+    Chapter.ALARM: _alarm_shown,
+    Chapter.CHART: _chart_shown,
+    Chapter.PICTURE: _picture_shown,
+    Chapter.LOSS: _loss_shown,
+    Chapter.PROPOSED: _proposed_shown,
+    Chapter.EXECUTED: _executed_shown,
+    Chapter.GAIN: _gain_shown,
+}
