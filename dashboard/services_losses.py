@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dashboard import viewing_losses
 from dashboard.context import Person
@@ -26,13 +26,14 @@ from dashboard.views_losses import (
 from plant.clock import Clock
 from plant.equipment import EquipmentId
 from plant.errors import Rejected, SettingsError
-from plant.losses import Planned, Slice, Word, slices
+from plant.losses import Planned, Slice
 from plant.oee import Made, counts_pieces, grouped, oee, pareto
 from plant.site import Site, load_site
 from plant.states import StateModel
 from storage import states
 from storage.audit import add_audit
-from storage.database import Connection, Pool
+from storage.database import Pool
+from storage.losses import read_slices
 from storage.people import Role
 
 DAY_US: Final = 86_400_000_000
@@ -140,26 +141,10 @@ class LossService:
         if asked.from_us >= to_us or not models:
             return Gathered([], [], models, False)
         with self._pool.connection() as connection:
-            found = self._slices(connection, site, models, asked.from_us, to_us)
+            found = read_slices(connection, models, site.states.reasons, site.calendars, (asked.from_us, to_us))
             made = states.read_pieces(connection, list(models), asked.from_us, to_us)
         without = any(site.calendars.of(unit) is None for unit in models)
         return Gathered(*_chosen(found, made, asked), models, without)
-
-    def _slices(self, connection: Connection, site: Site, models: dict[EquipmentId, StateModel], from_us: int, to_us: int) -> list[Slice]:
-        margin = max((model.micro_stop_us for model in models.values()), default=0)
-        begins = states.read_first_known(connection, list(models))
-        intervals: dict[EquipmentId, list[Any]] = {}
-        for interval in states.read_intervals(connection, list(models), from_us - margin, to_us + margin):
-            intervals.setdefault(interval.equipment, []).append(interval)
-        words: dict[EquipmentId, list[Word]] = {}
-        for said in states.read_said_reasons(connection, list(models), from_us, to_us):
-            words.setdefault(said.equipment, []).append(Word(said.id, said.from_us, said.to_us, said.reason, said.note, said.actor))
-        found: list[Slice] = []
-        for unit, model in models.items():
-            begin = max(from_us, begins.get(unit, to_us))
-            calendar = site.calendars.of(unit)
-            found += slices(model, site.states.reasons, calendar, intervals.get(unit, []), words.get(unit, []), (begin, to_us))
-        return found
 
     def figures(self, asked: Asked, by: str = "") -> list[OeeView]:
         """Return the figures of all that is asked for, or of each group: by equipment, shift, day, hour, team, product or order."""

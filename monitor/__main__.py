@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from monitor import alarm_follower, condition, control, notice_sending, notices
+from monitor import alarm_follower, condition, control, notice_sending, notices, shift_reports
 from monitor.followers import Follower, Following, MakeFollower
 from monitor.state_follower import make_state_follower
 from plant.clock import Clock, SystemClock
@@ -26,6 +26,7 @@ FOLLOWERS: tuple[tuple[str, MakeFollower], ...] = (
     ("states", make_state_follower),
     (control.NAME, control.make_control),
     (condition.NAME, condition.make_condition),
+    (shift_reports.NAME, shift_reports.make_reporter),
 )
 """By name; they run side by side."""
 _STOP_SECONDS = 10.0

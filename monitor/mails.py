@@ -14,9 +14,10 @@ from plant.errors import Rejected, Unavailable
 from plant.notices import Mail
 
 
-def send_mail(mail: Mail, to: tuple[str, ...], notice: UUID, subject: str, text: str, now_us: int) -> None:
+def send_mail(mail: Mail, to: tuple[str, ...], notice: UUID, subject: str, text: str, now_us: int, *, html: str = "") -> None:
     """Hand a notice to the mail server for all of ``to``; its Message-ID is the same at each attempt.
 
+    ``html``: the same to be read in colour and printed, where there is more to it than text.
     Raises Unavailable for what may go well later, Rejected where the server refuses it, or some of the addresses, for good.
     """
     message = EmailMessage()
@@ -28,6 +29,8 @@ def send_mail(mail: Mail, to: tuple[str, ...], notice: UUID, subject: str, text:
     message["Auto-Submitted"] = "auto-generated"
     message["X-Leadhand-Notice"] = str(notice)
     message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
     try:
         with _connected(mail) as server:
             if mail.username is not None:

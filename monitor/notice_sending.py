@@ -15,7 +15,7 @@ import structlog
 
 from monitor.followers import Follower
 from monitor.mails import send_mail
-from monitor.notice_words import subject, text
+from monitor.notice_words import document, subject, text
 from monitor.webhooks import post
 from plant.clock import Clock
 from plant.errors import Rejected, Unavailable
@@ -130,7 +130,8 @@ class NoticeSender:
         mail = self._site.notices.mail
         assert mail is not None  # noqa: S101 - settings with receivers by mail name a server
         words = text(notice.content, str(notice.id), receiver.language, self._site.time_zone)
-        send_mail(mail, receiver.mail, notice.id, subject(notice.content, receiver.language), words, now_us)
+        html = document(notice.content, receiver.language)
+        send_mail(mail, receiver.mail, notice.id, subject(notice.content, receiver.language), words, now_us, html=html)
 
 
 def rest_us(failures: int) -> int:

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 from plant.alarms import Priority
 from plant.notices import NoticeKind
+from plant.report_document import report_document
+from plant.report_words import ReportWords, plain_text, title_of
 from storage.alarms import Standing
 
 _MOST_LISTED = 200
@@ -20,6 +22,7 @@ _ZH = {
     "repeated": "报警仍无人确认",
     "ended": "报警结束",
     "digest": "报警汇总",
+    "report": "班次报告",
     "test": "测试通知",
     "urgent": "紧急",
     "high": "高",
@@ -54,6 +57,7 @@ _EN = {
     "repeated": "alarm still not acknowledged",
     "ended": "alarm is over",
     "digest": "alarms in a flood",
+    "report": "shift report",
     "test": "test notice",
     "latched_unacknowledged": "latched, unacknowledged",
     "latched_acknowledged": "latched, acknowledged",
@@ -103,6 +107,8 @@ def content(kind: NoticeKind, site: str, rule: str, step: int, alarms: Sequence[
 
 def subject(said: dict[str, Any], language: str) -> str:
     """Return the subject of an e-mail: the most urgent word first."""
+    if said["kind"] == NoticeKind.REPORT.value:
+        return f"[Leadhand] {title_of(said['report'], ReportWords(language, said['report']['time_zone']))}"
     alarms = said["alarms"]
     kind = _word(said["kind"], language)
     if not alarms:
@@ -115,6 +121,8 @@ def subject(said: dict[str, Any], language: str) -> str:
 
 def text(said: dict[str, Any], notice: str, language: str, zone: str) -> str:
     """Return an e-mail's text, times in plant time."""
+    if said["kind"] == NoticeKind.REPORT.value:
+        return plain_text(said["report"], language)
     lines = [f"{said['site']} · {_word(said['kind'], language)}", ""]
     if said["kind"] == NoticeKind.TEST.value:
         lines += [_word("Nothing happened: somebody tries whether notices arrive.", language), ""]
@@ -124,6 +132,11 @@ def text(said: dict[str, Any], notice: str, language: str, zone: str) -> str:
         lines += [_word("and {n} more", language).format(n=said["count"] - len(said["alarms"])), ""]
     lines.append(_word("Rule {rule}. Notice {id}.", language).format(rule=said["rule"] or "-", id=notice))
     return "\n".join(lines) + "\n"
+
+
+def document(said: dict[str, Any], language: str) -> str:
+    """Return the HTML that goes with a notice; empty where its text says all."""
+    return report_document(said["report"], language) if said["kind"] == NoticeKind.REPORT.value else ""
 
 
 def _about(one: dict[str, Any], language: str, zone: str) -> list[str]:

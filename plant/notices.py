@@ -38,6 +38,8 @@ class NoticeKind(StrEnum):
     """Somebody acknowledged it, or it was silenced or taken out."""
     DIGEST = "digest"
     """Several at once, in a flood."""
+    REPORT = "report"
+    """A shift ended: its report."""
     TEST = "test"
     """Nothing happened: a person tries whether it arrives."""
 
@@ -180,6 +182,11 @@ def ended(rule: Rule, case: Case, receiver: str, ended_us: int) -> DueNotice:
 def digest_id(rule: str, receiver: str, due_us: int) -> uuid.UUID:
     """Return the id of the notice that tells of many."""
     return _stable(rule, receiver, NoticeKind.DIGEST.value, str(due_us))
+
+
+def report_id(receiver: str, line: str, from_us: int) -> uuid.UUID:
+    """Return the id of the notice that brings the report of a shift."""
+    return _stable("", receiver, NoticeKind.REPORT.value, line, str(from_us))
 
 
 def _notice(rule: Rule, case: Case, receiver: str, kind: NoticeKind, step: int, repeat: int, due_us: int) -> DueNotice:

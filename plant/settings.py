@@ -17,6 +17,7 @@ from plant.settings_joints import JointGroupSettings
 from plant.settings_notices import MailSettings, NoticeSettings, ReceiverSettings
 from plant.settings_opcua import OpcUaAddress, OpcUaSecurity
 from plant.settings_optimizer import OptimizerSettings
+from plant.settings_reports import ReportSettings
 from plant.settings_states import ReasonSettings, StateSettings
 from plant.settings_vision import CameraSettings, StationSettings, VisionSettings
 from plant.signals import DataType, StoreRule
@@ -407,6 +408,7 @@ class SiteFile(_Strict):
     mail: MailSettings | None = None
     receivers: tuple[ReceiverSettings, ...] = ()
     notices: tuple[NoticeSettings, ...] = ()
+    reports: ReportSettings | None = None
     optimizer: OptimizerSettings | None = None
     delivery: DeliverySettings | None = None
     vision: VisionSettings | None = None

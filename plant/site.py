@@ -31,6 +31,7 @@ from plant.joints import JointGroupPlan
 from plant.notice_rules import assemble_notices
 from plant.notices import Notices
 from plant.optimizer_rules import OptimizerPlan, assemble_optimizer
+from plant.report_rules import ReportPlan, assemble_reports
 from plant.settings import (
     SPARKPLUG_ADDRESS,
     EquipmentSettings,
@@ -86,8 +87,10 @@ class Site:
     vision: VisionPlan = field(default_factory=VisionPlan)
     """Which pictures are looked at, and how."""
     optimizer: OptimizerPlan = field(default_factory=OptimizerPlan)
-    delivery: DeliveryPlan = field(default_factory=DeliveryPlan)
     """How routes are recommended."""
+    delivery: DeliveryPlan = field(default_factory=DeliveryPlan)
+    reports: ReportPlan = field(default_factory=ReportPlan)
+    """Which lines have reports of their shifts."""
 
     def source(self, source: SourceId) -> SourceSettings:
         """Return the settings of one source; KeyError where there is none."""
@@ -248,6 +251,9 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
     optimizer = assemble_optimizer(root, path.parent, equipment, wishes, problems, calendars, head.time_zone)
     givers = [(f"{f.place}: delivery", f.value.delivery) for f in files if f.value.delivery is not None]
     delivery = assemble_delivery(path.parent, givers, problems)
+    written = [(f"{f.place}: reports", f.value.reports) for f in files if f.value.reports is not None]
+    followed = [model.equipment for model in states.models]
+    reports = assemble_reports(root, path.parent, equipment, followed, [one.name for one in notices.receivers], written, problems)
     alarms_by_rules = with_found(root, alarms_by_rules, alarm_rules, charts, condition, problems)
     alarms = with_found(root, alarms, alarm_rules, charts, condition, [])
     if problems:
@@ -266,6 +272,7 @@ def _assemble(path: Path, files: list[_Placed[SiteFile]], problems: list[str]) -
         vision=vision,
         optimizer=optimizer,
         delivery=delivery,
+        reports=reports,
     )
 
 

@@ -193,6 +193,7 @@ def _sent(one: NoticeView, context: PageContext, t: Texts) -> list[Component | s
         "repeated": t("repetition"),
         "ended": t("end"),
         "digest": t("digest of a flood"),
+        "report": t("shift report"),
         "test": t("test"),
     }
     looks = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import dash_mantine_components as dmc
@@ -62,6 +63,22 @@ def table(heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Cell]], *, 
     if not rows:
         body = [html.Tr(html.Td(nothing, colSpan=len(heads), className="quiet"))]
     return html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="list", **also(aria_label=caption)), className="scroll")
+
+
+def exports(route: str, t: Texts, **asked: object) -> Component:
+    """Return links that give all rows of a list of ``/api/v1`` as files, each in the form it names. ``asked``: what the list is asked."""
+    given = {name: what for name, what in asked.items() if what is not None and what != ""}
+    links = [
+        html.A(
+            words,
+            href=f"{route}?{urlencode({**given, 'format': form}, doseq=True)}",
+            download="",
+            className="tool",
+            **also(aria_label=f"{t('Download')}: {words}"),
+        )
+        for form, words in (("csv", "CSV"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
+    ]
+    return html.Div([html.Span(t("Download"), className="small quiet"), *links], className="exports")
 
 
 def facts(pairs: Sequence[tuple[str, Cell]]) -> Component:
