@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from dashboard.api import Microseconds, json_answer, person_of
+from dashboard.exports import MEDIA
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_alarms import (
     AlarmActionDraft,
     AlarmActionView,
@@ -101,7 +102,12 @@ def definition_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1/alarms/definitions", tags=["alarms"], route_class=TableRoute)
     service = services.alarms
 
-    @router.get("", response_class=Response, summary="All alarms of the site as a table, for a spreadsheet")
+    @router.get(
+        "",
+        response_class=Response,
+        responses=file_of("text/csv", MEDIA["xlsx"]),
+        summary="All alarms of the site as a table, for a spreadsheet",
+    )
     def definitions(format: Annotated[Literal["csv", "xlsx"], Query()] = "csv") -> Response:  # noqa: A002
         kind = "text/csv; charset=utf-8" if format == "csv" else "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
         named = {"Content-Disposition": f'attachment; filename="alarms.{format}"'}

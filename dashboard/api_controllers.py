@@ -19,6 +19,7 @@ from dashboard.context import Person
 from dashboard.delivery_board import DeliveryBoard
 from dashboard.services_controllers import ControllerService
 from dashboard.sessions import Sessions
+from dashboard.table_route import file_of
 from dashboard.views_controllers import (
     AcceptDraft,
     HeartbeatDraft,
@@ -69,7 +70,12 @@ def controller_routes(service: ControllerService, board: DeliveryBoard, sessions
             board.leave(waiter)
         return json_answer(found)
 
-    @router.get("/{work_unit:path}/live", summary="What comes for a controller, as server-sent events", response_class=StreamingResponse)
+    @router.get(
+        "/{work_unit:path}/live",
+        response_class=StreamingResponse,
+        responses=file_of("text/event-stream"),
+        summary="What comes for a controller, as server-sent events",
+    )
     async def live(
         request: Request, work_unit: WorkUnit, after: After = 0, last_event_id: Annotated[str, Header(max_length=40)] = ""
     ) -> Response:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_nests import NestMovedView, NestView, NestWholeView
 from dashboard.views_part_orders import EndDraft
 from plant.nest_drawing import Theme
@@ -50,7 +50,9 @@ def nest_routes(services: Services) -> APIRouter:
     def cut(request: Request, nest: Number, draft: EndDraft) -> Response:
         return json_answer(service.cut(person_of(request), nest, draft))
 
-    @router.get("/{nest}/sheets/{place}/sheet.svg", response_class=Response, summary="One layout as a drawing")
+    @router.get(
+        "/{nest}/sheets/{place}/sheet.svg", response_class=Response, responses=file_of("image/svg+xml"), summary="One layout as a drawing"
+    )
     def svg(
         nest: Number,
         place: Place,
@@ -59,7 +61,12 @@ def nest_routes(services: Services) -> APIRouter:
     ) -> Response:
         return _file(service.drawing(nest, place, theme, legend=legend).encode(), "image/svg+xml", f"nest-{nest}-{place}.svg")
 
-    @router.get("/{nest}/sheets/{place}/sheet.dxf", response_class=Response, summary="One layout as DXF, with layers for what is cut")
+    @router.get(
+        "/{nest}/sheets/{place}/sheet.dxf",
+        response_class=Response,
+        responses=file_of("image/vnd.dxf"),
+        summary="One layout as DXF, with layers for what is cut",
+    )
     def dxf(nest: Number, place: Place) -> Response:
         return _file(service.dxf(nest, place), "image/vnd.dxf", f"nest-{nest}-{place}.dxf")
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.order_tables import empty_table
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_orders import (
     CancelDraft,
     JobOrderView,
@@ -54,7 +54,9 @@ def order_routes(services: Services) -> APIRouter:
     ) -> Response:
         return json_answer(service.write(person_of(request), draft.orders, only_say=only_say))
 
-    @router.get("/table", summary="An empty table of orders, as a workbook to fill in")
+    @router.get(
+        "/table", response_class=Response, responses=file_of(_WORKBOOK), summary="An empty table of orders, as a workbook to fill in"
+    )
     def table() -> Response:
         return Response(empty_table(), media_type=_WORKBOOK, headers={"Content-Disposition": 'attachment; filename="orders.xlsx"'})
 

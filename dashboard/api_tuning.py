@@ -12,6 +12,9 @@ from dashboard.services import Services
 from dashboard.table_route import TableRoute
 from dashboard.views_tuning import (
     AcceptDraft,
+    AcceptedView,
+    ConfirmedView,
+    KeptView,
     PolicyDraft,
     ReadBackDraft,
     TargetDraft,
@@ -49,21 +52,21 @@ def tuning_routes(services: Services) -> APIRouter:
         service.decline(person_of(request), proposal, draft)
         return Response(status_code=204)
 
-    @router.post("/proposals/{proposal}/readback", summary="Say what the device holds after the program was written")
+    @router.post("/proposals/{proposal}/readback", response_model=ConfirmedView, summary="Say what the device holds after it was written")
     def read_back(request: Request, proposal: Number, draft: ReadBackDraft) -> Response:
-        return json_answer({"confirmed": service.read_back(person_of(request), proposal, draft)})
+        return json_answer(ConfirmedView(service.read_back(person_of(request), proposal, draft)))
 
-    @router.post("/trials", status_code=201, summary="Say what a trial gave")
+    @router.post("/trials", response_model=KeptView, status_code=201, summary="Say what a trial gave")
     def trial(request: Request, draft: TrialDraft) -> Response:
-        return json_answer({"id": service.add_trial(person_of(request), draft)}, 201)
+        return json_answer(KeptView(service.add_trial(person_of(request), draft)), 201)
 
-    @router.post("/accept", status_code=201, summary="Make a recipe the accepted one")
+    @router.post("/accept", response_model=AcceptedView, status_code=201, summary="Make a recipe the accepted one")
     def accept(request: Request, draft: AcceptDraft) -> Response:
-        return json_answer({"version": service.accept(person_of(request), draft)}, 201)
+        return json_answer(AcceptedView(service.accept(person_of(request), draft)), 201)
 
-    @router.post("/policy", status_code=201, summary="Let trials run for a while without asking for each one")
+    @router.post("/policy", response_model=KeptView, status_code=201, summary="Let trials run for a while without asking for each one")
     def policy(request: Request, draft: PolicyDraft) -> Response:
-        return json_answer({"id": service.enable_policy(person_of(request), draft)}, 201)
+        return json_answer(KeptView(service.enable_policy(person_of(request), draft)), 201)
 
     @router.post("/policy/end", status_code=204, summary="Ask a person for each trial again")
     def end(request: Request, draft: TargetDraft) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from dashboard.api import json_answer, person_of
 from dashboard.overlays import overlay
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.texts import texts_of
 from dashboard.views_vision import DriftView, InspectionView, LabelDraft, LabelView, RefusedView, TakenView
 from plant.errors import Rejected
@@ -63,7 +63,12 @@ def inspection_routes(services: Services) -> APIRouter:
     def one(inspection: int, language: Language = "en") -> Response:
         return json_answer(service.inspection(_bounded(inspection), language))
 
-    @router.get("/{inspection}/overlay", response_class=Response, summary="What was found, as an SVG to lie over the picture")
+    @router.get(
+        "/{inspection}/overlay",
+        response_class=Response,
+        responses=file_of("image/svg+xml"),
+        summary="What was found, as an SVG to lie over the picture",
+    )
     def drawn(inspection: int, language: Language = "en") -> Response:
         return Response(overlay(service.inspection(_bounded(inspection)), texts_of(language)), media_type="image/svg+xml")
 
@@ -98,7 +103,7 @@ def frame_routes(services: Services) -> APIRouter:
     def drift() -> Response:
         return json_answer(service.drift())
 
-    @router.get("/{frame}", response_class=Response, summary="A picture by its id")
+    @router.get("/{frame}", response_class=Response, responses=file_of("image/jpeg", "image/png"), summary="A picture by its id")
     def picture(frame: str) -> Response:
         content, media = service.picture(frame)
         kept = {"Cache-Control": "private, max-age=86400, immutable", "Content-Disposition": "inline"}

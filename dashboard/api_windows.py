@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_windows import (
     WindowChangeView,
     WindowDraftDraft,
@@ -37,7 +37,9 @@ def window_routes(services: Services) -> APIRouter:
     def versions(most: Annotated[int, Query(ge=1, le=1000)] = 100) -> Response:
         return json_answer(service.versions(most))
 
-    @router.get("/file", summary="A version as it was written: windows.toml")
+    @router.get(
+        "/file", response_class=Response, responses=file_of("application/toml"), summary="A version as it was written: windows.toml"
+    )
     def file(version: Version = None) -> Response:
         return Response(service.text(version), media_type="application/toml")
 

@@ -57,6 +57,7 @@ from dashboard.hub import Hub
 from dashboard.live import live_routes
 from dashboard.login import login_routes
 from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
+from dashboard.openapi import DescribedApi
 from dashboard.page_app import PageApp
 from dashboard.plan_book import PlanBook
 from dashboard.services import Services
@@ -203,7 +204,7 @@ def build_server(
             pool.close()
 
     policy = [content_policy(())]
-    api = FastAPI(
+    api = DescribedApi(
         title="Leadhand",
         version="1",
         lifespan=lifespan,

@@ -67,6 +67,11 @@ def file_answer(content: bytes, name: str, form: FileForm) -> Response:
     return Response(content, media_type=MEDIA[form], headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'})
 
 
+def file_of(*media: str) -> dict[int | str, dict[str, Any]]:
+    """Return what ``responses`` of a route are that gives a file of one of these media types."""
+    return {_OK: {"content": {each: {"schema": {"type": "string", "format": "binary"}} for each in media}}}
+
+
 def file_name(path: str) -> str:
     """Return what a file is called that comes from a route: its path, of letters that each file system takes."""
     words = path.removeprefix("/api/v1/").strip("/").replace("/", "-")

@@ -194,6 +194,27 @@ class TuningDeclineDraft(Strict):
     note: Annotated[str, Field(max_length=1000)] = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmedView:
+    """Whether what the device holds is what was approved."""
+
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptView:
+    """The number under which something was kept."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedView:
+    """The version that a recipe has now."""
+
+    version: int
+
+
 class TrialDraft(TargetDraft):
     """A trial as measured."""
 
