@@ -1,0 +1,143 @@
+"""Genealogy on its page and over REST: from an alarm to the piece, its joint, its curve and the recommendation behind its route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, expect
+
+from storage.people import Role, Scope
+from tests.dashboard.browser import chromium, until, visitor
+from tests.dashboard.genealogy_stage import ORDER, ROBOT, SERIAL, fill_genealogy
+from tests.dashboard.running import RunningDashboard
+
+BASE = "/api/v1/genealogy"
+
+
+@pytest.fixture(scope="module")
+def staged(dashboard: RunningDashboard, tmp_path_factory: pytest.TempPathFactory) -> RunningDashboard:
+    fill_genealogy(dashboard, tmp_path_factory.mktemp("vision"))
+    return dashboard
+
+
+@pytest.fixture
+def viewer(staged: RunningDashboard) -> Iterator[httpx.Client]:
+    with staged.client(Role.VIEWER) as client:
+        yield client
+
+
+def test_a_serial_tells_all_that_the_plant_knows_of_it(viewer: httpx.Client) -> None:
+    answer = viewer.get(f"{BASE}/serial", params={"name": SERIAL})
+    assert answer.status_code == 200, answer.text
+    told = answer.json()
+    assert [(job["order"], job["customer"], job["product"]) for job in told["jobs"]] == [(ORDER, "Nordbau", "ARM-22")]
+    assert [(step["operation"], step["alternative"], step["first_pass"]) for step in told["operations"]] == [
+        ("cut", "cut-laser", True),
+        ("weld", "weld-robot-2", False),
+    ]
+    assert told["energy_kwh"] == pytest.approx(13.5)
+    assert [(stay["equipment"], stay["told"]) for stay in told["stays"]] == [
+        (ROBOT, ["operation", "state"]),
+        ("works/hall/assembly/line/bearing", ["tightening"]),
+    ]
+    assert [alarm["alarm"] for alarm in told["stays"][0]["alarms"]] == [f"{ROBOT}/current:high"]
+    assert len(told["tightenings"]) == 5
+    assert sum(one["verdict"] == "not_ok" for one in told["tightenings"]) == 1
+    assert [(one["group"], one["joints"], one["released"], one["cases"]) for one in told["joints"]] == [("bearing", 5, 4, 1)]
+    assert [(look["decision"], look["has_picture"]) for look in told["inspections"]] == [("nok", True)]
+    assert (told["route"]["product"], told["route"]["approved_by"], told["route"]["stage"]) == ("ARM-22", "anna", "executed")
+    assert [(one["kind"], one["stage"]) for one in told["deliveries"]] == [("parameters", "proposed")]
+    assert [(one["depth"], one["name"]) for one in told["made_of"]] == [(1, "BOLT-LOT-9"), (1, "BOOM-000077"), (2, "PLATE-S690-4")]
+    nothing = viewer.get(f"{BASE}/serial", params={"name": "no such piece"}).json()
+    assert (nothing["known"], nothing["stays"]) == (False, [])
+
+
+def test_a_piece_is_found_by_a_place_and_a_time(viewer: httpx.Client, staged: RunningDashboard) -> None:
+    now = staged.clock.now_us()
+    inside = viewer.get(f"{BASE}/part-at", params={"equipment": ROBOT, "at_us": now - 600_000_000}).json()
+    before = viewer.get(f"{BASE}/part-at", params={"equipment": ROBOT, "at_us": now - 3_600_000_000}).json()
+    assert (inside["serial"], before["serial"]) == (SERIAL, None)
+
+
+def test_a_recall_comes_as_a_file_with_one_row_for_each_piece(viewer: httpx.Client) -> None:
+    rows = viewer.get(f"{BASE}/recall", params={"kind": "heat", "name": "H-4711"}).json()
+    assert [(row["name"], row["holds"], row["stands_in"]) for row in rows] == [("BOOM-000077", True, SERIAL), (SERIAL, True, "")]
+    assert (rows[1]["order"], rows[1]["customer"]) == (ORDER, "Nordbau")
+    text = viewer.get(f"{BASE}/recall", params={"kind": "lot", "name": "BOLT-LOT-9", "format": "csv"}).text
+    assert [line.split(",")[1] for line in text.splitlines()] == ["name", "EX-20260000", SERIAL]
+    book = viewer.get(f"{BASE}/recall", params={"kind": "lot", "name": "BOLT-LOT-9", "format": "xlsx"})
+    assert book.content[:2] == b"PK"
+    assert viewer.get(f"{BASE}/recall", params={"kind": "lot", "name": "none"}).status_code == 409
+
+
+def test_a_mes_tells_what_is_built_in_and_learns_which_rows_cannot_be(staged: RunningDashboard) -> None:
+    rows = [
+        {"into": "EX-9", "component": "WIRE-1", "quantity": 2.5, "unit": "kg"},
+        {"into": "BOOM-000077", "component": SERIAL, "component_kind": "serial"},
+        {"into": "EX-9", "component": "BOOM-000077", "component_kind": "serial"},
+    ]
+    with staged.program(Scope.ORDERS) as mes:
+        told = mes.post(f"{BASE}/built-in", json={"built_in": rows}).json()
+        assert (told["added"], told["same"], list(told["refused"])) == (1, 0, ["2", "3"])
+        assert "holds" in told["refused"]["2"]
+        assert "take it out there first" in told["refused"]["3"]
+        assert mes.post(f"{BASE}/built-in", json={"built_in": rows[:1]}).json() == {"added": 0, "same": 1, "refused": {}}
+        assert mes.post(f"{BASE}/lots", json={"lots": [{"lot": "WIRE-1/2", "of_lot": "WIRE-1", "heat": "H-9"}]}).json() == {"lots": 1}
+        assert (
+            mes.post(
+                f"{BASE}/taken-out", json={"into": "EX-9", "component": "WIRE-1", "component_kind": "lot", "reason": "wet"}
+            ).status_code
+            == 204
+        )
+        assert mes.post(f"{BASE}/built-in", json={"built_in": [{"into": "", "component": "x"}]}).status_code == 422
+    with staged.client(Role.VIEWER) as viewer:
+        assert viewer.post(f"{BASE}/built-in", json={"built_in": rows[:1]}).status_code == 403
+        (row,) = viewer.get(f"{BASE}/recall", params={"name": "WIRE-1", "kind": "lot"}).json()[:1]
+        assert (row["name"], row["holds"], row["out_reason"]) == ("EX-9", False, "wet")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+def test_clicks_lead_from_an_alarm_to_the_recommendation(staged: RunningDashboard, browser: Browser) -> None:
+    with visitor(browser, staged.url, staged.session(Role.VIEWER)) as (page, _):
+        page.goto(f"{staged.url}/alarms")
+        page.locator("#alarms-list .what a").first.click()
+        page.wait_for_url("**/equipment/**from=**")
+        until(page, "() => document.querySelector('[data-trend]')?.trend?.mode === 'custom'")
+        until(page, "() => document.querySelector('[data-trend]').trend.lines[0].name === 'current'")
+        page.locator("#equipment-piece a", has_text=SERIAL).click()
+        page.wait_for_url(f"**/genealogy?serial={SERIAL}")
+        expect(page.locator(".piece-head h2")).to_have_text(SERIAL)
+        page.locator(".tightenings a", has_text="for a person").click()
+        page.wait_for_url("**/joints?joint=**")
+        expect(page.locator("#joint-shown h2").first).to_contain_text(SERIAL)
+        until(page, "() => Boolean(document.querySelector('[data-curve]')?.curve?.plot)")
+        page.locator("#joint-shown a.thing", has_text=SERIAL).first.click()
+        page.wait_for_url(f"**/genealogy?serial={SERIAL}")
+        page.locator("a", has_text="Recommendation").last.click()
+        page.wait_for_url("**/recommendations?id=**")
+        expect(page.locator("#recommendation-shown h2").first).to_contain_text("ARM-22")
+
+
+def test_a_piece_is_searched_and_its_lot_leads_to_all_others(staged: RunningDashboard, browser: Browser) -> None:
+    with visitor(browser, staged.url, staged.session(Role.VIEWER), language="zh", theme="dark", width=1024) as (page, _):
+        page.goto(f"{staged.url}/genealogy")
+        page.locator("#genealogy-find").fill("260001")
+        page.locator("#genealogy-find").press("Enter")
+        page.locator("#genealogy-found a", has_text=SERIAL).click()
+        expect(page.locator(".piece-head h2")).to_have_text(SERIAL)
+        until(page, "() => document.querySelector('.look-cards img')?.naturalWidth > 0")
+        page.locator(".built-in-tree a", has_text="BOLT-LOT-9").click()
+        expect(page.locator(".piece-head h2")).to_contain_text("物料批次")
+        expect(page.locator("#genealogy-shown table").first).to_contain_text("EX-20260000")
+        expect(page.locator(".exports a")).to_have_count(3)
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.goto(f"{staged.url}/genealogy?order={quote(ORDER)}")
+        expect(page.locator("#genealogy-shown table")).to_contain_text("EX-20260002")
