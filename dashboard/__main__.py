@@ -12,12 +12,13 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from urllib.parse import urlsplit
 
 import structlog
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from dashboard.delivery_board import MOST_WAITING
 from dashboard.hub import Hub
@@ -26,9 +27,13 @@ from dashboard.shell import build_shell
 from dashboard.views import SiteView
 from plant.clock import SystemClock
 from plant.errors import SettingsError, Unavailable
+from plant.settings_oidc import OidcSettings
 from plant.site import load_site
 from storage.database import connect
 from storage.people import SessionRules, first_password_unchanged
+
+if TYPE_CHECKING:
+    from dashboard.oidc import Provider
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -63,6 +68,8 @@ def run(
     ] = None,
     idle_minutes: Annotated[int, typer.Option(min=1, help="a session ends after so long without use")] = 15,
     longest_hours: Annotated[int, typer.Option(min=1, help="a session ends after so long in any case")] = 12,
+    most_sessions: Annotated[int, typer.Option(min=1, help="so many sessions an account may have at a time")] = 10,
+    oidc: Annotated[str | None, typer.Option(help="the OpenID Connect provider, as [dashboard.oidc] of settings.toml in JSON")] = None,
     allow_first_password: Annotated[
         bool, typer.Option(help="listen beyond this machine though the first random password still holds")
     ] = False,
@@ -76,15 +83,29 @@ def run(
         holder = _SiteHolder(site)
         if not _is_loopback(host) and not allow_first_password:
             _refuse_first_password(url, host)
+        provider = None if oidc is None else _provider(oidc, home, beyond=public_url is None and not _is_loopback(host))
         listening = _listen(host, port)
     except SettingsError as error:
         _end(error.problems)
     except Unavailable as error:
         _end([f"{error}; it must be reached once before the dashboard listens on {host}"], 1)
-    rules = SessionRules(idle_minutes * 60, longest_hours * 3600)
-    settings = ServerSettings(url, home, site, _hosts(host, public_url), (public_url or "").startswith("https://"), rules)
+    rules = SessionRules(idle_minutes * 60, longest_hours * 3600, most_sessions)
+    secure = (public_url or "").startswith("https://")
+    settings = ServerSettings(url, home, site, _hosts(host, public_url), secure, rules, public_url, provider)
     server = build_server(settings, SystemClock(), holder.view, build_shell)
     _serve(server, listening, behind_proxy=public_url is not None)
+
+
+def _provider(oidc: str, home: Path, *, beyond: bool) -> Provider:
+    """Return whom people log in by; ``beyond``: whether other machines come by any name. Raises SettingsError."""
+    if beyond:
+        raise SettingsError("dashboard.oidc needs dashboard.public_url: the provider sends people back to it")
+    from dashboard.oidc import Provider  # Authlib and httpx cost memory that only who has a provider should pay
+
+    try:
+        return Provider(OidcSettings.model_validate_json(oidc), home)
+    except ValidationError as error:
+        raise SettingsError([f"dashboard.oidc.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]) from error
 
 
 class _SiteHolder:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from dashboard import views
@@ -11,9 +13,11 @@ from dashboard.drafts import AccountChange, AccountDraft, PasswordDraft, TokenDr
 from dashboard.services import Services
 from dashboard.table_route import TableRoute
 
+Number = Annotated[int, Path(ge=1, le=2**62)]
+
 
 def person_routes(services: Services) -> APIRouter:
-    """Return the routes about oneself and other people."""
+    """Return the routes about oneself, and about sessions."""
     router = APIRouter(prefix="/api/v1", tags=["people"], route_class=TableRoute)
     people = services.people
 
@@ -35,6 +39,36 @@ def person_routes(services: Services) -> APIRouter:
         people.change_own_password(person_of(request), draft)
         return Response(status_code=204)
 
+    @router.get("/me/sessions", response_model=list[views.SessionView], summary="One's own sessions that hold now, the last used first")
+    def own_sessions(request: Request) -> Response:
+        return json_answer(people.own_sessions(person_of(request)))
+
+    @router.delete("/me/sessions", response_model=views.EndedView, summary="End one's own sessions but the one that asks")
+    def end_other_sessions(request: Request) -> Response:
+        return json_answer(views.EndedView(people.end_other_sessions(person_of(request))))
+
+    @router.delete("/me/sessions/{session}", status_code=204, summary="End a session of one's own")
+    def end_own_session(request: Request, session: Number) -> Response:
+        people.end_own_session(person_of(request), session)
+        return Response(status_code=204)
+
+    @router.get("/sessions", response_model=list[views.SessionView], summary="Everybody's sessions that hold now, the last used first")
+    def sessions(request: Request) -> Response:
+        return json_answer(people.sessions(person_of(request)))
+
+    @router.delete("/sessions/{session}", status_code=204, summary="End anybody's session")
+    def end_session(request: Request, session: Number) -> Response:
+        people.end_session(person_of(request), session)
+        return Response(status_code=204)
+
+    return router
+
+
+def account_routes(services: Services) -> APIRouter:
+    """Return the routes about other people."""
+    router = APIRouter(prefix="/api/v1", tags=["people"], route_class=TableRoute)
+    people = services.people
+
     @router.get("/accounts", response_model=list[views.AccountView], summary="All accounts")
     def accounts(request: Request) -> Response:
         return json_answer(people.accounts(person_of(request)))
@@ -51,6 +85,14 @@ def person_routes(services: Services) -> APIRouter:
     def password(request: Request, name: str, draft: PasswordDraft) -> Response:
         people.set_password(person_of(request), name, draft)
         return Response(status_code=204)
+
+    @router.post("/accounts/{name}/unlock", response_model=views.AccountView, summary="Forget wrong passwords: it may log in again at once")
+    def unlock(request: Request, name: str) -> Response:
+        return json_answer(people.unlock(person_of(request), name))
+
+    @router.post("/accounts/{name}/provider", response_model=views.AccountView, summary="Take its password away: the provider lets it in")
+    def by_provider(request: Request, name: str) -> Response:
+        return json_answer(people.let_in_by_provider(person_of(request), name))
 
     return router
 

@@ -29,6 +29,10 @@ class Person:
     """Whether to ask for a new password: that of the first start still holds."""
     work_units: tuple[str, ...] = ()
     """Patterns; what a controller's token is good for."""
+    session: int = 0
+    """Number of the session that this is asked in; 0 for a program."""
+    by_provider: bool = False
+    """Whether the person has no password here."""
     screen: int | None = None
     """Number of the screen on the wall that this is: it may look only."""
 

@@ -59,7 +59,7 @@ class AccountDraft(_Strict):
     name: str
     full_name: Annotated[str, Field(max_length=200)] = ""
     role: Role
-    password: SecretStr
+    password: Annotated[SecretStr | None, Field(description="none: the person logs in by the OpenID Connect provider only")] = None
 
 
 class AccountChange(_Strict):

@@ -8,10 +8,11 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from dash.exceptions import CallbackException, DependencyException, PreventUpdate
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
@@ -21,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.api import history_routes, json_answer, plant_routes, source_routes
 from dashboard.api_aggregates import aggregate_routes
 from dashboard.api_alarms import alarm_routes, definition_routes, notice_routes
-from dashboard.api_andon import andon_routes
+from dashboard.api_andon import andon_routes, board_routes
 from dashboard.api_audit import audit_routes
 from dashboard.api_changeovers import changeover_routes
 from dashboard.api_charts import chart_routes
@@ -38,11 +39,12 @@ from dashboard.api_nests import nest_routes
 from dashboard.api_new_products import new_product_routes
 from dashboard.api_orders import order_change_routes, order_routes
 from dashboard.api_part_orders import part_order_routes
-from dashboard.api_people import person_routes, right_routes
+from dashboard.api_people import account_routes, person_routes, right_routes
 from dashboard.api_plan import plan_news_routes, plan_routes
 from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_reports import report_routes
+from dashboard.api_screens import screen_routes
 from dashboard.api_settings import setting_routes
 from dashboard.api_shares import share_routes
 from dashboard.api_stock import stock_routes
@@ -55,10 +57,11 @@ from dashboard.delivery_board import DeliveryBoard
 from dashboard.gate import Gate, content_policy
 from dashboard.hub import Hub
 from dashboard.live import live_routes
-from dashboard.login import login_routes
+from dashboard.login import Desk, Door, Throttle, login_routes
 from dashboard.metrics import Answers, PlantCollector, ever, metric_routes
 from dashboard.openapi import DescribedApi
 from dashboard.page_app import PageApp
+from dashboard.pages.andon import GUARD_HASH
 from dashboard.plan_book import PlanBook
 from dashboard.services import Services
 from dashboard.services_aggregates import AggregateService
@@ -88,6 +91,7 @@ from dashboard.services_plant import PlantService
 from dashboard.services_recommendations import RecommendationService
 from dashboard.services_reports import ReportService
 from dashboard.services_schedule import ScheduleService
+from dashboard.services_screens import ScreenService
 from dashboard.services_settings import SettingsService
 from dashboard.services_shares import ShareService
 from dashboard.services_sources import SourceService
@@ -104,6 +108,9 @@ from plant.errors import Rejected, SettingsError, Unavailable
 from storage.database import Pool
 from storage.people import Role, SessionRules
 
+if TYPE_CHECKING:
+    from dashboard.oidc import Provider
+
 _log = structlog.get_logger("dashboard")
 
 
@@ -119,6 +126,9 @@ class ServerSettings:
     secure: bool
     """Whether people reach it by https: cookies are then sent over https only."""
     rules: SessionRules
+    public_url: str | None = None
+    provider: Provider | None = None
+    """Whom people may log in by, beside local accounts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +150,17 @@ def build_server(
     hub = Hub(settings.database_url, clock)
     sessions = Sessions(pool, clock, settings.rules)
     plant, book = PlantService(hub, site), PlanBook(pool)
+    losses = LossService(pool, clock, settings.site_file)
     services = Services(
         plant=plant,
         history=HistoryService(pool, hub),
         sources=SourceService(pool, hub, clock, site_file=settings.site_file, home=settings.home),
         health=HealthService(hub),
-        people=PeopleService(pool, clock, sessions.forget_all),
+        people=PeopleService(pool, clock, sessions),
         tightening=TighteningService(pool),
         events=EventService(pool),
         alarms=AlarmService(pool, hub, clock, settings.site_file),
-        losses=LossService(pool, clock, settings.site_file),
+        losses=losses,
         charts=ChartService(pool, clock),
         aggregates=AggregateService(pool),
         condition=ConditionService(pool, plant, clock),
@@ -171,7 +182,8 @@ def build_server(
         stock=StockService(pool, clock),
         nests=NestService(pool, clock),
         shares=ShareService(pool),
-        andon=AndonService(pool, hub, clock),
+        andon=AndonService(pool, hub, clock, losses.site),
+        screens=ScreenService(pool, clock, sessions.forget_all),
         genealogy=GenealogyService(pool, clock, settings.site_file),
         reports=ReportService(pool, clock, settings.site_file),
         settings=SettingsService(pool, clock, settings.site_file, settings.home),
@@ -187,7 +199,7 @@ def build_server(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await _warm_up(app, site())
-        policy.append(content_policy(pages.csp_hashes()))
+        policy.append(content_policy([*pages.csp_hashes(), GUARD_HASH]))
         reader = threading.Thread(target=hub.read_forever, name="hub", daemon=True)
         reader.start()
         tasks = [asyncio.create_task(hub.publish_forever()), asyncio.create_task(board.end_when(lambda: hub.stopping))]
@@ -251,15 +263,18 @@ def build_server(
         frame_routes(services),
         notice_routes(services),
         person_routes(services),
+        account_routes(services),
         right_routes(services),
         audit_routes(services),
         andon_routes(services),
+        board_routes(services),
+        screen_routes(services, secure=settings.secure),
         genealogy_routes(services),
         report_routes(services),
         setting_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
-        login_routes(pool, sessions, clock, secure=settings.secure),
+        *_doors(settings, pool, sessions, clock),
     ):
         api.include_router(routes)
     api.add_middleware(_FailuresSaid)  # added before Dash's own, so that it stands inside of it
@@ -268,6 +283,17 @@ def build_server(
     api.add_middleware(GZipMiddleware, minimum_size=1000)
     gate = Gate(api, sessions, site, policy=lambda: policy[-1], hosts=settings.hosts, secure=settings.secure, count=answers.count)
     return Server(gate, api, pages, hub, services)
+
+
+def _doors(settings: ServerSettings, pool: Pool, sessions: Sessions, clock: Clock) -> list[APIRouter]:
+    """Return the routes of logging in."""
+    desk = Desk(pool, sessions, clock)
+    door = Door(desk, Throttle(clock), sessions, settings.secure, settings.provider, settings.public_url)
+    if settings.provider is None:
+        return [login_routes(door)]
+    from dashboard.login_oidc import oidc_routes  # with Authlib, which costs memory that only who has a provider should pay
+
+    return [login_routes(door), oidc_routes(door, settings.provider)]
 
 
 class _FailuresSaid:

@@ -57,7 +57,14 @@ class Sessions:
             self._forget(key)
             return None
         account = session.account
-        person = Person(account.name, account.full_name, account.role, password_is_first=account.password_is_first)
+        person = Person(
+            account.name,
+            account.full_name,
+            account.role,
+            password_is_first=account.password_is_first,
+            session=session.id,
+            by_provider=account.by_provider,
+        )
         ends = min(session.seen_us + self.rules.idle_seconds * 1_000_000, session.created_us + self.rules.longest_seconds * 1_000_000)
         self._remember(key, _Known(person, ends, now, now if due or known is None else known.touched))
         return person

@@ -123,7 +123,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
         className="top",
         children=[
             _menu(t),
-            html.Span([icon("calendar-time"), html.Span(id="shift-words")], id="shift", className="shift hidden", title=t("Shift")),
+            _shift(t),
             _age(t),
             dcc.Link(
                 [html.Span(**also(data_part="shape")), html.Span("…", **also(data_part="words"))],
@@ -151,6 +151,12 @@ def _menu(t: Texts) -> Component:
     return html.Button(icon("menu-2"), id="nav-button", className="tool", title=words, **also(aria_label=words, aria_controls="nav"))
 
 
+def _shift(t: Texts) -> Component:
+    """Return the place of the shift that runs: said by the script, hidden where there is no calendar."""
+    words = [icon("calendar-time"), html.Span(t("Shift"), className="label"), html.Span(id="shift-words")]
+    return html.Span(words, id="shift", className="shift hidden")
+
+
 def _age(t: Texts) -> Component:
     """Return how old the newest value shown is, and the plant's clock."""
     age = [icon("clock"), html.Span(t("Data age"), className="label"), html.Span("…", id="data-age"), html.Span("", id="plant-clock")]
@@ -172,7 +178,7 @@ def _show(services: Services, pathname: str) -> tuple[Any, Any, Any]:
         elif path == TOUR.address and services.tour.there:
             title, content = t(TOUR.title), TOUR.layout(context, services)
         elif path == "/account":
-            title, content = t("Your account"), account.layout(context)
+            title, content = t("Your account"), account.layout(context, services)
         else:
             title, content = t("No such page"), _nothing(t, pathname)
     except (Unavailable, Rejected) as error:

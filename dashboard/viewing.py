@@ -18,6 +18,7 @@ from storage.audit import AuditEntry
 from storage.catalogue import SignalRow
 from storage.health import SourceReport
 from storage.leases import Holding
+from storage.login_sessions import OpenSession
 from storage.people import AccessToken, Account
 from storage.windows import Window
 
@@ -258,7 +259,15 @@ def account(stored: Account, now_us: int) -> views.AccountView:
         stored.disabled,
         stored.locked_until_us > now_us,
         stored.created_us,
+        stored.by_provider,
+        stored.locked_until_us if stored.locked_until_us > now_us else None,
+        stored.last_login_us,
     )
+
+
+def session(stored: OpenSession, own: int) -> views.SessionView:
+    """Return a session; ``own``: the number of the one that asks."""
+    return views.SessionView(**dataclasses.asdict(stored), own=stored.id == own)
 
 
 def token(stored: AccessToken) -> views.TokenView:

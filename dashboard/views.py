@@ -326,6 +326,34 @@ class AccountView:
     disabled: bool
     locked: bool
     created_us: int
+    by_provider: bool = False
+    """Whether the person logs in by the OpenID Connect provider only."""
+    locked_until_us: int | None = None
+    """After too many wrong passwords."""
+    last_login_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedView:
+    """How many sessions were ended."""
+
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session that holds now."""
+
+    id: int
+    account: str
+    created_us: int
+    seen_us: int
+    address: str
+    agent: str
+    """What the browser calls itself."""
+    by_provider: bool
+    own: bool
+    """Whether it is the one that asks."""
 
 
 @dataclass(frozen=True, slots=True)

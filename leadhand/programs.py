@@ -115,7 +115,9 @@ def dashboard(home: Home, site: Path, database_url: str, settings: DashboardSett
     """Return the pages and the REST server."""
     arguments = ["-m", "dashboard", "--home", str(home.path), "--site", str(site), "--host", settings.host, "--port", str(port)]
     arguments += ["--idle-minutes", str(settings.idle_minutes), "--longest-hours", str(settings.longest_hours)]
+    arguments += ["--most-sessions", str(settings.most_sessions)]
     arguments += [] if settings.public_url is None else ["--public-url", settings.public_url]
+    arguments += [] if settings.oidc is None else ["--oidc", settings.oidc.model_dump_json(exclude_defaults=True)]
     return Program("dashboard", tuple(arguments), _database(database_url), ready_seconds=90.0)
 
 

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from plant.errors import SettingsError
+from plant.settings_oidc import OidcSettings
+
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class _Strict(BaseModel):
@@ -44,6 +47,16 @@ class DashboardSettings(_Strict):
     ] = None
     idle_minutes: Annotated[int, Field(ge=1, description="a session ends after so long without use")] = 15
     longest_hours: Annotated[int, Field(ge=1, description="a session ends after so long in any case")] = 12
+    most_sessions: Annotated[
+        int, Field(ge=1, le=1000, description="so many sessions an account may have; one more ends that which was not used for longest")
+    ] = 10
+    oidc: Annotated[OidcSettings | None, Field(description="people log in by this OpenID Connect provider, beside local accounts")] = None
+
+    @model_validator(mode="after")
+    def _known_address(self) -> DashboardSettings:
+        if self.oidc is not None and self.public_url is None and self.host not in _LOOPBACK:
+            raise ValueError("'oidc' needs 'public_url': the provider sends people back to it")
+        return self
 
 
 class StorageSettings(_Strict):

@@ -18,6 +18,10 @@ from storage.database import Connection, translate_errors
 
 _SECOND_US = 1_000_000
 SHORTEST_PASSWORD = 12
+_RUNS = tuple(
+    way for row in ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "qwertzuiop") for way in (row, row[::-1])
+)
+_LONGEST_RUN = 6
 FREE_FAILURES = 4
 """Wrong passwords in a row that cost nothing; each further one doubles the time the account is locked, up to LONGEST_LOCK_SECONDS."""
 LONGEST_LOCK_SECONDS = 900
@@ -94,6 +98,9 @@ class Account:
     disabled: bool
     locked_until_us: int
     created_us: int
+    by_provider: bool = False
+    """Whether the person logs in by the OpenID Connect provider only, and has no password here."""
+    last_login_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class Session:
     account: Account
     created_us: int
     seen_us: int
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +138,21 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class SessionRules:
-    """How long a session lives without use, and at most."""
+    """How long a session lives without use, and at most; and how many an account may have at a time."""
 
     idle_seconds: int = 15 * 60
     longest_seconds: int = 12 * 3600
+    most: int = 10
 
 
-_ACCOUNT = "a.id, a.name, a.full_name, a.role, a.password_is_first, a.disabled, a.locked_until_us, a.created_us"
+_ACCOUNT = (
+    "a.id, a.name, a.full_name, a.role, a.password_is_first, a.disabled, a.locked_until_us, a.created_us, a.login = 'provider', "
+    "a.last_login_us"
+)
+_WIDTH = 10
+"""Columns of ``_ACCOUNT``."""
+_NO_PASSWORD = "!"  # noqa: S105
+"""Stands for the hash of a password where there is none: nothing matches it."""
 
 
 def ensure_first_admin(connection: Connection, clock: Clock) -> FirstAdmin | None:
@@ -164,19 +180,24 @@ def first_password_unchanged(connection: Connection) -> bool:
     return row is None or bool(row[0])
 
 
-def add_account(connection: Connection, *, name: str, full_name: str, role: Role, password: str, clock: Clock) -> Account:
-    """Return the account made. Raises Rejected for a taken or impossible name, or a weak password."""
+def add_account(connection: Connection, *, name: str, full_name: str, role: Role, password: str | None, clock: Clock) -> Account:
+    """Return the account made; without a password, one that only the provider lets in.
+
+    Raises Rejected for a taken or impossible name, or a weak password.
+    """
     if not _NAME.match(name):
         raise Rejected(
             f"'{name}' cannot be an account's name: lower-case letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
         )
-    check_password(name, password)
+    if password is not None:
+        check_password(name, password)
+    login, stored = ("provider", _NO_PASSWORD) if password is None else ("password", _HASHER.hash(password))
     now = clock.now_us()
     with translate_errors(), connection.transaction():
         made = connection.execute(
-            "INSERT INTO account (name, full_name, role, password_hash, created_us, password_changed_us) "
-            "VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING RETURNING id",
-            (name, full_name, role.value, _HASHER.hash(password), now, now),
+            "INSERT INTO account (name, full_name, role, password_hash, login, created_us, password_changed_us) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (name) DO NOTHING RETURNING id",
+            (name, full_name, role.value, stored, login, now, now),
         ).fetchone()
         if made is None:
             raise Rejected(f"there is an account '{name}' already")
@@ -217,18 +238,26 @@ def change_account(connection: Connection, name: str, *, full_name: str, role: R
 
 
 def set_password(connection: Connection, name: str, password: str, clock: Clock) -> None:
-    """Set a new password and end all sessions of the account. Raises Rejected for a weak password."""
+    """Set a new password and end all sessions of the account, which from now on logs in by it. Raises Rejected for a weak password."""
     check_password(name, password)
     with translate_errors(), connection.transaction():
         row = connection.execute(
-            "UPDATE account SET password_hash = %s, password_is_first = false, password_changed_us = %s, failures = 0, locked_until_us = 0 "
-            "WHERE name = %s RETURNING id",
+            "UPDATE account SET password_hash = %s, password_is_first = false, password_changed_us = %s, failures = 0, "
+            "locked_until_us = 0, login = 'password' WHERE name = %s RETURNING id",
             (_HASHER.hash(password), clock.now_us(), name),
         ).fetchone()
         if row is None:
             raise Rejected(f"there is no account '{name}'")
+        connection.execute("DELETE FROM account_identity WHERE account_id = %s", row)
         connection.execute("DELETE FROM login_session WHERE account_id = %s", row)
         connection.execute("DELETE FROM login_link WHERE account_id = %s", row)
+
+
+def unlock_account(connection: Connection, name: str) -> Account:
+    """Return the account, whose wrong passwords are forgotten: it may try again at once. Raises Rejected for an unknown one."""
+    with translate_errors():
+        connection.execute("UPDATE account SET failures = 0, locked_until_us = 0 WHERE name = %s", (name,))
+    return read_account(connection, name)
 
 
 def check_password(name: str, password: str) -> None:
@@ -241,6 +270,8 @@ def check_password(name: str, password: str) -> None:
         raise Rejected("a password may not hold half a character (a lone surrogate)")
     if name.lower() in password.lower() or len(set(password)) < 5:
         raise Rejected("a password may not hold the account's name and needs at least five different characters")
+    if any(row[at : at + _LONGEST_RUN] in password.lower() for row in _RUNS for at in range(len(row) - _LONGEST_RUN + 1)):
+        raise Rejected("a password may not hold six neighbours of the alphabet, the digits or the keyboard in a row")
 
 
 def check_login(connection: Connection, name: str, password: str, clock: Clock) -> Account:
@@ -258,7 +289,10 @@ def check_login(connection: Connection, name: str, password: str, clock: Clock) 
         if row is None:
             _matches(_nobody(), password)
             raise Rejected("name or password is wrong")
-        account, stored, failures = _account(row[:8]), str(row[8]), int(row[9])
+        account, stored, failures = _account(row[:_WIDTH]), str(row[_WIDTH]), int(row[_WIDTH + 1])
+        if account.by_provider:
+            _matches(_nobody(), password)
+            raise Rejected("name or password is wrong")
         if account.locked_until_us > now:
             seconds = -(-(account.locked_until_us - now) // _SECOND_US)
             raise Rejected(f"too many wrong passwords: wait {seconds} s")
@@ -272,14 +306,18 @@ def check_login(connection: Connection, name: str, password: str, clock: Clock) 
     raise Rejected("name or password is wrong")
 
 
-def open_session(connection: Connection, account: Account, address: str, clock: Clock) -> str:
-    """Return the secret of a new session."""
+def open_session(
+    connection: Connection, account: Account, address: str, clock: Clock, *, agent: str = "", id_token: str | None = None
+) -> str:
+    """Return the secret of a new session. ``agent``: what the browser calls itself; ``id_token``: the provider's, for logging out."""
     secret, now = secrets.token_urlsafe(32), clock.now_us()
-    with translate_errors():
+    with translate_errors(), connection.transaction():
         connection.execute(
-            "INSERT INTO login_session (secret_hash, account_id, created_us, seen_us, address) VALUES (%s, %s, %s, %s, %s)",
-            (_digest(secret), account.id, now, now, address),
+            "INSERT INTO login_session (secret_hash, account_id, created_us, seen_us, address, agent, id_token) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            (_digest(secret), account.id, now, now, address, agent.replace("\0", "")[:300], id_token),
         )
+        connection.execute("UPDATE account SET last_login_us = %s WHERE id = %s", (now, account.id))
     return secret
 
 
@@ -289,7 +327,7 @@ def read_session(connection: Connection, secret: str, rules: SessionRules, clock
     oldest_seen, oldest_created = now - rules.idle_seconds * _SECOND_US, now - rules.longest_seconds * _SECOND_US
     with translate_errors():
         row = connection.execute(
-            f"SELECT {_ACCOUNT}, s.created_us, s.seen_us FROM login_session s JOIN account a ON a.id = s.account_id "  # noqa: S608
+            f"SELECT {_ACCOUNT}, s.created_us, s.seen_us, s.id FROM login_session s JOIN account a ON a.id = s.account_id "  # noqa: S608
             "WHERE s.secret_hash = %s AND NOT a.disabled AND s.seen_us > %s AND s.created_us > %s",
             (_digest(secret), oldest_seen, oldest_created),
         ).fetchone()
@@ -297,13 +335,14 @@ def read_session(connection: Connection, secret: str, rules: SessionRules, clock
             return None
         if touch:
             connection.execute("UPDATE login_session SET seen_us = %s WHERE secret_hash = %s", (now, _digest(secret)))
-    return Session(_account(row[:8]), int(row[8]), now if touch else int(row[9]))
+    return Session(_account(row[:_WIDTH]), int(row[_WIDTH]), now if touch else int(row[_WIDTH + 1]), int(row[_WIDTH + 2]))
 
 
-def close_session(connection: Connection, secret: str) -> None:
-    """End a session; nothing happens where it ended before."""
+def close_session(connection: Connection, secret: str) -> str | None:
+    """End a session; return the provider's token where it was opened by one. Nothing happens where it ended before."""
     with translate_errors():
-        connection.execute("DELETE FROM login_session WHERE secret_hash = %s", (_digest(secret),))
+        row = connection.execute("DELETE FROM login_session WHERE secret_hash = %s RETURNING id_token", (_digest(secret),)).fetchone()
+    return None if row is None else row[0]
 
 
 def clear_expired(connection: Connection, rules: SessionRules, clock: Clock) -> None:
@@ -425,9 +464,18 @@ def _digest(secret: str) -> bytes:
 
 
 def _account(row: Sequence[object]) -> Account:
-    number, name, full_name, role, first, disabled, locked, created = row
+    number, name, full_name, role, first, disabled, locked, created, by_provider, last = row
     return Account(
-        int(str(number)), str(name), str(full_name), Role(str(role)), bool(first), bool(disabled), int(str(locked)), int(str(created))
+        int(str(number)),
+        str(name),
+        str(full_name),
+        Role(str(role)),
+        bool(first),
+        bool(disabled),
+        int(str(locked)),
+        int(str(created)),
+        bool(by_provider),
+        None if last is None else int(str(last)),
     )
 
 

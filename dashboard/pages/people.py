@@ -9,12 +9,14 @@ from dash import ALL, Input, Output, State, ctx, html, no_update
 from dash.development.base_component import Component
 from pydantic import SecretStr, ValidationError
 
-from dashboard.context import PageContext, current_context
+from dashboard.context import PageContext, Person, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
 from dashboard.page_app import PageApp
 from dashboard.pages import people_screens
 from dashboard.pages.parts import NONE_SHOWN, forms, full_name, moment, notice, problems_of, state, table
+from dashboard.pages.people_sessions import all_sessions, password_rules
 from dashboard.services import Services
+from dashboard.services_people import PeopleService
 from dashboard.texts import Texts, texts_of
 from dashboard.views import AccountView, AuditView, TokenView
 from plant.errors import Rejected, Unavailable
@@ -49,10 +51,13 @@ def layout(context: PageContext, services: Services) -> Component:
                         allowDeselect=False,
                         data=[{"value": role.value, "label": t(role.value)} for role in Role],
                     ),
-                    dmc.PasswordInput(id="account-password", label=t("First password")),
+                    dmc.PasswordInput(id="account-password", label=t("First password (none: by the provider)")),
                     dmc.Button(t("Add account"), id="account-add", color="gray"),
+                    html.P(password_rules(t), className="quiet"),
                 ],
             ),
+            html.H2(t("Sessions")),
+            html.Div(all_sessions(services, context, t), id="people-sessions", className="panel"),
             html.H2(t("Tokens for controllers and programs")),
             html.Div(_tokens(services, context, t), id="people-tokens", className="panel"),
             html.H2(t("New token")),
@@ -82,10 +87,12 @@ def register(app: PageApp, services: Services) -> None:
         Output("people-accounts", "children"),
         Output("people-tokens", "children"),
         Output("people-audit", "children"),
+        Output("people-sessions", "children"),
         Input("account-add", "n_clicks"),
         Input("token-add", "n_clicks"),
-        Input({"part": "account-switch", "name": ALL}, "n_clicks"),
+        Input({"part": "account-act", "act": ALL, "name": ALL}, "n_clicks"),
         Input({"part": "token-revoke", "id": ALL}, "n_clicks"),
+        Input({"part": "session-end", "id": ALL}, "n_clicks"),
         {
             "name": State("account-name", "value"),
             "full_name": State("account-full-name", "value"),
@@ -101,22 +108,25 @@ def register(app: PageApp, services: Services) -> None:
         role=Role.ADMIN,
         prevent_initial_call=True,
     )
-    def change(_add: int, _token: int, _switch: list[int], _revoke: list[int], account: dict[str, Any], token: dict[str, Any]) -> Any:
+    def change(
+        _add: int, _token: int, _act: list[int], _revoke: list[int], _end: list[int], account: dict[str, Any], token: dict[str, Any]
+    ) -> Any:
         if not ctx.triggered or not ctx.triggered[0]["value"]:
-            return no_update, no_update, no_update, no_update
+            return (no_update,) * 5
         context = current_context()
         t = texts_of(context.language)
         try:
             said = _do(services, context, t, ctx.triggered_id, account, token)
         except _REFUSED as error:
-            return notice(problems_of(error, t), wrong=True), no_update, no_update, no_update
-        return said, _accounts(services, context, t), _tokens(services, context, t), _audit(services, context, t)
+            return notice(problems_of(error, t), wrong=True), *((no_update,) * 4)
+        lists = (_accounts, _tokens, _audit, all_sessions)
+        return said, *(shown(services, context, t) for shown in lists)
 
 
 def _do(services: Services, context: PageContext, t: Texts, asked: Any, account: dict[str, Any], token: dict[str, Any]) -> Component:
     who, people = context.person, services.people
     if asked == "account-add":
-        password = SecretStr(account["password"] or "")
+        password = SecretStr(account["password"]) if account["password"] else None
         draft = AccountDraft(
             name=account["name"] or "", full_name=account["full_name"] or "", role=Role(account["role"]), password=password
         )
@@ -129,35 +139,65 @@ def _do(services: Services, context: PageContext, t: Texts, asked: Any, account:
         new = people.issue_token(who, TokenDraft(name=token["name"] or "", scopes=scopes, valid_days=days, work_units=units))
         words = t("The token for {name}. It is shown this once; keep it now.", name=new.token.name)
         return html.Div([words, html.Pre(new.secret, className="shown")], className="notice", role="status")
-    if asked["part"] == "account-switch":
-        now = next(each for each in people.accounts(who) if each.name == asked["name"])
-        change = AccountChange(full_name=now.full_name, role=Role(now.role), disabled=not now.disabled)
-        after = people.change_account(who, now.name, change)
-        return notice(
-            t("Account {name} is locked out.", name=after.name) if after.disabled else t("Account {name} may log in.", name=after.name)
-        )
+    if asked["part"] == "account-act":
+        return _act(people, who, asked["act"], asked["name"], t)
+    if asked["part"] == "session-end":
+        people.end_session(who, int(asked["id"]))
+        return notice(t("The session is ended."))
     gone = people.revoke_token(who, int(asked["id"]))
     return notice(t("The token for {name} is revoked.", name=gone.name))
 
 
+def _act(people: PeopleService, who: Person, act: str, name: str, t: Texts) -> Component:
+    """Do what a button of an account says; return what is said then."""
+    if act == "unlock":
+        people.unlock(who, name)
+        return notice(t("Account {name} may try again at once.", name=name))
+    if act == "provider":
+        people.let_in_by_provider(who, name)
+        return notice(t("Account {name} logs in by the provider from now on, and has no password here.", name=name))
+    now = next(each for each in people.accounts(who) if each.name == name)
+    after = people.change_account(who, name, AccountChange(full_name=now.full_name, role=Role(now.role), disabled=not now.disabled))
+    return notice(
+        t("Account {name} is locked out.", name=after.name) if after.disabled else t("Account {name} may log in.", name=after.name)
+    )
+
+
 def _accounts(services: Services, context: PageContext, t: Texts) -> Component:
-    heads = [(t("Name"), False), (t("Full name"), False), (t("Role"), False), (t("State"), False), (t("Since"), False), ("", False)]
+    names = (t("Name"), t("Full name"), t("Role"), t("State"), t("Logs in by"), t("Last login"), t("Since"), "")
     rows = [_account_row(each, context, t) for each in services.people.accounts(context.person)]
-    return table(heads, rows, caption=t("Accounts"))
+    return table([(name, False) for name in names], rows, caption=t("Accounts"))
 
 
 def _account_row(account: AccountView, context: PageContext, t: Texts) -> list[Any]:
-    looks = ("stale", t("locked out")) if account.disabled or account.locked else ("normal", t("may log in"))
-    words = t("Let in") if account.disabled else t("Lock out")
-    button = dmc.Button(words, id={"part": "account-switch", "name": account.name}, variant="default", size="sm")
-    own = account.name == context.person.name
     return [
         account.name,
         full_name(account.full_name, t) or NONE_SHOWN,
         t(account.role),
-        state(*looks),
-        moment(account.created_us, context.time_zone),
-        "" if own else button,
+        _account_state(account, context, t),
+        t("the provider") if account.by_provider else t("password"),
+        moment(account.last_login_us, context.time_zone, seconds=False),
+        moment(account.created_us, context.time_zone, seconds=False),
+        "" if account.name == context.person.name else html.Div(_buttons(account, t), className="buttons"),
+    ]
+
+
+def _account_state(account: AccountView, context: PageContext, t: Texts) -> Component:
+    if account.disabled:
+        return state("stale", t("locked out"))
+    if account.locked_until_us is not None:
+        until = moment(account.locked_until_us, context.time_zone)
+        return state("warning", t("too many wrong passwords, locked until {time}", time=until))
+    return state("normal", t("may log in"))
+
+
+def _buttons(account: AccountView, t: Texts) -> list[Component]:
+    acts = {"switch": t("Let in") if account.disabled else t("Lock out")}
+    acts |= {"unlock": t("Unlock now")} if account.locked_until_us is not None else {}
+    acts |= {} if account.by_provider else {"provider": t("By the provider only")}
+    return [
+        dmc.Button(words, id={"part": "account-act", "act": act, "name": account.name}, variant="default", size="sm")
+        for act, words in acts.items()
     ]
 
 

@@ -25,6 +25,7 @@ _EXAMPLES = {
     "source": "robots",
     "name": "nobody",
     "token": "999999",
+    "session": "999999",
     "receiver": "nobody",
     "notice": "0c7c1cbe-1f0e-4d8a-9c39-0e6f6a5f2a11",
     "channel": "mail",
