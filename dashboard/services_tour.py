@@ -20,8 +20,8 @@ class Chapter(StrEnum):
 
     RUNS = "runs"
     ALARM = "alarm"
-    CHART = "chart"
     PICTURE = "picture"
+    CHART = "chart"
     LOSS = "loss"
     PROPOSED = "proposed"
     EXECUTED = "executed"
@@ -50,8 +50,8 @@ def moments_of(facts: TourFacts) -> dict[Chapter, int | None]:
     return {
         Chapter.RUNS: facts.runs_us,
         Chapter.ALARM: None if facts.alarm is None else facts.alarm.time_us,
-        Chapter.CHART: None if facts.violation is None else facts.violation.time_us,
         Chapter.PICTURE: None if facts.picture is None else facts.picture.time_us,
+        Chapter.CHART: None if facts.violation is None else facts.violation.time_us,
         Chapter.LOSS: None if facts.lost is None else facts.lost.first_scrap_us,
         Chapter.PROPOSED: None if facts.proposed is None or facts.sample is None else facts.proposed.time_us,
         Chapter.EXECUTED: None if carried is None else carried.executed_us,

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from dashboard.charts import limits_of, shown_span, unit_words
 from dashboard.context import PageContext
 from dashboard.page_app import PageApp
+from dashboard.pages import tour
 from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
 from dashboard.pages.parts import NONE_SHOWN, also, notice, state
@@ -52,6 +53,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(
                 [
                     html.H1(t("Plant overview")),
+                    *tour.strip(services, t),
                     waits(services, t),
                     calls(context, "", t),
                     html.Section(

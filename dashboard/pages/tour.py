@@ -100,9 +100,8 @@ def _chapter(number: int, chapter: Chapter, story: TourView, since_us: int | Non
     here = story.next is chapter
     when: list[Component] = []
     if since_us is not None:
-        looks = state("normal", t("seen"))
         when = [
-            looks,
+            html.Span([icon("check"), t("seen")], className="tour-seen"),
             html.Span(moment(since_us, context.time_zone).partition(" ")[2], className="number"),
             html.Span(t("{age} ago", age=age(since_us, story.now_us, t)), className="quiet"),
         ]

@@ -58,21 +58,21 @@ def _alarm(_: TourFacts, robot: str, t: Texts) -> Told:
 
 
 def _chart(facts: TourFacts, _: str, t: Texts) -> Told:
-    look = t("The next seam is too thin: the point on the control chart lies below its limit, and names the part.")
+    look = t("The part is measured: its seam is too thin, the point on the control chart lies below its limit, and the part is known.")
     found = facts.violation
     places = [Place(t("Control chart"), "/charts" if found is None else f"/charts?chart={found.chart}")]
     if found is not None and found.part:
         places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
-    return Told(t("The part shows it"), look, tuple(places))
+    return Told(t("The measurement confirms it"), look, tuple(places))
 
 
 def _picture(facts: TourFacts, _: str, t: Texts) -> Told:
-    look = t("The camera at the robot finds imperfections in that part's seam, and says which limit of ISO 5817 they break.")
+    look = t("The camera at the robot finds imperfections in the seam, and says which limit of ISO 5817 they break.")
     found = facts.picture
     places = [Place(t("Welds"), "/welds")]
     if found is not None:
         places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
-    return Told(t("The camera confirms it"), look, tuple(places))
+    return Told(t("The seam shows it"), look, tuple(places))
 
 
 def _loss(_: TourFacts, robot: str, t: Texts) -> Told:
