@@ -43,7 +43,7 @@ from dashboard.api_people import account_routes, person_routes, right_routes
 from dashboard.api_plan import plan_news_routes, plan_routes
 from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
-from dashboard.api_reports import report_routes
+from dashboard.api_reports import report_routes, table_routes
 from dashboard.api_screens import screen_routes
 from dashboard.api_settings import setting_routes
 from dashboard.api_shares import share_routes
@@ -271,6 +271,7 @@ def build_server(
         screen_routes(services, secure=settings.secure),
         genealogy_routes(services),
         report_routes(services),
+        table_routes(services),
         setting_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),

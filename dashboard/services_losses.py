@@ -77,7 +77,7 @@ class Gathered:
         return [one for one in self.slices if one.equipment not in left_out] if left_out else self.slices
 
 
-class _SiteReader:
+class SiteReader:
     """The settings, read anew when their file changes; a file that went wrong changes nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -85,6 +85,7 @@ class _SiteReader:
         self._site: Site | None = None
 
     def site(self) -> Site:
+        """Return them. Raises Rejected where they never could be read."""
         try:
             changed = self._path.stat().st_mtime_ns
             if self._site is None or changed != self._seen:
@@ -100,7 +101,7 @@ class LossService:
 
     def __init__(self, pool: Pool, clock: Clock, site_file: Path) -> None:
         self._pool, self._clock = pool, clock
-        self._settings = _SiteReader(site_file)
+        self._settings = SiteReader(site_file)
 
     def site(self) -> Site:
         """Return the settings of the factory as they are in force."""

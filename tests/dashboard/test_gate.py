@@ -53,6 +53,8 @@ _EXAMPLES = {
     "answer": "1",
     "call": "999999",
     "screen": "999999",
+    "report": "1",
+    "table": "v_latest",
     "page": "health",
     "path": "acme/north",
     "file": "10_stream.js",
