@@ -36,7 +36,7 @@ from storage.people import Scope, ensure_first_admin, issue_login_link, issue_to
 from storage.process_networks import write_network
 
 _LINK_SECONDS = 3600
-_SYSTEMS = "demo: MES and PLM"
+_SYSTEMS = "demo: MES, PLM and people"
 _TOKEN_SECONDS = 30 * 86_400
 _SPINDLES = 4
 """Of the slewing-bearing station."""
@@ -136,13 +136,18 @@ def _trimmed(cell: Program, home: Home) -> Program:
 
 
 def _token(url: str, clock: Clock) -> str:
-    """Return a token for the simulated MES and PLM: they bring orders and design changes, and may do nothing else."""
+    """Return a token for the simulated MES, PLM and people: they bring orders and design changes and call, and may do nothing else."""
     with connected(url) as connection:
         for known in read_tokens(connection):
             if known.name == _SYSTEMS and known.revoked_us is None:
                 revoke_token(connection, known.id, clock)
         _, secret = issue_token(
-            connection, name=_SYSTEMS, scopes=(Scope.ORDERS, Scope.DESIGN), valid_seconds=_TOKEN_SECONDS, created_by="demo", clock=clock
+            connection,
+            name=_SYSTEMS,
+            scopes=(Scope.ORDERS, Scope.DESIGN, Scope.ALARMS),
+            valid_seconds=_TOKEN_SECONDS,
+            created_by="demo",
+            clock=clock,
         )
     return secret
 

@@ -18,6 +18,7 @@ import numpy as np
 from plant.clock import Clock
 from plant.operation_history import OperationHistory
 from simulators.controller_reading import Order
+from simulators.factory_calls import CallDesk
 from simulators.factory_jobs import Workshop
 from simulators.factory_orders import OrderDesk
 from simulators.factory_planner import Works
@@ -62,8 +63,8 @@ def run_floor(
 
     ``kept``: where the factory's route set is; at the first start it is made with about so many ``rows`` of history, and its products and
     history are the first files in the folder. ``routes``: by product what the MES was told; some orders are made so, too.
-    ``leadhand``: where customers' orders, design changes and orders of plate parts are told over REST; without it customers' orders are
-    laid into the folder.
+    ``leadhand``: where customers' orders, design changes, orders of plate parts and calls of people are told over REST; without it
+    customers' orders are laid into the folder.
     ``workshop``: what stations make when they are told jobs of the plan; it is reported with the rest.
     """
     works = Works(truth_of(seed))
@@ -76,6 +77,7 @@ def run_floor(
     desk = OrderDesk(folder, [works.truth.products.ids[at] for at in shop.made], shop.chance, clock, leadhand, first=_FIRST_ORDERS)
     plm = None if leadhand is None else Plm(works, leadhand, shop.chance, clock)
     plates = None if leadhand is None else PlateDesk(leadhand, seed, clock)
+    calls = None if leadhand is None else CallDesk(leadhand, seed, clock)
     if workshop is not None:
         workshop.begin(works, begun_us // 1_000_000 % 999_983)
     desk.take_due()
@@ -85,6 +87,8 @@ def run_floor(
             plm.tell_due()
         if plates is not None:
             plates.take_due()
+        if calls is not None:
+            calls.take_due()
         if sum(1 for _ in folder.glob("floor-*.csv")) < _MOST_WAITING:
             reports = [] if workshop is None else workshop.reports()
             lay(folder, f"floor-{clock.now_us()}", [*shop.planned(at_once), *shop.told(routes()), *shop.reported(reports)])
