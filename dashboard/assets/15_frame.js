@@ -90,9 +90,9 @@
     const runs = known.list.find((one) => one.from_us <= now && now < one.to_us), next = known.list.find((one) => one.from_us > now);
     const pause = runs && runs.breaks.find(([from, to]) => from <= now && now < to);
     let said = "";
-    if (pause) said = lh.say("{shift}, break until {time}", { shift: runs.name, time: clock.format(pause[1] / 1000) });
-    else if (runs) said = lh.say("{shift}, {span} left", { shift: runs.name, span: left(runs.to_us - now) });
-    else if (next) said = lh.say("No shift until {time}", { time: clock.format(next.from_us / 1000) });
+    if (pause) said = lh.say("{shift} · break until {time}", { shift: runs.name, time: clock.format(pause[1] / 1000) });
+    else if (runs) said = lh.say("{shift} · {span} left", { shift: runs.name, span: left(runs.to_us - now) });
+    else if (next) said = lh.say("none until {time}", { time: clock.format(next.from_us / 1000) });
     if (words.textContent !== said) words.textContent = said;
     words.parentElement.classList.toggle("hidden", said === "");
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -161,16 +162,23 @@ def _text(name: Any) -> Component:
     return field
 
 
+def _in_page(name: dict[str, str]) -> str:
+    """Return an id as Dash writes it into the page."""
+    return json.dumps(name, sort_keys=True, separators=(",", ":"))
+
+
 def _field(one: FeatureView, t: Texts) -> Component:
     unit = _UNITS.get(one.unit, one.unit)
     words = one.name.replace("_", " ")
     name = {"part": "new-product-feature", "name": one.name}
     if one.kind == "category":
-        return html.Div([html.Label(words), dcc.Dropdown(id=name, options=list(one.words), placeholder=t("choose"))])
+        return html.Div(
+            [html.Label(words, htmlFor=_in_page(name)), dcc.Dropdown(id=name, options=list(one.words), placeholder=t("choose"))]
+        )
     span = "" if one.low is None or one.high is None else f"{one.low:g} … {one.high:g}"
     return html.Div(
         [
-            html.Label(f"{words}, {unit}" if unit and not words.endswith(f" {unit}") else words),
+            html.Label(f"{words}, {unit}" if unit and not words.endswith(f" {unit}") else words, htmlFor=_in_page(name)),
             dcc.Input(id=name, type="number", step="any"),
             html.Div(t("made: {span}", span=span) if span else "", className="small quiet"),
         ]
