@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +14,7 @@ from dashboard.context import Person
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.hub import Hub
 from dashboard.services_people import require
-from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, read_draft
+from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, read_draft, settings_files, write_durable
 from dashboard.views import CheckView, FoundVariableView, SourceView
 from plant.clock import Clock
 from plant.equipment import SEGMENT
@@ -107,9 +104,9 @@ class SourceService:
         if draft.password is not None:
             secret = self._home / "secrets" / f"{draft.source.id}.password"
             secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(secret, draft.password.get_secret_value())
+            write_durable(secret, draft.password.get_secret_value())
         self._prepare_folder()
-        _write(path, content)
+        write_durable(path, content)
         return CheckView((), signals, content)
 
     def delete(self, who: Person, source: str) -> None:
@@ -143,17 +140,17 @@ class SourceService:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         note = self._folder / "_about.toml"
         if not note.exists():
-            _write(note, NOTE)
+            write_durable(note, NOTE)
         content = self._site_file.read_text("utf-8")
         wanted = _with_include(content)
         if wanted != content:
-            _write(self._site_file, wanted, mode=self._site_file.stat().st_mode & 0o777)
+            write_durable(self._site_file, wanted, mode=self._site_file.stat().st_mode & 0o777)
 
     def _try(self, source: str, content: str | None) -> int:
         """Return how many signals the source gives, all settings read as they would stand; raises SettingsError."""
         with tempfile.TemporaryDirectory(prefix="leadhand-check-") as folder:
             mirror = Path(folder).resolve()
-            for path in _settings_files(self._site_file):
+            for path in settings_files(self._site_file):
                 copy = mirror / path.relative_to(self._site_file.parent)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)
@@ -225,42 +222,3 @@ def _with_include(content: str) -> str:
     if any(pattern in {f"{_FOLDER}/*.toml", f"{_FOLDER}/*", "**/*.toml"} for pattern in include):
         return content
     raise SettingsError(f"site.toml: include: add '{_FOLDER}/*.toml' to it, so that sources made here are read")
-
-
-def _settings_files(site_file: Path) -> Iterator[Path]:
-    """Yield the site file and all files it includes. Raises SettingsError for one that lies outside its folder."""
-    waiting, seen = [site_file], set[Path]()
-    while waiting:
-        path = waiting.pop(0)
-        if path in seen:
-            continue
-        seen.add(path)
-        if not path.resolve().is_relative_to(site_file.parent.resolve()):
-            raise SettingsError(f"{path}: lies outside {site_file.parent}: sources can be made here only where all settings lie within it")
-        yield path
-        try:
-            patterns = tomllib.loads(path.read_text("utf-8")).get("include", [])
-        except (OSError, ValueError):
-            continue  # load_site says what is wrong with it
-        for pattern in patterns if isinstance(patterns, list) else []:
-            if isinstance(pattern, str) and pattern and not pattern.startswith("/") and not re.search(r"(^|/)\.\.(/|$)", pattern):
-                waiting.extend(sorted(path.parent.glob(pattern)))
-
-
-def _write(path: Path, content: str, mode: int = 0o600) -> None:
-    """Put a file in place at once, durable: who reads it sees the old or the new one, whole."""
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", suffix=".new", delete=False) as file:
-        try:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

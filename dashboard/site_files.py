@@ -1,8 +1,12 @@
-"""Drafts of sources as TOML files and back."""
+"""Settings files of a factory: which there are, how one is put in place, and drafts of sources as TOML and back."""
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +59,47 @@ def draft_without_secrets(draft: SourceDraft) -> dict[str, Any]:
     """Return a draft as JSON for the audit."""
     content: dict[str, Any] = draft.model_dump(mode="json", exclude={"password"}, exclude_defaults=True)
     return content | ({"password": "changed"} if draft.password is not None else {})
+
+
+def settings_files(site_file: Path) -> Iterator[Path]:
+    """Yield the site file and all files it includes. Raises SettingsError for one that lies outside its folder."""
+    waiting, seen = [site_file], set[Path]()
+    while waiting:
+        path = waiting.pop(0)
+        if path in seen:
+            continue
+        seen.add(path)
+        if not path.resolve().is_relative_to(site_file.parent.resolve()):
+            raise SettingsError(
+                f"{path}: lies outside {site_file.parent}: settings can be changed here only where all of them lie within it"
+            )
+        yield path
+        try:
+            patterns = tomllib.loads(path.read_text("utf-8")).get("include", [])
+        except (OSError, ValueError):
+            continue  # load_site says what is wrong with it
+        for pattern in patterns if isinstance(patterns, list) else []:
+            if isinstance(pattern, str) and pattern and not pattern.startswith("/") and not re.search(r"(^|/)\.\.(/|$)", pattern):
+                waiting.extend(sorted(path.parent.glob(pattern)))
+
+
+def write_durable(path: Path, content: str, mode: int = 0o600) -> None:
+    """Put a file in place at once, durable: who reads it sees the old or the new one, whole."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", suffix=".new", delete=False) as file:
+        try:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _plain(model: BaseModel) -> dict[str, Any]:

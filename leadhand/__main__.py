@@ -136,8 +136,9 @@ def check(site: Annotated[Path, typer.Argument(metavar="SITE", help="The site.to
 
     Example: leadhand check site.toml
     """
-    from leadhand.checking import problems, summary
+    from leadhand.checking import summary
     from plant.site import load_site
+    from plant.site_problems import problems
 
     read = load_site(site)
     wrong = problems(read, site)

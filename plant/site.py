@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -118,13 +119,13 @@ def site_schema() -> dict[str, Any]:
     return SiteFile.model_json_schema()
 
 
-def load_site(path: Path) -> Site:
-    """Return the factory that ``path`` and the files it includes describe.
+def load_site(path: Path, instead: Mapping[Path, str] = MappingProxyType({})) -> Site:
+    """Return the factory that ``path`` and the files it includes describe; ``instead``: what files are taken to hold, by their paths.
 
     Raises SettingsError that names, for each thing wrong, the file, the key path and what is expected.
     """
     problems: list[str] = []
-    files = _read_all(path, problems)
+    files = _read_all(path, problems, instead)
     if problems:
         raise SettingsError(problems)
     return _assemble(path, files, problems)
@@ -135,7 +136,7 @@ def site_of(file: SiteFile, place: str = "settings") -> Site:
     return _assemble(Path(place), [_Placed(file, place)], [])
 
 
-def _read_all(path: Path, problems: list[str]) -> list[_Placed[SiteFile]]:
+def _read_all(path: Path, problems: list[str], instead: Mapping[Path, str]) -> list[_Placed[SiteFile]]:
     files: list[_Placed[SiteFile]] = []
     waiting, seen = [path], set[Path]()
     while waiting:
@@ -143,7 +144,7 @@ def _read_all(path: Path, problems: list[str]) -> list[_Placed[SiteFile]]:
         if current.resolve() in seen:
             continue
         seen.add(current.resolve())
-        file = _read(current, problems)
+        file = _read(current, problems, instead)
         if file is None:
             continue
         if file.site is not None and current != path:
@@ -159,9 +160,9 @@ def _read_all(path: Path, problems: list[str]) -> list[_Placed[SiteFile]]:
     return files
 
 
-def _read(path: Path, problems: list[str]) -> SiteFile | None:
+def _read(path: Path, problems: list[str], instead: Mapping[Path, str]) -> SiteFile | None:
     try:
-        content = path.read_bytes().decode("utf-8")
+        content = instead[path] if path in instead else path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         problems.append(f"{path}: there is no such file")
     except (OSError, UnicodeDecodeError) as error:

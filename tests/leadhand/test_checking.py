@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from leadhand.accounting import account_of, conclusion
-from leadhand.checking import problems, summary
+from leadhand.checking import summary
 from leadhand.discovering_births import BrokerAccess, find_metrics
 from plant.clock import SystemClock
 from plant.errors import SettingsError, Unavailable
 from plant.ledger import Counts, LedgerLine, no_lateness
 from plant.signals import SourceId
 from plant.site import load_site
+from plant.site_problems import problems
 from tests.leadhand.test_commands import leadhand
 from tests.ports import free_port
 

@@ -24,6 +24,12 @@ function account(_ctx, id) {
   return { accountId: id, claims: async () => ({ ...person, sub: id }) };
 }
 
+// its own page asks for a font of another server
+function sayLogout(ctx, form) {
+  ctx.body = `<!DOCTYPE html><html lang="en"><head><title>Provider</title><link rel="icon" href="data:,"></head>
+<body>${form}<button form="op.logoutForm" name="logout" value="yes">Yes</button></body></html>`;
+}
+
 function made() {
   const provider = new Provider(issuer, {
     clients: [
@@ -39,7 +45,7 @@ function made() {
     scopes: ["openid", "profile", "groups"],
     jwks: { keys: [key()] },
     cookies: { keys: [randomBytes(16).toString("hex")] },
-    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+    features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true, logoutSource: sayLogout } },
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
     pkce: { required: () => true },
     findAccount: account,
