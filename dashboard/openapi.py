@@ -133,6 +133,7 @@ class DescribedApi(FastAPI):
 
 def _described(api: FastAPI) -> dict[str, Any]:
     schema = get_openapi(title=api.title, version=api.version, description=_ABOUT, routes=api.routes)
+    _plain_tuples(schema)
     parts = schema.setdefault("components", {})
     parts["securitySchemes"] = _SECURITY
     parts["schemas"]["Problem"] = _PROBLEM
@@ -143,6 +144,17 @@ def _described(api: FastAPI) -> dict[str, Any]:
         for method, operation in methods.items():
             _complete(operation, guarded.get((method.upper(), path)))
     return schema
+
+
+def _plain_tuples(part: Any) -> None:
+    """Write a pair of numbers as a list of two numbers: few programs that read descriptions know ``prefixItems``."""
+    if isinstance(part, dict):
+        items = part.get("prefixItems")
+        if items and all(item == items[0] for item in items):
+            del part["prefixItems"]
+            part["items"] = items[0]
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        _plain_tuples(inner)
 
 
 def _complete(operation: dict[str, Any], route: Route | None) -> None:

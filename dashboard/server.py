@@ -15,6 +15,7 @@ from dash.exceptions import CallbackException, DependencyException, PreventUpdat
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -367,6 +368,9 @@ def _say_errors(api: FastAPI) -> None:
     async def no_file(_request: Request, _error: Exception) -> Response:
         return json_answer({"error": "there is nothing here"}, 404)
 
+    async def no_request(_request: Request, error: Exception) -> Response:
+        return json_answer({"error": _words(str(getattr(error, "detail", error)))}, getattr(error, "status_code", 400))
+
     async def other_page(_request: Request, _error: Exception) -> Response:
         return json_answer({"error": "this page is of another version of the server: load it again"}, 400)
 
@@ -378,6 +382,7 @@ def _say_errors(api: FastAPI) -> None:
         (PermissionError, forbidden),
         (SettingsError, wrong_settings),
         (RequestValidationError, wrong_request),
+        (HTTPException, no_request),
     ):
         api.add_exception_handler(kind, answer)
 

@@ -233,7 +233,9 @@ class AlarmActionDraft(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _whole_characters(cls, value: Any) -> Any:
-        texts = [value.get("reason"), *(value.get("alarms") or ())] if isinstance(value, dict) else []
+        given = value if isinstance(value, dict) else {}
+        alarms = given.get("alarms")
+        texts = [given.get("reason"), *(alarms if isinstance(alarms, list) else ())]
         if any(isinstance(text, str) and any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text) for text in texts):
             raise ValueError("holds half a character or NUL, which no database keeps")
         return value
