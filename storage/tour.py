@@ -33,14 +33,12 @@ SELECT v.time, v.value, v.low, v.high, v.unit, (
 JOIN chart c ON c.key = v.chart AND c.equipment = v.equipment
 WHERE v.equipment = %(robot)s AND v.rule = 'beyond_limits' AND c.key LIKE '%%weld-throat%%' AND v.time >= %(from)s ORDER BY v.time LIMIT 1
 """
-_THROATS: Final = """
-SELECT avg(value) FILTER (WHERE time < %(from)s), avg(value) FILTER (WHERE time >= %(from)s AND time < %(done)s),
-    avg(value) FILTER (WHERE time >= %(done)s), count(*) FILTER (WHERE time >= %(done)s)
-FROM v_chart_points WHERE equipment = %(robot)s AND chart LIKE '%%weld-throat%%' AND time >= %(since)s
+_THROAT: Final = """
+SELECT value FROM v_chart_points WHERE equipment = %(robot)s AND chart LIKE '%%weld-throat%%' AND time >= %(done)s ORDER BY time LIMIT 1
 """
 _PICTURE: Final = """
 SELECT i.time, i.id, i.part FROM v_inspections i
-WHERE i.subject = 'welds' AND i.decision = 'nok' AND i.time >= %(from)s
+WHERE i.subject = 'welds' AND i.decision = 'nok' AND NOT i.shadow AND i.time >= %(from)s
     AND i.part IN (SELECT part FROM v_states WHERE equipment = %(robot)s AND coalesce(to_time, now()) >= %(since)s)
 ORDER BY i.time LIMIT 1
 """
@@ -142,16 +140,6 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
-class Throats:
-    """Mean throat of the seams before it went wrong, while it did, and since; how many were measured since."""
-
-    before: float | None
-    wrong: float | None
-    since: float | None
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class TourFacts:
     """What the database shows of the story so far; None for what it does not show yet."""
 
@@ -169,7 +157,8 @@ class TourFacts:
     alarm_over_us: int | None = None
     since: Pieces | None = None
     """Since the new recipe is in force."""
-    throats: Throats | None = None
+    throat: float | None = None
+    """Of the first part since then, mm."""
 
 
 def read_tour(connection: Connection, since_us: int, now_us: int) -> TourFacts:
@@ -215,7 +204,7 @@ class _Reader:
             None if proposed is None else self._result(proposed.number),
             None if done_us is None else self._over(done_us),
             None if done_us is None else self._pieces(done_us, self._now_us),
-            None if done_us is None else self._throats(done_us),
+            None if done_us is None else self._throat(done_us),
         )
 
     def _one(self, query: str, **words: Any) -> Sequence[Any] | None:
@@ -262,6 +251,6 @@ class _Reader:
         row = self._one(_ALARM_OVER, late=moment(done_us + _SECONDS_AFTER * 1_000_000))
         return None if row is None or row[0] is None else micros(row[0])
 
-    def _throats(self, done_us: int) -> Throats:
-        row = self._one(_THROATS, done=moment(done_us))
-        return Throats(None, None, None, 0) if row is None else Throats(row[0], row[1], row[2], int(row[3]))
+    def _throat(self, done_us: int) -> float | None:
+        row = self._one(_THROAT, done=moment(done_us))
+        return None if row is None else row[0]

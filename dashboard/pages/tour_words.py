@@ -185,9 +185,9 @@ def _gain_shown(facts: TourFacts, t: Texts) -> str:
             before=f"{sample.good / sample.parts:.0%}",
         )
     ]
-    throats, since = facts.throats, facts.since
-    if throats is not None and throats.count and throats.wrong is not None and throats.since is not None:
-        parts.append(t("throat {wrong} mm, now {now} mm", wrong=f"{throats.wrong:.2f}", now=f"{throats.since:.2f}"))
+    wrong, since = facts.violation, facts.since
+    if facts.throat is not None and wrong is not None:
+        parts.append(t("throat {wrong} mm, of the next part {now} mm", wrong=f"{wrong.value:.2f}", now=f"{facts.throat:.2f}"))
     if since is not None and since.good + since.scrap:
         parts.append(_since(since, t))
     if facts.alarm_over_us is not None:
