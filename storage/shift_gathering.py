@@ -22,7 +22,7 @@ def gather_report(connection: Connection, site: Site, line: EquipmentId, shift: 
     before = read_report_before(connection, line, shift.from_us)
     stations = [station.id for station in site.vision.stations if _is_at(line, site.vision.equipment[station.id])]
     units = [str(node.id) for node in site.equipment if _is_at(line, node.id)]
-    notes = read_notes(connection, line, *span)
+    notes = read_notes(connection, line, shift.from_us, shift.to_us)
     names = {node.id: node.name for node in site.equipment}
     told = {
         "alarms": shift_facts.read_alarms(connection, line, span),
