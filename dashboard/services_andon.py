@@ -165,10 +165,6 @@ def _check_span(from_us: int, to_us: int) -> None:
 
 
 def _shifts(site: Site, units: Iterable[str], now_us: int) -> dict[str, Shift]:
-    found = {}
-    for unit in units:
-        calendar = site.calendars.of(unit)
-        shift = None if calendar is None else calendar.shift_at(now_us)
-        if shift is not None:
-            found[unit] = shift
-    return found
+    calendars = {unit: calendar for unit in units if (calendar := site.calendars.of(unit)) is not None}
+    shifts = {calendar.name: calendar.shift_at(now_us) for calendar in calendars.values()}
+    return {unit: shift for unit, calendar in calendars.items() if (shift := shifts[calendar.name]) is not None}
