@@ -145,7 +145,7 @@ class GenealogyService:
         rows = [_built_in(draft, now_us) for draft in drafts]
         with self._pool.connection() as connection:
             written = genealogy.write_built_in(connection, rows, source="rest", actor=who.name, now_us=now_us, address=who.address)
-        return WrittenBuiltInView(written.added, written.same, {place + 1: why for place, why in written.refused.items()})
+        return WrittenBuiltInView(written.added, written.same, {str(place + 1): why for place, why in written.refused.items()})
 
     def write_lots(self, who: Person, drafts: Sequence[LotDraft]) -> WrittenLotsView:
         """Keep what is told of lots; what a draft leaves empty stays as it was. Audited."""

@@ -308,7 +308,7 @@ class WrittenBuiltInView:
 
     added: int
     same: int
-    refused: dict[int, str]
+    refused: dict[str, str]
     """By the row's place in the request, from 1: why not."""
 
 

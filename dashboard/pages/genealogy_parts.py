@@ -294,7 +294,7 @@ def pictures(looks: Sequence[LookView], context: PageContext, t: Texts) -> Compo
     def card(one: LookView) -> Component:
         words = t("Picture of {station}", station=f"{one.station} / {one.view}")
         shown = (
-            html.Img(src=f"/api/v1/frames/{one.frame}", alt=words, loading="lazy")
+            html.Img(src=f"/api/v1/frames/{one.frame}", alt=words)
             if one.has_picture
             else html.Div(t("not kept"), className="gone quiet small")
         )
