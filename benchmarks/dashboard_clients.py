@@ -1,8 +1,11 @@
 """What live pages cost the server: clients listen at 1 Hz while a plant of 500 signals changes each second.
 
-``python -m benchmarks.dashboard_clients [--clients 50] [--seconds 30]`` starts an embedded PostgreSQL, a writer and the real
-dashboard process, and prints its CPU in percent of one core, memory, bytes per client and second, and how late messages are.
-Half of the clients show the plant overview (all newest values, states, sources), half an equipment (its values, four 30 ms trends).
+    python -m benchmarks.dashboard_clients [--clients 50 200 500] [--seconds 60] [--seed 1]
+
+Starts an embedded PostgreSQL, a writer and the real dashboard process, and prints for each number of clients its CPU in percent of one
+core, memory, bytes per client and second, and how late messages are. Half of the clients show the plant overview (all newest values, states,
+sources), half an equipment (its values, four 30 ms trends). Then, before the fewest clients, each of them opens another page every ten
+seconds as well: how long the callbacks take that draw it.
 """
 
 from __future__ import annotations
@@ -11,33 +14,34 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import tempfile
-import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import numpy as np
 import psutil
 
+from benchmarks.live_plant import admin_session, written
+from benchmarks.promises import Promises, spread
+from dashboard.gate import SESSION_COOKIE
 from plant.clock import SystemClock
-from plant.samples import SampleBatch
-from plant.shipment import Shipment
-from plant.signals import SourceId
-from plant.site import Site, load_site
-from storage import people
+from plant.site import load_site
 from storage.catalogue import register_site
 from storage.database import connect
-from storage.health import SourceReport, report_source
 from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
-from storage.samples import SampleWriter
 from tests.dashboard.running import start_process
 
+EVERY_SECONDS = 10.0
 UNITS, SIGNALS = 50, 10
 PER_SECOND = 33
-LIMIT_PERCENT = 10.0
+LIMIT_PERCENT = {50: 8.0, 200: 12.0, 500: 25.0}
+LIMIT_LATE_MS, LATE_CLIENTS = 150.0, 200
+LIMIT_CALLBACK_MS = 150.0
+_PAGES = ("/", "/alarms", "/health", "/ledger", "/equipment/bench/one/area/line/unit-7", "/condition", "/losses", "/recommendations")
 SITE = f"""
 [site]
 enterprise = "bench"
@@ -58,48 +62,15 @@ equipment = "area/line/*"
 name = "s{{1..{SIGNALS}}}"
 source = "plant"
 address = "nsu=urn:b;s={{equipment}}.{{signal}}"
-limits = {{ low = -2, high = 2 }}
+limits = {{ low = 0.5, high = 9.5 }}
 """
-
-
-class Writer:
-    """Stores 33 new values of each signal every second, as an ingest at 30 ms does."""
-
-    def __init__(self, url: str, site: Site) -> None:
-        self._url, self._site = url, site
-        self.ended = threading.Event()
-        self.rows = 0
-
-    def run(self) -> None:
-        """Write until ended."""
-        clock, spool, record = SystemClock(), uuid4(), 0
-        paths = tuple(s.path for s in self._site.signals)
-        with connect(self._url, application="bench writer") as connection:
-            writer = SampleWriter(connection)
-            while not self.ended.wait(1.0 - time.time() % 1.0):
-                record += 1
-                end = clock.now_us()
-                time_us = np.tile(end - 30_000 * np.arange(PER_SECOND, 0, -1, dtype=np.int64), len(paths))
-                n = len(time_us)
-                signal = np.repeat(np.arange(len(paths), dtype=np.int32), PER_SECOND)
-                value = np.sin(time_us / 5e6 + signal)
-                columns = (time_us, np.full(n, end, np.int64), value, np.ones(n, np.bool_), np.zeros(n, np.uint32), np.zeros(n, np.int16))
-                batch = SampleBatch(paths, signal, time_us, *columns)
-                writer.ship(Shipment(spool, record, record, batch))
-                self.rows += n
-                report_source(
-                    connection,
-                    SourceReport(
-                        SourceId("plant"), "connected", "", end, 30_000, 30_000, 30_000, 100, 900, 0, end, 0, 0, 0, True, True, end
-                    ),
-                )
 
 
 async def listen(url: str, cookie: str, topics: str, until: list[float], lateness: list[float], sizes: list[int]) -> None:
     """Listen as a page does; note how late each clock message is and how much came."""
     received = 0
     async with (
-        httpx.AsyncClient(cookies={"leadhand_session": cookie}, timeout=30) as client,
+        httpx.AsyncClient(cookies={SESSION_COOKIE: cookie}, timeout=30) as client,
         client.stream("GET", f"{url}/live", params={"topics": topics}) as answer,
     ):
         answer.raise_for_status()
@@ -114,75 +85,116 @@ async def listen(url: str, cookie: str, topics: str, until: list[float], latenes
     sizes.append(received)
 
 
-async def measure(url: str, cookie: str, clients: int, seconds: float, process: psutil.Process) -> None:
-    """Print what the clients cost."""
-    warm = 5.0
+async def visit(url: str, cookie: str, until: list[float], took: list[float], rng: np.random.Generator) -> None:
+    """Open another page every ten seconds, as a click in the navigation does; note how long its callback takes."""
+    async with httpx.AsyncClient(base_url=url, cookies={SESSION_COOKIE: cookie}, headers={"Origin": url}, timeout=60) as client:
+        wiring = (await client.get("/_dash-dependencies")).raise_for_status().json()
+        shown = next(one for one in wiring if [i["id"] for i in one["inputs"]] == ["address"] and "page.children" in one["output"])
+        parts = [part.rsplit(".", 1) for part in shown["output"].strip(".").split("...")]
+        outputs = [{"id": name, "property": what} for name, what in parts]
+        await asyncio.sleep(float(rng.uniform(0, EVERY_SECONDS)))
+        while time.time() < until[0]:
+            path = str(rng.choice(_PAGES))
+            asked = {"id": "address", "property": "pathname", "value": path}
+            body = {"output": shown["output"], "outputs": outputs, "inputs": [asked], "changedPropIds": ["address.pathname"]}
+            began = time.perf_counter()
+            answer = await client.post("/_dash-update-component", json=body)
+            took.append(time.perf_counter() - began)
+            answer.raise_for_status()
+            await asyncio.sleep(EVERY_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What clients noted."""
+
+    lateness_s: list[float] = field(default_factory=list)
+    callbacks_s: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+_SHOWN = [
+    "latest,overview,sources",
+    *(
+        f"equipment:bench/one/area/line/unit-{n},signal:{10 * n - 9},signal:{10 * n - 8},signal:{10 * n - 7},signal:{10 * n - 6}"
+        for n in range(1, 26)
+    ),
+]
+
+
+async def measure(
+    url: str, cookie: str, clients: int, seconds: float, process: psutil.Process, visits: np.random.Generator | None = None
+) -> tuple[float, Heard]:
+    """Return the percent of a core that clients cost, and what they noted; with ``visits`` each of them also opens pages."""
+    warm, heard = 5.0, Heard()
     until = [time.time() + 3600]
-    pages = [
-        "latest,overview,sources",
-        *(
-            f"equipment:bench/one/area/line/unit-{n},signal:{10 * n - 9},signal:{10 * n - 8},signal:{10 * n - 7},signal:{10 * n - 6}"
-            for n in range(1, 26)
-        ),
-    ]
-    lateness: list[float] = []
-    sizes: list[int] = []
     tasks = [
-        asyncio.create_task(listen(url, cookie, pages[0] if n % 2 else pages[1 + n // 2 % 25], until, lateness, sizes))
+        asyncio.create_task(listen(url, cookie, _SHOWN[0] if n % 2 else _SHOWN[1 + n // 2 % 25], until, heard.lateness_s, heard.sizes))
         for n in range(clients)
     ]
     await asyncio.sleep(warm)
-    lateness.clear()
+    heard.lateness_s.clear()
     until[0] = time.time() + seconds
+    if visits is not None:
+        tasks += [asyncio.create_task(visit(url, cookie, until, heard.callbacks_s, visits)) for _ in range(clients)]
     before, started = process.cpu_times(), time.perf_counter()
     await asyncio.sleep(seconds)
     after, took = process.cpu_times(), time.perf_counter() - started
     await asyncio.gather(*tasks)
     cpu = (after.user - before.user + after.system - before.system) / took * 100
-    late = np.array(lateness or [0.0]) * 1000
-    print(f"clients {clients}, signals {UNITS * SIGNALS}, seconds {took:.1f}, load {os.getloadavg()[0]:.1f}")
-    print(f"server cpu {cpu:.1f} % of one core, memory {process.memory_info().rss / 1e6:.0f} MB")
-    print(f"messages {len(lateness)}, lateness p50 {np.percentile(late, 50):.1f} ms, p95 {np.percentile(late, 95):.1f} ms")
-    print(f"bytes per client and second {np.sum(sizes) / max(1, clients) / (took + warm):,.0f}")
-    if clients == 50:
-        print(f"promise: <= {LIMIT_PERCENT:.0f} % of one core at 50 clients: {'held' if cpu <= LIMIT_PERCENT else 'BROKEN'}")
+    late = np.array(heard.lateness_s or [0.0]) * 1000
+    print(f"  clients {clients}, signals {UNITS * SIGNALS}, seconds {took:.1f}, load {os.getloadavg()[0]:.1f}")
+    print(f"    server cpu {cpu:.1f} % of one core, memory {process.memory_info().rss / 1e6:.0f} MB")
+    print(f"    messages {len(late)}, lateness p50 {np.percentile(late, 50):.1f} ms, p95 {np.percentile(late, 95):.1f} ms")
+    print(f"    bytes per client and second {np.sum(heard.sizes) / max(1, clients) / (took + warm):,.0f}", flush=True)
+    return cpu, heard
 
 
-def main() -> None:
-    """Start everything, measure with no client and with all, and clear up."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=30.0)
+def watch(url: str, cookie: str, asked: argparse.Namespace, server: psutil.Process, promises: Promises) -> None:
+    """Have more and more clients listen, then the fewest also open pages."""
+    for clients in sorted({1, *asked.clients}):
+        cpu, heard = asyncio.run(measure(url, cookie, clients, asked.seconds, server))
+        if clients in LIMIT_PERCENT:
+            promises.most(f"{clients} clients at 1 Hz", cpu, LIMIT_PERCENT[clients], "% of a core")
+        if clients == LATE_CLIENTS:
+            late = 1000 * float(np.percentile(heard.lateness_s, 95))
+            promises.most(f"how late live values come to {clients} clients, p95", late, LIMIT_LATE_MS, "ms")
+    fewest = min(asked.clients)
+    _, heard = asyncio.run(measure(url, cookie, fewest, asked.seconds, server, np.random.default_rng(asked.seed)))
+    print(f"    {len(heard.callbacks_s)} pages opened: {spread([1000 * s for s in heard.callbacks_s])}")
+    promises.most(f"callbacks before {fewest} clients, p95", 1000 * float(np.percentile(heard.callbacks_s, 95)), LIMIT_CALLBACK_MS, "ms")
+
+
+def main() -> int:
+    """Start everything, measure with one client and with all, and clear up."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, nargs="*", default=[50, 200, 500])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    clock = SystemClock()
+    promises = Promises(asked.seed)
     with tempfile.TemporaryDirectory(prefix="lh") as folder:
         home = Path(folder) / "home"
         home.mkdir()
         (home / "site.toml").write_text(SITE)
-        postgres = EmbeddedPostgres(Path(folder) / "pg", clock=clock)
+        postgres = EmbeddedPostgres(Path(folder) / "pg", clock=SystemClock())
         url = postgres.start()
         try:
             migrate(url)
             site = load_site(home / "site.toml")
             with connect(url, application="bench") as connection:
                 register_site(connection, site)
-                people.ensure_first_admin(connection, clock)
-                cookie = people.open_session(connection, people.read_account(connection, "admin"), "", clock)
-            writer = Writer(url, site)
-            thread = threading.Thread(target=writer.run)
-            thread.start()
-            try:
-                with start_process(home, home / "site.toml", url, Path(folder) / "log") as (process, ready):
-                    address = f"http://127.0.0.1:{ready['port']}"
-                    for clients in sorted({1, asked.clients}):
-                        asyncio.run(measure(address, cookie, clients, asked.seconds, psutil.Process(process.pid)))
-            finally:
-                writer.ended.set()
-                thread.join()
-                print(f"rows written meanwhile {writer.rows:,}")
+            cookie = admin_session(url)
+            with (
+                written(url, site, PER_SECOND) as writer,
+                start_process(home, home / "site.toml", url, Path(folder) / "log") as (process, ready),
+            ):
+                watch(f"http://127.0.0.1:{ready['port']}", cookie, asked, psutil.Process(process.pid), promises)
+            print(f"rows written meanwhile {writer.rows:,}")
         finally:
             postgres.stop()
+    return promises.end()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
