@@ -26,6 +26,7 @@ from tests.dashboard.browser import chromium, visitor
 ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
     "overview": ("/", "[data-unit] .state"),
+    "tour": ("/tour", "[data-chapter]"),
     "andon": ("/andon", "[data-drawn]"),
     "equipment": (ROBOT, "[data-trend][data-drawn]"),
     "schedule": ("/schedule", "[data-schedule][data-drawn]"),

@@ -224,6 +224,14 @@ def _found(groups: Sequence[Ruled]) -> Iterator[str]:
         yield 'response = "Look at the chart: gauge the next part, find what changed, note the cause"'
         yield ""
     if any(group.kind == "welding_robot" for group in groups):
+        for kind in ("high", "high_high"):
+            yield "[[alarms]]"
+            yield 'equipment = "welding/**"'
+            yield 'signal = "voltage"'
+            yield f'kind = "{kind}"'
+            yield "off_delay_seconds = 20  # an arc jumps, and goes out between seams: that is one alarm"
+            yield 'response = "Look at the wire feed and at the tip: a long arc burns through"'
+            yield ""
         yield "[[alarms]]"
         yield 'equipment = "welding/**"'
         yield 'kind = "chart"'

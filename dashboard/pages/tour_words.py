@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from dashboard.charts import unit_words
+from dashboard.links import address, equipment_address, serial_address
 from dashboard.services_tour import Chapter
 from dashboard.texts import Texts
 from storage.tour import Pieces, TourFacts
+
+_AFTER_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,20 @@ class Told:
 
 def told(chapter: Chapter, facts: TourFacts, t: Texts) -> Told:
     """Return a chapter in words; the pages are there whether or not it has come."""
-    robot = f"/equipment/{quote(facts.robot)}" if facts.robot else "/"
-    return _TOLD[chapter](facts, robot, t)
+    return _TOLD[chapter](facts, _robot(facts), t)
+
+
+def _robot(facts: TourFacts) -> str:
+    return equipment_address(facts.robot) if facts.robot else "/"
+
+
+def _arc(facts: TourFacts) -> str:
+    """Return the address of the robot's voltage at the time of the alarm; later until it was right again."""
+    if facts.alarm is None:
+        return _robot(facts)
+    done_us = None if facts.result is None else facts.result.time_us + _AFTER_US
+    from_us = facts.alarm.time_us - (0 if done_us is None else _AFTER_US)
+    return equipment_address(facts.robot, at_us=from_us, to_us=done_us, signal="voltage")
 
 
 def shown(chapter: Chapter, facts: TourFacts, t: Texts) -> str:
@@ -44,14 +58,14 @@ def shown(chapter: Chapter, facts: TourFacts, t: Texts) -> str:
 
 def _runs(_: TourFacts, robot: str, t: Texts) -> Told:
     look = t("Robot 1 welds booms, three seams a part, by its accepted recipe. Grey means normal: nothing asks for you.")
-    return Told(t("All is normal"), look, (Place(t("Plant overview"), "/"), Place(t("Robot 1"), f"{robot}?span=5min")))
+    return Told(t("All is normal"), look, (Place(t("Plant overview"), "/"), Place(t("Robot 1"), robot)))
 
 
-def _alarm(_: TourFacts, robot: str, t: Texts) -> Told:
+def _alarm(facts: TourFacts, _: str, t: Texts) -> Told:
     look = t("Somebody turned the wire feed down at the robot's pendant. Its arc gets long: voltage jumps over the limit in every seam.")
     places = (
         Place(t("Alarms"), "/alarms"),
-        Place(t("Trend of the arc"), f"{robot}?span=5min"),
+        Place(t("Trend of the arc"), _arc(facts)),
         Place(t("Andon board"), "/andon"),
     )
     return Told(t("Something goes wrong"), look, places)
@@ -60,24 +74,24 @@ def _alarm(_: TourFacts, robot: str, t: Texts) -> Told:
 def _chart(facts: TourFacts, _: str, t: Texts) -> Told:
     look = t("The part is measured: its seam is too thin, the point on the control chart lies below its limit, and the part is known.")
     found = facts.violation
-    places = [Place(t("Control chart"), "/charts" if found is None else f"/charts?chart={found.chart}")]
+    places = [Place(t("Control chart"), address("/charts", chart=None if found is None else found.chart))]
     if found is not None and found.part:
-        places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
+        places.append(Place(t("Genealogy of the part"), serial_address(found.part)))
     return Told(t("The measurement confirms it"), look, tuple(places))
 
 
 def _picture(facts: TourFacts, _: str, t: Texts) -> Told:
     look = t("The camera at the robot finds imperfections in the seam, and says which limit of ISO 5817 they break.")
     found = facts.picture
-    places = [Place(t("Welds"), "/welds")]
+    places = [Place(t("Welds"), address("/welds", id=None if found is None else found.inspection))]
     if found is not None:
-        places.append(Place(t("Genealogy of the part"), f"/genealogy?serial={quote(found.part)}"))
+        places.append(Place(t("Genealogy of the part"), serial_address(found.part)))
     return Told(t("The seam shows it"), look, tuple(places))
 
 
 def _loss(_: TourFacts, robot: str, t: Texts) -> Told:
     look = t("Parts become scrap: the quality ratio of robot 1 falls, and OEE with it. The losses say by how much.")
-    return Told(t("It costs"), look, (Place(t("OEE and losses"), "/losses"), Place(t("Robot 1"), f"{robot}?span=5min")))
+    return Told(t("It costs"), look, (Place(t("OEE and losses"), "/losses"), Place(t("Robot 1"), robot)))
 
 
 def _proposed(_: TourFacts, __: str, t: Texts) -> Told:
@@ -87,14 +101,14 @@ def _proposed(_: TourFacts, __: str, t: Texts) -> Told:
 
 def _executed(facts: TourFacts, _: str, t: Texts) -> Told:
     look = t("Approved by you, or by the demo after 45 s. Signed, sent to the robot's controller, carried out, and read back from it.")
-    href = "/deliveries" if facts.carried is None else f"/deliveries?id={facts.carried.number}"
+    href = address("/deliveries", id=None if facts.carried is None else facts.carried.number)
     return Told(t("It is carried out"), look, (Place(t("Deliveries"), href), Place(t("Tuning"), "/tuning")))
 
 
-def _gain(facts: TourFacts, robot: str, t: Texts) -> Told:
+def _gain(facts: TourFacts, _: str, t: Texts) -> Told:
     look = t("The trial is measured: predicted beside realised. The alarm is over, and the next seams lie within their limits.")
-    chart = "/charts" if facts.violation is None else f"/charts?chart={facts.violation.chart}"
-    places = (Place(t("Tuning"), "/tuning"), Place(t("Control chart"), chart), Place(t("Trend of the arc"), f"{robot}?span=5min"))
+    chart = address("/charts", chart=None if facts.violation is None else facts.violation.chart)
+    places = (Place(t("Tuning"), "/tuning"), Place(t("Control chart"), chart), Place(t("Trend of the arc"), _arc(facts)))
     return Told(t("The gain"), look, places)
 
 
