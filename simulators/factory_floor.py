@@ -21,6 +21,7 @@ from simulators.controller_reading import Order
 from simulators.factory_calls import CallDesk
 from simulators.factory_jobs import Workshop
 from simulators.factory_orders import OrderDesk
+from simulators.factory_parts import PartsDesk
 from simulators.factory_planner import Works
 from simulators.factory_plates import PlateDesk
 from simulators.factory_plm import Plm
@@ -78,6 +79,7 @@ def run_floor(
     plm = None if leadhand is None else Plm(works, leadhand, shop.chance, clock)
     plates = None if leadhand is None else PlateDesk(leadhand, seed, clock)
     calls = None if leadhand is None else CallDesk(leadhand, seed, clock)
+    parts = None if leadhand is None else PartsDesk(leadhand, clock)
     if workshop is not None:
         workshop.begin(works, begun_us // 1_000_000 % 999_983)
     desk.take_due()
@@ -91,7 +93,10 @@ def run_floor(
             calls.take_due()
         if sum(1 for _ in folder.glob("floor-*.csv")) < _MOST_WAITING:
             reports = [] if workshop is None else workshop.reports()
-            lay(folder, f"floor-{clock.now_us()}", [*shop.planned(at_once), *shop.told(routes()), *shop.reported(reports)])
+            done = [*shop.planned(at_once), *shop.told(routes()), *shop.reported(reports)]
+            lay(folder, f"floor-{clock.now_us()}", done)
+            if parts is not None:
+                parts.tell(done)
 
 
 class _Shop:
