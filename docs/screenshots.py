@@ -38,6 +38,7 @@ PAGES = {
     "losses": ("/losses", ".waterfall .fall"),
     "charts": ("/charts", "[data-control-chart][data-drawn] svg"),
     "alarms": ("/alarms", "#alarms-list td"),
+    "genealogy": ("/genealogy", "#genealogy-shown > *"),
     "tightening": ("/tightening", "[data-curve][data-drawn] canvas"),
     "joints": ("/joints", "main h1"),
     "welds": ("/welds", "#welds-list td"),
