@@ -2,10 +2,10 @@
 
     python -m benchmarks.dashboard_clients [--clients 50 200 500] [--seconds 60] [--seed 1]
 
-Starts an embedded PostgreSQL, a writer and the real dashboard process, and prints for each number of clients its CPU in percent of one
-core, memory, bytes per client and second, and how late messages are. Half of the clients show the plant overview (all newest values, states,
-sources), half an equipment (its values, four 30 ms trends). Then, before the fewest clients, each of them opens another page every ten
-seconds as well: how long the callbacks take that draw it.
+Starts an embedded PostgreSQL, a writer and the real dashboard process, and prints for each number of clients its CPU in percent of a core,
+memory, bytes per client and second, and how late messages are. Half of the clients show the overview (all newest values, states, sources),
+half an equipment (its values, four 30 ms trends). Then, before the fewest clients, each of them opens another page every ten seconds as
+well: how long the callbacks take that draw it.
 """
 
 from __future__ import annotations
