@@ -173,11 +173,11 @@ def _chips(one: SerialView, t: Texts) -> list[Component]:
     reworked = sum(not each.first_pass for each in one.operations)
     said = [
         (any(each.scrapped for each in one.operations), "critical", t("scrapped")),
-        (bool(reworked), "warning", t("{n} operations reworked", n=reworked)),
-        (bool(bolts), "normal" if released >= bolts else "warning", t("{n} of {m} joints released", n=released, m=bolts)),
-        (bool(one.inspections), "warning" if wrong else "normal", t("{n} of {m} pictures not OK", n=wrong, m=len(one.inspections))),
-        (bool(alarms), "warning", t("{n} alarms where it was", n=alarms)),
-        (bool(bad), "warning", t("{n} bad samples where it was", n=whole(bad))),
+        (bool(reworked), "warning", t("operations reworked: {n}", n=reworked)),
+        (bool(bolts), "normal" if released >= bolts else "warning", t("joints released: {n} of {m}", n=released, m=bolts)),
+        (bool(one.inspections), "warning" if wrong else "normal", t("pictures not OK: {n} of {m}", n=wrong, m=len(one.inspections))),
+        (bool(alarms), "warning", t("alarms where it was: {n}", n=alarms)),
+        (bool(bad), "warning", t("bad samples where it was: {n}", n=whole(bad))),
     ]
     return [state(look, words) for there, look, words in said if there]
 
@@ -185,9 +185,13 @@ def _chips(one: SerialView, t: Texts) -> list[Component]:
 def _lot(services: Services, context: PageContext, t: Texts, one: LotView) -> list[Component]:
     recalled = services.genealogy.recall(one.kind, one.name)
     counted = [
-        state("warning" if one.holding else "normal", t("stands in {n} pieces", n=whole(one.holding))),
-        *([state("stale", t("taken out of {n} pieces", n=whole(one.pieces - one.holding)))] if one.pieces > one.holding else []),
-        state("normal", t("{n} of them stand in nothing else", n=whole(one.ends))),
+        state("normal", t("pieces that it stands in: {n}", n=whole(one.holding))),
+        *(
+            [state("stale", t("pieces that it was taken out of: {n}", n=whole(one.pieces - one.holding)))]
+            if one.pieces > one.holding
+            else []
+        ),
+        state("normal", t("of them finished, in nothing else: {n}", n=whole(one.ends))),
     ]
     titles = [(t("Used in"), one.used_in, t("It stands in nothing.")), (t("Made from"), one.made_from, "")]
     trees = [

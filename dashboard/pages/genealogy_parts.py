@@ -162,7 +162,8 @@ def stays_table(stays: Sequence[StayView], names: dict[str, str], context: PageC
             moment(one.from_us, zone),
             duration(one.to_us - one.from_us, t),
             ", ".join(_told_words(word, t) for word in one.told),
-            [_alarm(each.equipment, each.message or each.alarm, each.since_us, each.signal, t) for each in one.alarms] or t("none"),
+            [_alarm(each.equipment, each.message or each.alarm.rpartition("/")[2], each.since_us, each.signal, t) for each in one.alarms]
+            or t("none"),
             _bad(one, t),
             trend_link(one.equipment, t("at that time"), one.from_us, to_us=None if one.to_us == one.from_us else one.to_us),
         ]
@@ -282,7 +283,7 @@ def _tightenings(tightened: Sequence[TightenedView], serial: str, context: PageC
         ]
         for one in tightened[:MOST_SHOWN]
     ]
-    summary = t("{n} tightenings, {m} not OK", n=len(tightened), m=wrong)
+    summary = t("tightenings: {n}, not OK: {m}", n=len(tightened), m=wrong)
     content = [html.Summary(summary), table(heads, rows, caption=summary), *_more(len(tightened), t)]
     return html.Details(content, open=len(tightened) <= 12 or wrong > 0, className="tightenings")
 
@@ -443,7 +444,7 @@ def recall_table(rows: Sequence[RecallView], context: PageContext, t: Texts) -> 
     shown: list[list[Cell]] = [
         [
             html.Div([item_link(one.kind, one.name), html.Div(item_words(one.kind, t), className="small quiet")]),
-            state("warning", t("yes")) if one.holds else state("stale", t("taken out: {why}", why=one.out_reason)),
+            state("normal", t("yes")) if one.holds else state("stale", t("taken out: {why}", why=one.out_reason)),
             serial_link(one.stands_in) if one.stands_in else NONE_SHOWN,
             html.Div([item_link(one.by_kind, one.by_name), html.Div(one.place, className="small quiet")]),
             moment(one.built_us, context.time_zone, seconds=False),
