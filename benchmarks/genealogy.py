@@ -33,7 +33,7 @@ _OF_A_VEHICLE = 10
 """Rows: it holds three sub-assemblies and two lots; each sub-assembly holds a lot, one of them two."""
 _FILL = """
 INSERT INTO genealogy_item (kind, name, heat, told_time, actor)
-    SELECT 'serial', 'EX-' || to_char(n, 'FM00000000'), '', now(), 'b' FROM generate_series(1, %(vehicles)s) n
+    SELECT 'serial', 'EX-' || to_char(n, 'FM00000000'), '', now(), 'b' FROM generate_series(1::bigint, %(vehicles)s) n
     UNION ALL SELECT 'serial', k || '-' || to_char(n, 'FM00000000'), '', now(), 'b'
         FROM generate_series(1, %(vehicles)s) n, unnest(ARRAY['BOOM', 'ARM', 'RING']) k
     UNION ALL SELECT 'lot', 'LOT-' || to_char(n, 'FM000000'), 'H' || n %% 5000, now(), 'b' FROM generate_series(1, %(lots)s) n;
@@ -42,15 +42,15 @@ _EDGES = """
 INSERT INTO genealogy_built_in (into_id, component_id, relation, place, built_time, told_time, source, actor, single)
 SELECT e.into_id, e.component_id, e.relation, e.place, now() - e.n * interval '1 minute', now(), 'b', 'b', e.single FROM (
     SELECT n, n::bigint AS into_id, %(vehicles)s + (n - 1) * 3 + k AS component_id, 'built_in' AS relation, k::text AS place, true AS single
-        FROM generate_series(1, %(vehicles)s) n, generate_series(1, 3) k
+        FROM generate_series(1::bigint, %(vehicles)s) n, generate_series(1, 3) k
     UNION ALL SELECT n, n, 4 * %(vehicles)s + 1 + (n * 7919 + k * 104729) %% %(lots)s, 'built_in', 'lot ' || k, false
-        FROM generate_series(1, %(vehicles)s) n, generate_series(1, 2) k
+        FROM generate_series(1::bigint, %(vehicles)s) n, generate_series(1, 2) k
     UNION ALL SELECT n, %(vehicles)s + n, 4 * %(vehicles)s + 1 + (n * 7907) %% %(lots)s, 'made_from', '', false
-        FROM generate_series(1, 3 * %(vehicles)s) n
+        FROM generate_series(1::bigint, 3 * %(vehicles)s) n
     UNION ALL SELECT n, %(vehicles)s + n * 3, 4 * %(vehicles)s + 1 + (n * 7901) %% %(lots)s, 'made_from', 'second', false
-        FROM generate_series(1, %(vehicles)s) n
+        FROM generate_series(1::bigint, %(vehicles)s) n
     UNION ALL SELECT n, %(vehicles)s + n * 3, 4 * %(vehicles)s + 1, 'built_in', 'large', false
-        FROM generate_series(1, %(vehicles)s) n WHERE n %% 100 = 0
+        FROM generate_series(1::bigint, %(vehicles)s) n WHERE n %% 100 = 0
 ) e
 """
 

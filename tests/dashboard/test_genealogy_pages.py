@@ -121,7 +121,7 @@ def test_clicks_lead_from_an_alarm_to_the_recommendation(staged: RunningDashboar
         until(page, "() => Boolean(document.querySelector('[data-curve]')?.curve?.plot)")
         page.locator("#joint-shown a.thing", has_text=SERIAL).first.click()
         page.wait_for_url(f"**/genealogy?serial={SERIAL}")
-        page.locator("a", has_text="Recommendation").last.click()
+        page.locator("#genealogy-shown a", has_text="Recommendation").click()
         page.wait_for_url("**/recommendations?id=**")
         expect(page.locator("#recommendation-shown h2").first).to_contain_text("ARM-22")
 
