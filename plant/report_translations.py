@@ -151,6 +151,8 @@ ZH: Final[dict[str, str]] = {
     "Against the shift before": "与上一班对比",
     "There is no report of a shift before.": "没有上一班的报告。",
     "Figure": "指标",
+    "{sign}{n} points": "{sign}{n} 个百分点",
+    "No samples were expected.": "没有应采样本。",
     "Good pieces": "合格件数",
     "Scrap": "报废",
     "Rework": "返工",

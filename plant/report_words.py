@@ -89,8 +89,8 @@ def sections_of(content: Mapping[str, Any], language: str) -> list[Section]:
     """Return the sections of a report in a language."""
     say = ReportWords(language, content["time_zone"])
     makers: tuple[Callable[[Mapping[str, Any], ReportWords], Section | None], ...] = (
-        *(_head, _figures, _compared, _units, _losses, _plan, _quality, _alarms),
-        *(_standing, _improvement, _deliveries, _samples, _gaps, _notes),
+        *(_head, _notes, _figures, _compared, _units, _losses, _plan, _quality, _alarms),
+        *(_standing, _improvement, _deliveries, _samples, _gaps),
     )
     return [section for make in makers if (section := make(content, say)) is not None]
 
@@ -174,6 +174,8 @@ def _difference(name: str, key: str, now: float | None, then: float | None, say:
         return Said(name), Said(show(now)), Said(show(then)), Said(NONE_SHOWN)
     change = now - then
     sign = "+" if change > 0 else "\N{MINUS SIGN}" if change < 0 else "\N{PLUS-MINUS SIGN}"
+    if show == say.percent:
+        return Said(name), Said(show(now)), Said(show(then)), Said(say("{sign}{n} points", sign=sign, n=f"{100 * abs(change):.1f}"))
     return Said(name), Said(show(now)), Said(show(then)), Said(f"{sign}{show(abs(change))}")
 
 
@@ -328,6 +330,7 @@ def _samples(content: Mapping[str, Any], say: ReportWords) -> Section:
     facts = tuple((say(f"samples {name}"), Said(say.number(one[name]))) for name in names)
     holds = one["not_explained"] == 0
     words = say("The sum holds: each expected sample is accounted for.") if holds else say("Not explained: {n}.", n=one["not_explained"])
+    words = words if one["expected"] else say("No samples were expected.")
     return Section(say("Samples"), facts, note=f"{words} {say('Sources')}: {', '.join(one['sources']) or NONE_SHOWN}.")
 
 
