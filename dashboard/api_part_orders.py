@@ -58,8 +58,8 @@ def part_order_routes(services: Services) -> APIRouter:
         return json_answer(service.order(number, texts_of(language), services.plant.site().time_zone))
 
     @router.delete("/{number}", response_model=PartOrderWholeView, summary="Make no more of an open part order")
-    def end(request: Request, number: str, note: Annotated[str, Query(max_length=2000)] = "") -> Response:
-        service.cancel(person_of(request), number, EndDraft(note=note))
+    def end(request: Request, number: str, draft: Annotated[EndDraft, Query()]) -> Response:
+        service.cancel(person_of(request), number, draft)
         return json_answer(service.order(number, texts_of("en"), services.plant.site().time_zone))
 
     @router.post("/{number}/made", response_model=PartOrderWholeView, summary="Count pieces of a stamped part as made")

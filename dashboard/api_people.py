@@ -21,18 +21,10 @@ def person_routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["people"], route_class=TableRoute)
     people = services.people
 
-    @router.get("/me", summary="Who asks")
+    @router.get("/me", response_model=views.MeView, summary="Who asks")
     def me(request: Request) -> Response:
         who = person_of(request)
-        return json_answer(
-            {
-                "name": who.name,
-                "full_name": who.full_name,
-                "role": who.role,
-                "scopes": sorted(who.scopes),
-                "password_is_first": who.password_is_first,
-            }
-        )
+        return json_answer(views.MeView(who.name, who.full_name, who.role, sorted(who.scopes), who.password_is_first))
 
     @router.put("/me/password", status_code=204, summary="Set one's own password; all one's sessions end")
     def own_password(request: Request, draft: PasswordDraft) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from dashboard.api import Microseconds, json_answer, person_of
 from dashboard.exports import MEDIA, FileForm
 from dashboard.services import Services
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_reports import (
     ReportLineView,
     ShiftNoteDraft,
@@ -91,7 +91,12 @@ def table_routes(services: Services) -> APIRouter:
     def preview(table: str, from_us: Moment = None, to_us: Moment = None, most: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
         return json_answer(service.preview(table, Span(from_us, to_us), most))
 
-    @router.get("/{table}/file", response_class=Response, summary="A whole table as a file: at most 20,000,000 rows, 1,048,575 as xlsx")
+    @router.get(
+        "/{table}/file",
+        response_class=Response,
+        responses=file_of(*(media.partition(";")[0] for media in MEDIA.values())),
+        summary="A whole table as a file: at most 20,000,000 rows, 1,048,575 as xlsx",
+    )
     def file(table: str, format: FileForm = "csv", from_us: Moment = None, to_us: Moment = None) -> Response:  # noqa: A002
         out = service.file(table, Span(from_us, to_us), format)
         named = {

@@ -118,6 +118,9 @@ _WORDS: Final = {
     "from_us": "begin, microseconds since 1970-01-01 UTC",
     "to_us": "end, microseconds since 1970-01-01 UTC",
     "screen": "number of a screen",
+    "report": "number of a shift report",
+    "table": "name of a stable view, without v_",
+    "file": "path of a settings file, from the folder of the site's",
 }
 
 

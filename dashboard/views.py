@@ -316,6 +316,17 @@ class CheckView:
 
 
 @dataclass(frozen=True, slots=True)
+class MeView:
+    """Who asks, and what a token may that asks."""
+
+    name: str
+    full_name: str
+    role: str | None
+    scopes: list[str]
+    password_is_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """A person who may log in."""
 
