@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qs
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words
-from dashboard.links import serial_link
+from dashboard.links import asked, asked_number, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
@@ -169,13 +168,14 @@ def _register_named(app: PageApp, services: Services) -> None:
         prevent_initial_call="initial_duplicate",
     )
     def named(search: str | None) -> tuple[Any, Any]:
-        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+        given = asked(search)
         context = current_context()
         t = texts_of(context.language)
-        if asked.get("joint", "").isascii() and asked.get("joint", "").isdigit() and len(asked["joint"]) < 18:
-            return _named_joint(services, context, t, int(asked["joint"]))
-        if asked.get("group") and asked.get("part"):
-            return _flange(services, context, t, (asked["group"], asked["part"])), []
+        joint = asked_number(given, "joint")
+        if joint is not None:
+            return _named_joint(services, context, t, joint)
+        if given.get("group") and given.get("part"):
+            return _flange(services, context, t, (given["group"], given["part"])), []
         return no_update, no_update
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qs
 
 from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
-from dashboard.links import equipment_link, serial_link
+from dashboard.links import asked, equipment_link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, age, also, moment, notice, state, table, whole
 from dashboard.services import Services
@@ -95,7 +94,7 @@ def register(app: PageApp, services: Services) -> None:
 
     @app.callback(Output("tightening-part", "value"), Input("address", "search"))
     def named(search: str | None) -> Any:
-        return parse_qs((search or "").lstrip("?")).get("part", [None])[0] or no_update
+        return asked(search).get("part") or no_update
 
     @app.callback(
         Output("tightening-spindles", "children"),

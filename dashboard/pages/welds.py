@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from dash import Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words, kind_words, measure_words
-from dashboard.links import serial_link
+from dashboard.links import asked, asked_number, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, facts, milliseconds, moment, notice, size, state, table
 from dashboard.services import Services
@@ -65,8 +64,8 @@ def register(app: PageApp, services: Services) -> None:
 
     @app.callback(Output("welds-chosen", "data"), Input("address", "search"))
     def named(search: str | None) -> Any:
-        told = parse_qs((search or "").lstrip("?")).get("id", [""])[0]
-        return int(told) if told.isascii() and told.isdigit() and len(told) < 18 else no_update
+        number = asked_number(asked(search), "id")
+        return no_update if number is None else number
 
     @app.callback(
         Output("welds-list", "children"),
