@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, urlencode
 
 from dash import dcc
 from dash.development.base_component import Component
 
+_MOST_DIGITS = 17
 _AROUND_US = 300_000_000
 """So much before and after a moment a trend shows."""
 
@@ -16,6 +18,17 @@ def address(page: str, **query: object) -> str:
     """Return the address of a page with a query; what is None or empty is left out."""
     given = {name: value for name, value in query.items() if value not in {None, ""}}
     return f"{page}?{urlencode(given, quote_via=quote)}" if given else page
+
+
+def asked(search: str | None) -> dict[str, str]:
+    """Return what the query of an address says, each name once."""
+    return {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
+
+
+def asked_number(given: Mapping[str, str], name: str) -> int | None:
+    """Return a whole number that an address names; None where it names none."""
+    told = given.get(name, "")
+    return int(told) if told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS else None
 
 
 def link(words: Any, href: str, *, title: str = "") -> Component:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import unquote
 
 from dash import Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext, current_context
-from dashboard.links import serial_link
+from dashboard.links import asked, asked_number, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
@@ -69,9 +69,8 @@ def register(app: PageApp, services: Services) -> None:
     @app.callback(Output("equipment-piece", "children"), Input("address", "search"), State("address", "pathname"))
     def piece(search: str | None, pathname: str | None) -> Any:
         place = unquote(pathname or "").rstrip("/").removeprefix("/equipment/")
-        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
-        times = [int(asked[name]) for name in ("from", "to") if asked.get(name, "").isascii() and asked.get(name, "").isdigit()]
-        return _piece(services, place, min(sum(times) * 500, _LATEST_US) if len(times) == 2 else None)
+        begin, end = (asked_number(asked(search), name) for name in ("from", "to"))
+        return _piece(services, place, None if begin is None or end is None else min((begin + end) * 500, _LATEST_US))
 
 
 def _piece(services: Services, place: str, at_us: int | None) -> list[Component]:

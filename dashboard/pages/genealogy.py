@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 from dash import Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
-from dashboard.links import address, equipment_address, item_link, link, order_link, serial_link
+from dashboard.links import address, asked, asked_number, equipment_address, item_link, link, order_link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages import genealogy_parts as drawn
 from dashboard.pages.parts import NONE_SHOWN, Cell, exports, facts, moment, notice, problems_of, state, whole
@@ -62,25 +61,25 @@ def register(app: PageApp, services: Services) -> None:
     def show(search: str | None) -> Any:
         context = current_context()
         t = texts_of(context.language)
-        asked = {name: values[0] for name, values in parse_qs((search or "").lstrip("?")).items()}
         try:
-            return _asked(services, context, t, asked)
+            return _asked(services, context, t, asked(search))
         except (Rejected, Unavailable) as error:
             return notice(problems_of(error, t), wrong=True)
 
 
-def _asked(services: Services, context: PageContext, t: Texts, asked: dict[str, str]) -> Any:
-    if asked.get("at") and asked.get("time", "").isdigit():
-        return _at(services, context, t, asked["at"], min(int(asked["time"]), _LATEST_MS - 1))
-    if asked.get("serial"):
-        return _serial(services, context, t, asked["serial"])
+def _asked(services: Services, context: PageContext, t: Texts, given: dict[str, str]) -> Any:
+    time_ms = asked_number(given, "time")
+    if given.get("at") and time_ms is not None:
+        return _at(services, context, t, given["at"], min(time_ms, _LATEST_MS - 1))
+    if given.get("serial"):
+        return _serial(services, context, t, given["serial"])
     for name in ("order", "job"):
-        if asked.get(name):
-            heads: list[Component] = [html.H2(f"{drawn.item_words(name, t)} {asked[name]}")]
-            return [*heads, html.Div(drawn.jobs_table(services.genealogy.jobs(asked[name]), context, t), className="panel")]
-    kind = next((name for name in _ITEMS if asked.get(name)), None)
+        if given.get(name):
+            heads: list[Component] = [html.H2(f"{drawn.item_words(name, t)} {given[name]}")]
+            return [*heads, html.Div(drawn.jobs_table(services.genealogy.jobs(given[name]), context, t), className="panel")]
+    kind = next((name for name in _ITEMS if given.get(name)), None)
     if kind is not None:
-        return _lot(services, context, t, services.genealogy.lot(kind, asked[kind]))
+        return _lot(services, context, t, services.genealogy.lot(kind, given[kind]))
     return html.P(t("Search for a piece, a lot, a heat or an order: all that is known of it stands on one page."), className="quiet")
 
 

@@ -316,7 +316,7 @@ def pictures(looks: Sequence[LookView], context: PageContext, t: Texts) -> Compo
 def route_table(one: SerialView, context: PageContext, t: Texts) -> Component:
     """Return what decided how a piece was made: recommendation, messages to controllers, design changes."""
     zone = context.time_zone
-    heads = [(t("What"), False), (t("Which"), False), (t("How it stands"), False), (t("Time"), False), (t("By"), False)]
+    heads = [(t("What"), False), (t("Which"), False), (t("How it stands"), False), (t("Time"), False), (t("Approved by"), False)]
     rows: list[list[Cell]] = []
     if one.route is not None:
         route = one.route

@@ -99,7 +99,7 @@ def _joined(connection: Connection, now: int) -> None:
     for one in read_tightenings(connection, Wanted(part=SERIAL)):
         wrong = one.result.verdict is not Verdict.OK
         record = JointRecord(
-            *("bearing", STATION, SERIAL, one.result.batch_counter or 0, one.result.time_us, now, 5, Risk.A),
+            *("bearing", STATION, SERIAL, (one.result.batch_counter or 8) - 7, one.result.time_us, now, 5, Risk.A),
             JointState.CASE if wrong else JointState.RELEASED,
             Decision.NOK if wrong else Decision.OK,
             (Reason("suspected", {"fault": "stick-slip"}),) if wrong else (),
