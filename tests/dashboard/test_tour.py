@@ -12,7 +12,7 @@ from dashboard.services_tour import Chapter, TourService
 from dashboard.texts import texts_of
 from plant.clock import SystemClock
 from storage.database import Connection, Pool, connect
-from tests.dashboard.tour_stage import AT_US, SERIAL, begin, demo_home, tell
+from tests.dashboard.tour_stage import AT_US, BEGUN_US, SERIAL, begin, demo_home, tell
 
 
 @pytest.fixture
@@ -69,9 +69,11 @@ def test_what_was_before_this_start_of_the_demo_is_not_told(connection: Connecti
     begin(connection)
     tell(connection, Chapter.RUNS)
     tell(connection, Chapter.ALARM)
-    home = tmp_path / "home" / "run" / "status.json"
-    home.write_text(home.read_text().replace("17954466", "17954468"))
-    assert reached(tour) == []
+    tell(connection, Chapter.PICTURE)
+    status = tmp_path / "home" / "run" / "status.json"
+    later_us = AT_US[Chapter.ALARM] + 5_000_000
+    status.write_text(status.read_text().replace(str(BEGUN_US), str(later_us)))
+    assert dict(tour.story().reached) == {Chapter.RUNS: later_us}, "the robot still runs, the alarm was before"
 
 
 def test_a_plant_that_is_no_demo_has_no_tour(database_url: str, tmp_path: Path) -> None:

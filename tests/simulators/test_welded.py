@@ -90,6 +90,15 @@ def test_each_part_it_makes_meanwhile_is_scrap_and_counters_only_rise(tmp_path: 
     assert np.mean([throats[place] > 4.5 for place in later]) > 0.7
 
 
+def test_a_part_that_would_have_been_scrap_anyway_is_counted_once(tmp_path: Path) -> None:
+    times = [BEGIN + minute * MINUTE for minute in range(0, 300, 2)]
+    values = told(poor_from(tmp_path / "book.json", BEGIN + MINUTE, None), times)
+    good, scrap = of(values, "good_parts"), of(values, "scrap_parts")
+    assert scrap[-1] - scrap[0] > 200
+    assert (np.diff(good) >= 0).all()
+    assert good[-1] - good[0] <= 1
+
+
 def test_a_moment_that_is_asked_again_is_the_same_when_more_recipes_have_come(tmp_path: Path, times: list[int]) -> None:
     from_us, until_us = BEGIN + 5 * MINUTE, BEGIN + 10 * MINUTE
     early = [time for time in times if time < until_us]
