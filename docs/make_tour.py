@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import cv2
 import numpy as np
 from playwright.sync_api import Page
-from screenshots import demo, session_by
 
 from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.demo_stage import demo, session_by
 
 PICTURES = {
     "runs": ("", "[data-unit] .state"),

@@ -5,23 +5,16 @@ Without ``--all`` only the pictures that the README shows are taken. Starts the 
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from playwright.sync_api import Browser
-
-from protocols.ports import free_port
 from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.demo_stage import demo, session_by
 
 ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
@@ -61,37 +54,6 @@ PAGES = {
 SHOWN = {"overview-en-light", "equipment-zh-dark"}
 _RUNNING_SECONDS = 130
 """The live trend shows two minutes: let them fill."""
-
-
-@contextmanager
-def demo(home: Path) -> Iterator[str]:
-    """Lend the one-time login link of a running demo."""
-    said, port = home / "said.txt", free_port()
-    with said.open("w") as out:
-        command = [sys.executable, "-m", "leadhand", "demo", "--home", str(home / "home"), "--port", str(port)]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out)
-        try:
-            end = time.monotonic() + 120
-            while not (link := re.search(r"http://\S+/login\?link=\S+", said.read_text())):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit(f"the demo did not start:\n{said.read_text()}")
-                time.sleep(0.2)
-            yield link[0]
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(60)
-
-
-def session_by(browser: Browser, link: str) -> str:
-    """Return the secret of the session that a one-time link opens."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(link)
-    page.locator("button[type=submit], button").first.click()
-    page.wait_for_url(lambda url: "/login" not in url)
-    found = next(cookie["value"] for cookie in context.cookies() if "session" in cookie.get("name", ""))
-    context.close()
-    return str(found)
 
 
 def main(folder: Path, *, everything: bool) -> None:
