@@ -35,10 +35,7 @@ def andon_routes(services: Services) -> APIRouter:
         to_us: Microseconds | None = None,
         most: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     ) -> Response:
-        if from_us is None and to_us is None:
-            found = andon.open_calls(place)[:most]
-        else:
-            found = andon.calls(place, from_us or 0, 2**53 if to_us is None else to_us, most)
+        found = andon.open_calls(place)[:most] if from_us is None and to_us is None else andon.calls(place, from_us, to_us, most)
         return json_answer(found)
 
     @router.get("/answers", response_model=list[AnswersView], summary="How soon those who were called in a span came")

@@ -75,8 +75,10 @@ class AndonService:
         names = names_of(read)
         return [call_view(one, names) for one in read.calls if not place or f"{one.equipment}/".startswith(place + "/")]
 
-    def calls(self, place: str, from_us: int, to_us: int, most: int) -> list[CallView]:
-        """Return the calls of a span, the newest first."""
+    def calls(self, place: str, from_us: int | None, to_us: int | None, most: int) -> list[CallView]:
+        """Return the calls of a span, the newest first; it ends now and is a day long where not given."""
+        to_us = self._clock.now_us() + 1 if to_us is None else to_us
+        from_us = max(0, to_us - DAY_US) if from_us is None else from_us
         _check_span(from_us, to_us)
         with self._pool.connection() as connection:
             found = andon_calls.read_calls(connection, place, from_us, to_us, most)

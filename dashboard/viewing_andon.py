@@ -178,7 +178,12 @@ def _alarms(standings: Sequence[Standing]) -> Iterable[NeedView]:
     for whom, some in told.items():
         first = min(some, key=lambda one: (one.definition.priority, one.since_us))
         urgent = first.definition.priority <= Priority.HIGH
-        yield _need(whom, "alarms", 3 if urgent else 2, first.since_us or None, first.definition.message, len(some))
+        yield _need(whom, "alarms", 3 if urgent else 2, first.since_us or None, _about(first), len(some))
+
+
+def _about(alarm: Standing) -> str:
+    """Return what an alarm is about: its message, else the name of its signal."""
+    return alarm.definition.message or alarm.definition.signal.rpartition("/")[2]
 
 
 def _need(whom: Whom, why: Why, severity: Severity, since_us: int | None, words: str, count: int = 1) -> NeedView:

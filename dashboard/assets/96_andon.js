@@ -155,7 +155,8 @@
       ...(urgent ? [badge("now", lh.say("{n} need somebody now", { n: urgent }))] : []),
       ...(some ? [badge("some", lh.say("{n} need somebody", { n: some }))] : []),
       ...(urgent || some ? [] : [badge("normal", lh.say("Nobody is needed"))]));
-    part("answers").replaceChildren(...board.answers.map((one) => lh.make("span", "", lh.say("{whom}: {n} calls in 24 h", { whom: WHOM[one.whom] || one.whom, n: one.calls }) + (one.answered_p50_seconds === null ? "" : ", " + lh.say("answered after {time}", { time: timer(one.answered_p50_seconds * 1000) })))));
+    const calls = board.answers.length ? [lh.make("span", "", lh.say("Calls in 24 h:"))] : [];
+    part("answers").replaceChildren(...calls, ...board.answers.map((one) => lh.make("span", "", lh.say("{whom} {n}", { whom: WHOM[one.whom] || one.whom, n: one.calls }) + (one.answered_p50_seconds === null ? "" : ", " + lh.say("answered after {time}", { time: timer(one.answered_p50_seconds * 1000) })))));
   }
   function badge(look, words) {
     const made = lh.make("span", "badge " + look);
@@ -167,7 +168,7 @@
   /* as many tiles as fit; those that need somebody stand on each page */
   function layoutFor(count) {
     const main = document.getElementById("page"), rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const width = main.clientWidth / rem, height = main.clientHeight / rem, WIDE = 28, HIGH = 16.5;
+    const width = main.clientWidth / rem, height = main.clientHeight / rem, WIDE = 28, HIGH = 17.5;
     const most = { columns: Math.max(1, Math.floor(width / WIDE)), rows: Math.max(1, Math.floor(height / HIGH)) };
     let best = { ...most, scale: 1 };
     if (count < most.columns * most.rows) {
@@ -200,6 +201,7 @@
     setText(part("page"), pages > 1 ? lh.say("Page {n} of {m}", { n: page + 1, m: pages }) : "");
     const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     main.replaceChildren(...tiles.map(tileOf));
+    fitNames(main);
     if (held) for (const element of main.querySelectorAll("[data-key]")) if (element.dataset.key === held) element.focus();
     main.dataset.drawn = String(pages);
   }
@@ -208,14 +210,15 @@
     const name = lh.make("h2"), title = told.screen ? lh.make("span", "", tile.name) : lh.make("a", "", tile.name);
     if (!told.screen) title.href = "/equipment/" + tile.equipment;
     name.append(title);
-    head.append(lh.make("span", "shape"), name, lh.make("span", "tile-line", tile.line));
+    head.append(lh.make("span", "shape"), name);
+    if (told.may) head.append(callButton(tile));
     made.append(head);
     const [first, ...others] = tile.needs;
     if (first) made.append(...needOf(first));
     else made.append(stateOf(tile));
-    if (tile.product) made.append(lh.make("div", "tile-product", tile.product + (tile.part ? " · " + tile.part : "")));
     if (others.length) made.append(othersOf(others));
-    if (told.may) made.append(doingOf(tile, first));
+    if (told.may && first && first.call !== null) made.append(doingOf(first));
+    if (!first) made.append(lh.make("div", "tile-about", [board.name === tile.line ? "" : tile.line, tile.product, tile.part].filter(Boolean).join(" · ")));
     made.append(paceOf(tile));
     return made;
   }
@@ -244,16 +247,22 @@
     }
     return line;
   }
-  function doingOf(tile, first) {
+  function doingOf(need) {
     const line = lh.make("div", "tile-do"), wrong = lh.make("span", "tile-wrong");
-    const say = (words) => { setText(wrong, words); if (!words) ask(); };
-    if (first && first.call !== null) line.append(...steps(first.call, first.answerer, say));
+    line.append(...steps(need.call, need.answerer, (words) => { setText(wrong, words); if (!words) ask(); }), wrong);
+    return line;
+  }
+  function callButton(tile) {
     const call = lh.make("button", "tool", lh.say("Call…"));
     call.type = "button";
     call.dataset.key = tile.equipment;
     call.addEventListener("click", () => callFor(tile));
-    line.append(call, wrong);
-    return line;
+    return call;
+  }
+  /* a long name is written smaller: its end tells one machine from the next */
+  function fitNames(main) {
+    const names = [...main.querySelectorAll(".tile-head h2")], sizes = names.map((name) => name.clientWidth / Math.max(1, name.scrollWidth));
+    names.forEach((name, n) => { if (sizes[n] < 1) name.style.fontSize = Math.max(1.3, 2.3 * sizes[n] - 0.03).toFixed(2) + "em"; });
   }
   function callFor(tile) {
     const dialog = lh.make("dialog", "board-dialog");
