@@ -168,7 +168,7 @@
   /* as many tiles as fit; those that need somebody stand on each page */
   function layoutFor(count) {
     const main = document.getElementById("page"), rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    const width = main.clientWidth / rem, height = main.clientHeight / rem, WIDE = 28, HIGH = 17.5;
+    const width = main.clientWidth / rem, height = main.clientHeight / rem, WIDE = 28, HIGH = 17.5 + (told.may ? 2 * Math.max(0, 44 / rem - 2.75) : 0); // buttons keep their 44 px on small screens
     const most = { columns: Math.max(1, Math.floor(width / WIDE)), rows: Math.max(1, Math.floor(height / HIGH)) };
     let best = { ...most, scale: 1 };
     if (count < most.columns * most.rows) {
