@@ -12,7 +12,7 @@ from dashboard.services_tour import Chapter
 from dashboard.texts import Texts
 from storage.tour import Pieces, TourFacts
 
-_AFTER_US: Final = 60_000_000
+_AROUND_US: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,8 @@ def _arc(facts: TourFacts) -> str:
     """Return the address of the robot's voltage at the time of the alarm; later until it was right again."""
     if facts.alarm is None:
         return _robot(facts)
-    done_us = None if facts.result is None else facts.result.time_us + _AFTER_US
-    from_us = facts.alarm.time_us - (0 if done_us is None else _AFTER_US)
-    return equipment_address(facts.robot, at_us=from_us, to_us=done_us, signal="voltage")
+    end_us = facts.alarm.time_us if facts.result is None else facts.result.time_us
+    return equipment_address(facts.robot, at_us=facts.alarm.time_us - _AROUND_US, to_us=end_us + _AROUND_US, signal="voltage")
 
 
 def shown(chapter: Chapter, facts: TourFacts, t: Texts) -> str:
