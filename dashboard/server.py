@@ -46,7 +46,7 @@ from dashboard.api_planning import planning_routes
 from dashboard.api_recommendations import product_routes, recommendation_routes
 from dashboard.api_reports import report_routes, table_routes
 from dashboard.api_screens import screen_routes
-from dashboard.api_settings import setting_routes
+from dashboard.api_settings import setting_change_routes, setting_routes
 from dashboard.api_shares import share_routes
 from dashboard.api_stock import stock_routes
 from dashboard.api_tightening import tightening_routes
@@ -274,6 +274,7 @@ def build_server(
         report_routes(services),
         table_routes(services),
         setting_routes(services),
+        setting_change_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
         *_doors(settings, pool, sessions, clock),

@@ -21,7 +21,7 @@ from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from plant.errors import Rejected, Unavailable
 
-_PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people"})
+_PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people", "/settings"})
 _LOADED_WHOLE = _PAGES_WITH_FORMS | {"/andon"}
 """The board is no page of the app."""
 _HEAVY = re.compile(
