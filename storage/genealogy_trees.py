@@ -29,6 +29,7 @@ _DOWN: Final = _TREE.format(one="into_id", other="component_id", item=_ITEM)
 _UP: Final = _TREE.format(one="component_id", other="into_id", item=_ITEM)
 _STARTS: Final = "SELECT id FROM genealogy_item WHERE (kind, name) = (%(kind)s, %(name)s)"
 _STARTS_OF_HEAT: Final = "SELECT id FROM genealogy_item WHERE heat = %(name)s AND heat <> ''"
+# how much a recursion finds cannot be estimated: LIMIT 1 has each row looked up by its index
 _RECALL: Final = """
 WITH RECURSIVE ever (id) AS (
     SELECT unnest(%(starts)s::bigint[]) UNION
@@ -41,13 +42,17 @@ WITH RECURSIVE ever (id) AS (
     ORDER BY b.into_id, (b.out_time IS NULL) DESC, b.built_time, b.id
 )
 SELECT i.kind, i.name, s.id IS NOT NULL, above.name, c.kind, c.name, v.place, v.built_time, v.work_unit, v.job_order, v.out_time,
-    v.out_reason, o.number, o.customer, o.product, j.state, i.material
-FROM via v JOIN genealogy_item i ON i.id = v.into_id JOIN genealogy_item c ON c.id = v.component_id LEFT JOIN standing s ON s.id = i.id
+    v.out_reason, j.number, j.customer, j.product, j.state, i.material
+FROM via v LEFT JOIN standing s ON s.id = v.into_id
+CROSS JOIN LATERAL (SELECT * FROM genealogy_item i WHERE i.id = v.into_id LIMIT 1) i
+CROSS JOIN LATERAL (SELECT c.kind, c.name FROM genealogy_item c WHERE c.id = v.component_id LIMIT 1) c
 LEFT JOIN LATERAL (
     SELECT h.name FROM genealogy_built_in b JOIN genealogy_item h ON h.id = b.into_id
-    WHERE b.component_id = i.id AND b.out_time IS NULL ORDER BY b.id LIMIT 1) above ON true
-LEFT JOIN job_order j ON i.kind = 'serial' AND j.serial = i.name LEFT JOIN customer_order o ON o.id = j.customer_order_id
-WHERE NOT i.id = ANY (%(starts)s) ORDER BY (i.kind = 'serial') DESC, i.name, i.id LIMIT %(most)s
+    WHERE b.component_id = v.into_id AND b.out_time IS NULL ORDER BY b.id LIMIT 1) above ON true
+LEFT JOIN LATERAL (
+    SELECT o.number, o.customer, o.product, w.state FROM job_order w JOIN customer_order o ON o.id = w.customer_order_id
+    WHERE i.kind = 'serial' AND w.serial = i.name LIMIT 1) j ON true
+WHERE NOT v.into_id = ANY (%(starts)s) ORDER BY (i.kind = 'serial') DESC, i.name, i.id LIMIT %(most)s
 """
 
 
