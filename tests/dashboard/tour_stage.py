@@ -32,7 +32,7 @@ def begin(connection: Connection) -> None:
     """Let there be a robot with a limit and a chart."""
     for depth in range(2, 6):
         path = "/".join(ROBOT.split("/")[:depth])
-        connection.execute("INSERT INTO equipment (path, name, level) VALUES (%s, %s, 'x')", [path, path])
+        connection.execute("INSERT INTO equipment (path, name, level) VALUES (%s, %s, 'x') ON CONFLICT (path) DO NOTHING", [path, path])
     connection.execute("INSERT INTO source (name, protocol, url) VALUES ('fabrication', 'opcua', 'x')")
     connection.execute(
         "INSERT INTO signal (path, equipment_id, name, data_type, source_id, address, store_rule) "
