@@ -225,7 +225,7 @@ def _described(item: ItemView, one: LotView, context: PageContext, t: Texts) -> 
         *([(t("Supplier"), item.supplier)] if item.supplier else []),
         *([(t("Certificate"), item.certificate)] if item.certificate else []),
         (t("Quantity"), amount),
-        (t("Told"), moment(item.told_us, context.time_zone, seconds=False)),
+        (t("Recorded"), moment(item.told_us, context.time_zone, seconds=False)),
         *([(t("Note"), item.note)] if item.note else []),
     ]
     if item.kind == "serial":
