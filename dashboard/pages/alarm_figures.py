@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext
 from dashboard.pages.alarm_tables import priority_words
-from dashboard.pages.parts import NONE_SHOWN, moment, notice, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, exports, moment, notice, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts
 from dashboard.views_alarms import AlarmRatesView, NoticeView, RepeatedView
@@ -179,9 +179,9 @@ def told(services: Services, context: PageContext, t: Texts) -> Component:
     sent = [_sent(one, context, t) for one in shown]
     return html.Div(
         [
-            table(heads, rows, caption=t("Receivers"), nothing=t("No receivers.")),
+            table(heads, rows, caption=t("Receivers"), below=exports("/api/v1/notices/receivers", t), nothing=t("No receivers.")),
             html.H2(t("Sent")),
-            table(heads_sent, sent, caption=t("Sent"), nothing=t("Nothing was sent yet.")),
+            table(heads_sent, sent, caption=t("Sent"), below=exports("/api/v1/notices", t, most=5000), nothing=t("Nothing was sent yet.")),
         ]
     )
 

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext
 from dashboard.links import equipment_address, part_at_link
-from dashboard.pages.parts import NONE_SHOWN, also, moment, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, state, table
 from dashboard.texts import Texts
 from dashboard.viewing_alarms import UNSEEN
 from dashboard.views_alarms import AlarmLineView, AlarmView
@@ -120,7 +120,7 @@ def annunciated(alarms: Sequence[AlarmView], names: dict[str, str], context: Pag
         for one in alarms[:MOST_SHOWN]
     ]
     nothing = t("No alarm fits.") if filtered else t("No alarms.")
-    drawn = table(heads, rows, caption=t("Alarms that must be seen"), nothing=nothing)
+    drawn = table(heads, rows, caption=t("Alarms that must be seen"), below=exports("/api/v1/alarms", t, most=10000), nothing=nothing)
     more = len(alarms) - MOST_SHOWN
     words = t("and {n} more: filter to see them", n=more) if more > 0 else ""
     return html.Div([html.Div(drawn, className="alarm-list"), html.P(words, className="small quiet") if words else None])
@@ -149,7 +149,16 @@ def silenced(alarms: Sequence[AlarmView], names: dict[str, str], context: PageCo
         ]
         for one in alarms[:MOST_SHOWN]
     ]
-    return html.Div(table(heads, rows, caption=t("Silenced alarms"), nothing=t("No alarm is silenced.")), className="alarm-list")
+    return html.Div(
+        table(
+            heads,
+            rows,
+            caption=t("Silenced alarms"),
+            below=exports("/api/v1/alarms", t, which="silenced", most=10000),
+            nothing=t("No alarm is silenced."),
+        ),
+        className="alarm-list",
+    )
 
 
 def journal(lines: Sequence[AlarmLineView], names: dict[str, str], context: PageContext, t: Texts) -> Component:

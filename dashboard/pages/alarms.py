@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import alarm_figures, alarm_import, alarm_tables
-from dashboard.pages.parts import also, notice, problems_of
+from dashboard.pages.parts import also, exports, notice, problems_of
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.viewing_alarms import SILENCED, UNSEEN
@@ -241,8 +241,9 @@ def _lines(
         return notice(t("The database is away: {why}", why=error), wrong=True)
     names = {node.id: node.name for node in services.plant.equipment()}
     words = t("The newest {n}.", n=len(found)) if len(found) == _MOST_LINES else ""
-    file = html.A(t("All of it as CSV"), href=f"/api/v1/alarms/journal?format=csv&most=10000&from_us={wanted.from_us}", className="small")
-    return html.Div([alarm_tables.journal(found, names, context, t), html.P([words, " ", file], className="small quiet")])
+    asked = {name: getattr(wanted, name) for name in ("from_us", "equipment", "state", "who")}
+    files = exports("/api/v1/alarms/journal", t, most=10_000, priority=priority, **asked)
+    return html.Div([alarm_tables.journal(found, names, context, t), html.P(words, className="small quiet"), files])
 
 
 def _actions(context: PageContext, t: Texts) -> Component:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, facts, moment, notice, problems_of, table, whole
+from dashboard.pages.parts import NONE_SHOWN, exports, facts, moment, notice, problems_of, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_audit import AuditCheckView, AuditEntryView
@@ -217,7 +216,7 @@ def _entries(services: Services, context: PageContext, t: Texts, wish: AuditWish
     ]
     last = str(found[-1].id) if len(found) == _AT_ONCE else ""
     more = html.Button(t("Older entries"), id="audit-older", className="button", value=last, style={} if last else {"display": "none"})
-    export = html.A(t("As CSV"), href=f"/api/v1/audit?{urlencode({**asked, 'format': 'csv'})}", className="button", target="_blank")
+    export = exports("/api/v1/audit", t, **asked)
     nothing = t("No entry fits.")
     return [table(heads, rows, caption=t("Entries"), nothing=nothing), html.Div([more, export], className="recommendation-answers")]
 

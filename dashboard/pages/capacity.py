@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.factory_hues import factory_hue
 from dashboard.page_app import PageApp
 from dashboard.pages.capacity_drawings import centre_drawing, hours_bars, index_drawing, owed_drawing
-from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, also, duration, exports, facts, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.share_words import rule_words
 from dashboard.texts import Texts, texts_of
@@ -273,4 +273,4 @@ def _versions(services: Services, context: PageContext, t: Texts) -> Component:
         ]
         for one in found
     ]
-    return table(heads, rows, caption=t("Versions"), nothing=t("none"))
+    return table(heads, rows, caption=t("Versions"), below=exports("/api/v1/shares/versions", t, most=1000), nothing=t("none"))

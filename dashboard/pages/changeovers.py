@@ -9,7 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_changeovers import SetFaultView
@@ -66,7 +66,7 @@ def _next(services: Services, context: PageContext, t: Texts) -> Component:
         for one in services.changeovers.upcoming(context.language)
     ]
     nothing = t("No changeover sets yet. Bring them in: leadhand import changeovers SETS.toml")
-    return table(heads, rows, caption=t("Next at each work unit"), nothing=nothing)
+    return table(heads, rows, caption=t("Next at each work unit"), below=exports("/api/v1/changeovers/next", t), nothing=nothing)
 
 
 def _sets(services: Services, context: PageContext, t: Texts) -> list[Component]:

@@ -13,7 +13,7 @@ from dashboard.condition_words import answer_words, feature_words, outlook_words
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages.condition_drawings import energy_drawing, trend_drawing
-from dashboard.pages.parts import NONE_SHOWN, age, also, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, exports, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_condition import AnswerDraft, FindingView, StreamView, ToolView, TrendView, WatchedView
@@ -168,7 +168,7 @@ def _watched(services: Services, watched: list[WatchedView], t: Texts) -> Compon
         for one in watched
     ]
     nothing = t("Nothing is watched yet. Add [[condition]] to site.toml; the first part of each equipment appears here.")
-    return table(heads, rows, caption=t("Watched equipment"), nothing=nothing)
+    return table(heads, rows, caption=t("Watched equipment"), below=exports("/api/v1/condition", t), nothing=nothing)
 
 
 def _state(one: WatchedView, t: Texts) -> Component:
@@ -212,7 +212,13 @@ def _findings(services: Services, context: PageContext, t: Texts) -> Component:
         ]
         for one in ranked
     ]
-    return table(heads, rows, caption=t("Not as usual"), nothing=t("Everything that has a baseline is as usual."))
+    return table(
+        heads,
+        rows,
+        caption=t("Not as usual"),
+        below=exports("/api/v1/condition/findings", t, most=2000),
+        nothing=t("Everything that has a baseline is as usual."),
+    )
 
 
 def _program(one: FindingView, t: Texts) -> str:
@@ -356,4 +362,9 @@ def _tools(services: Services, equipment: str | None, context: PageContext, t: T
     button = None
     if equipment is not None and context.may(Role.INSPECTOR):
         button = html.Button(t("A tool was changed now"), id={"part": "condition-tool", "equipment": equipment}, className="tool small")
-    return html.Div([table(heads, rows, caption=t("Tools"), nothing=t("No tools yet.")), *([button] if button else [])])
+    return html.Div(
+        [
+            table(heads, rows, caption=t("Tools"), below=exports("/api/v1/condition/tools", t, most=2000), nothing=t("No tools yet.")),
+            *([button] if button else []),
+        ]
+    )

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, age, also, facts, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, exports, facts, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_charts import ChartView, IndexView, NoteDraft, PointsView
@@ -166,7 +166,7 @@ def _list(services: Services, t: Texts) -> Component:
         for one in found
     ]
     nothing = t("Nothing is charted. Add [[charts]] to site.toml; docs/spc.md tells how.")
-    return table(heads, rows, caption=t("Control charts"), nothing=nothing)
+    return table(heads, rows, caption=t("Control charts"), below=exports("/api/v1/charts", t), nothing=nothing)
 
 
 def _told(services: Services, chosen: int, t: Texts, zone: str) -> Component:

@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.delivery_words import LOOKS, actor_words, delivery_stage_words, kind_words, reason_words, subject_words
 from dashboard.page_app import PageApp
 from dashboard.pages.delivery_parts import one_shown, process_banner
-from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.services_deliveries import UNDER_WAY, WAITS
 from dashboard.texts import Texts, texts_of
@@ -212,13 +212,8 @@ def _list(services: Services, context: PageContext, t: Texts, stages: str | None
         found = services.deliveries.lines(stages=wanted or (*UNDER_WAY, *_ENDED), kinds=chosen, work_unit=unit, most=_MOST)
     except Unavailable as error:
         return notice(t("The database is away: {why}", why=error), wrong=True)
-    return _table(
-        found,
-        context,
-        t,
-        t("Deliveries"),
-        nothing=t("None. What is approved on other pages, planned next or found not OK comes here by itself."),
-    )
+    nothing = t("None. What is approved on other pages, planned next or found not OK comes here by itself.")
+    return html.Div([_table(found, context, t, t("Deliveries"), nothing=nothing), exports("/api/v1/deliveries", t, most=1000)])
 
 
 def _table(found: list[DeliveryLine], context: PageContext, t: Texts, caption: str, nothing: str = "") -> Component:

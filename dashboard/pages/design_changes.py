@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.links import serial_link
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_design_changes import AcknowledgementDraft, DesignChangeView, StationView
@@ -151,7 +151,7 @@ def _list(services: Services, context: PageContext, t: Texts) -> Component:
         for one in found
     ]
     nothing = t("No design change yet. PLM sends them to /api/v1/design-changes; docs/recommendations.md tells how.")
-    return table(heads, rows, caption=t("Design changes"), nothing=nothing)
+    return table(heads, rows, caption=t("Design changes"), below=exports("/api/v1/design-changes", t, most=1000), nothing=nothing)
 
 
 def _one(services: Services, context: PageContext, t: Texts, asked: int | None) -> list[Component]:

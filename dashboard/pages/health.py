@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.mishaps import told
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, age, also, duration, facts, milliseconds, moment, notice, size, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, duration, exports, facts, milliseconds, moment, notice, size, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import GapView, LedgerView, ProcessView, SourceView, StorageView
@@ -256,7 +256,13 @@ def _processes(processes: list[ProcessView], now_us: int, t: Texts) -> Component
         ]
         for process in processes
     ]
-    return table(heads, rows, caption=t("Processes"), nothing=t("No process reports: Leadhand's processes were not started by 'leadhand'."))
+    return table(
+        heads,
+        rows,
+        caption=t("Processes"),
+        below=exports("/api/v1/processes", t),
+        nothing=t("No process reports: Leadhand's processes were not started by 'leadhand'."),
+    )
 
 
 def _storage(storage: StorageView, t: Texts, zone: str) -> Component:

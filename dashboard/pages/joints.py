@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words
 from dashboard.links import asked, asked_number, serial_link
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_joints import JointDecisionDraft, JointGroupView, JointView, SpindleView
@@ -142,7 +142,13 @@ def _flanges(flanges: list[JointGroupView], context: PageContext, t: Texts) -> C
         for one in flanges
     ]
     nothing = t("No joints yet. Name a flange in 'joint_groups' of the settings.")
-    return html.Div([html.H2(t("Flanges")), table(heads, rows, caption=t("Flanges"), nothing=nothing)], className="panel")
+    return html.Div(
+        [
+            html.H2(t("Flanges")),
+            table(heads, rows, caption=t("Flanges"), below=exports("/api/v1/joints/groups", t, most=5000), nothing=nothing),
+        ],
+        className="panel",
+    )
 
 
 def _cases(cases: list[JointView], t: Texts) -> Component:
@@ -156,7 +162,7 @@ def _cases(cases: list[JointView], t: Texts) -> Component:
         ]
         for one in cases
     ]
-    shown = table(heads, rows, caption=t("For a person"), nothing=t("No case is open."))
+    shown = table(heads, rows, caption=t("For a person"), below=exports("/api/v1/joints", t, most=5000), nothing=t("No case is open."))
     return html.Div([html.H2(t("For a person")), shown], className="panel")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
@@ -12,7 +11,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages.health import count_heads, counts_of, source_state, sum_words
-from dashboard.pages.parts import NONE_SHOWN, also, duration, milliseconds, moment, notice, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, also, duration, exports, milliseconds, moment, notice, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import GapView, LedgerView, SourceView
@@ -99,21 +98,16 @@ def _shown(context: PageContext, services: Services, source: str, span: str, t: 
         gaps = services.history.gaps(from_us, to_us, source or None, _MOST_GAPS)
     except (Unavailable, Rejected) as error:
         return [notice(t("The database is away: {why}", why=error), wrong=True)]
-    asked = urlencode({"from_us": from_us, "to_us": to_us, **({"source": source} if source else {}), "format": "csv"})
+    asked = {"from_us": from_us, "to_us": to_us, "source": source}
     return [
-        html.P(
-            [
-                html.A(t("Ledger as CSV"), href=f"/api/v1/ledger?{asked}", download="ledger.csv"),
-                " · ",
-                html.A(t("Gaps as CSV"), href=f"/api/v1/gaps?{asked}&most=10000", download="gaps.csv"),
-            ]
-        ),
         html.H2(t("Where the samples went")),
         html.Div([_totals(chosen, totals, t), *_fenced(chosen, t)], className="panel dense"),
         html.H2(t("Minute by minute")),
         html.Div(_strips(chosen, cells, from_us, to_us, width_us, t, context.time_zone), className="panel"),
+        exports("/api/v1/ledger", t, **asked),
         html.H2(t("Gaps")),
         html.Div(_gaps(gaps, t, context.time_zone), className="panel"),
+        exports("/api/v1/gaps", t, most=10_000, **asked),
     ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
@@ -13,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import losses_parts as parts
 from dashboard.pages.losses_words import spell
-from dashboard.pages.parts import also, moment, notice
+from dashboard.pages.parts import also, exports, moment, notice
 from dashboard.services import Services
 from dashboard.services_losses import DAY_US, Asked, Gathered
 from dashboard.texts import Texts, texts_of
@@ -304,17 +303,14 @@ def _left_out(gathered: Gathered, names: dict[str, str], t: Texts) -> list[Compo
 
 def _files(asked: Asked, by: str, t: Texts) -> Component:
     words = {name: value for name in ("from_us", "to_us", "equipment", "shift", "product", "order") if (value := getattr(asked, name))}
-    query = urlencode(words | {"format": "csv"})
-    files = [
-        (t("Figures as CSV"), f"/api/v1/oee?{query}&by={by}", "oee.csv"),
-        (t("Intervals as CSV"), f"/api/v1/states/intervals?{query}&most=100000", "intervals.csv"),
-        (t("Pareto as CSV"), f"/api/v1/oee/pareto?{query}", "pareto.csv"),
-        (t("Pieces as CSV"), f"/api/v1/pieces?{query}", "pieces.csv"),
-    ]
-    links: list[Any] = []
-    for label, address, name in files:
-        links += [" · ", html.A(label, href=address, download=name)]
-    return html.P(links[1:])
+    return html.Div(
+        [
+            exports("/api/v1/oee", t, t("Figures"), by=by, **words),
+            exports("/api/v1/states/intervals", t, t("Intervals"), most=100_000, **words),
+            exports("/api/v1/oee/pareto", t, t("Pareto"), **words),
+            exports("/api/v1/pieces", t, t("Pieces"), **words),
+        ]
+    )
 
 
 def _slices(context: PageContext, services: Services, filters: tuple[Any, ...], opened: Any) -> Component:

@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.delivery_words import MODE_LOOKS, actor_words, dropped_words, mode_words
 from dashboard.page_app import PageApp
 from dashboard.pages.delivery_parts import process_banner
-from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_modes import DropDraft, LoopConfirmDraft, LoopDraft, ModeDraft, ModeView
@@ -166,7 +166,10 @@ def _list(services: Services, context: PageContext, t: Texts) -> list[Component]
     nothing = t("No work unit yet. Controllers stand under [delivery] in site.toml; docs/delivery.md tells how.")
     return [
         *process_banner(services, t),
-        html.Div(table(heads, rows, caption=t("Work units"), nothing=nothing), className="panel recommendation-list"),
+        html.Div(
+            table(heads, rows, caption=t("Work units"), below=exports("/api/v1/modes", t), nothing=nothing),
+            className="panel recommendation-list",
+        ),
     ]
 
 
@@ -265,7 +268,16 @@ def _one(services: Services, context: PageContext, t: Texts, unit: str) -> list[
         html.H2(unit),
         html.Div([facts(_facts(one, context, t)), *asked, *_acts(one, services, context, t)], className="panel"),
         html.Div(
-            [html.H3(t("What happened")), table(heads, rows, caption=t("What happened"), nothing=t("Nobody ever set a mode."))],
+            [
+                html.H3(t("What happened")),
+                table(
+                    heads,
+                    rows,
+                    caption=t("What happened"),
+                    below=exports("/api/v1/modes/changes", t, most=1000),
+                    nothing=t("Nobody ever set a mode."),
+                ),
+            ],
             className="panel",
         ),
     ]

@@ -13,7 +13,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.nest_words import nest_state
 from dashboard.page_app import PageApp
 from dashboard.pages.nest_parts import one_nest
-from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_nests import NestView
@@ -201,7 +201,16 @@ def _list(services: Services, context: PageContext, t: Texts, which: str, centre
     ]
     nothing = t("None. The optimizer nests what is cut in the next days by itself, as soon as there are part orders and stock.")
     told = [html.P(t("The newest {n} nests.", n=_MOST), className="small quiet")] if more else []
-    return [table(heads, [_row(one, context, t) for one in found], caption=t("Nests"), nothing=nothing), *told]
+    return [
+        table(
+            heads,
+            [_row(one, context, t) for one in found],
+            caption=t("Nests"),
+            below=exports("/api/v1/nests", t, most=1000),
+            nothing=nothing,
+        ),
+        *told,
+    ]
 
 
 def _row(one: NestView, context: PageContext, t: Texts) -> list[Any]:

@@ -14,7 +14,7 @@ from dashboard.api_new_products import answered
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
-from dashboard.pages.parts import NONE_SHOWN, also, facts, milliseconds, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, milliseconds, moment, notice, problems_of, state, table, whole
 from dashboard.recommendation_words import answer_words
 from dashboard.services import Services
 from dashboard.services_new_products import NO_NETWORK
@@ -209,7 +209,9 @@ def _lately(services: Services, context: PageContext, t: Texts) -> Component:
         ]
         for one in found
     ]
-    return table(heads, rows, caption=t("Asked for lately"), nothing=t("Nothing was asked yet."))
+    return table(
+        heads, rows, caption=t("Asked for lately"), below=exports("/api/v1/new-product", t, most=500), nothing=t("Nothing was asked yet.")
+    )
 
 
 def _answer(one: NewProductView, t: Texts) -> Component:

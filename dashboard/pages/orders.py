@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import order_parts as drawn
-from dashboard.pages.parts import NONE_SHOWN, also, notice, problems_of, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, notice, problems_of, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_orders import CancelDraft, OrderChangeDraft, OrderDraft, OrderView, SplitDraft
@@ -312,7 +312,7 @@ def _list(services: Services, context: PageContext, t: Texts, which: str, find: 
     rows = [_row(one, context, t) for one in found]
     nothing = t("No order fits.") if words or which != "open" else t("No open orders. Add one below, import a table, or send them by REST.")
     told = [html.P(t("The newest {n} orders.", n=_MOST), className="small quiet")] if more else []
-    return [table(heads, rows, caption=t("Customer orders"), nothing=nothing), *told]
+    return [table(heads, rows, caption=t("Customer orders"), below=exports("/api/v1/orders", t, most=1000), nothing=nothing), *told]
 
 
 def _row(one: OrderView, context: PageContext, t: Texts) -> list[Any]:

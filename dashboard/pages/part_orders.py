@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import part_order_parts as drawn
-from dashboard.pages.parts import also, notice, problems_of
+from dashboard.pages.parts import also, exports, notice, problems_of
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_part_orders import EndDraft, MadeDraft
@@ -213,7 +213,7 @@ def _list(services: Services, context: PageContext, t: Texts, which: str, factor
         else t("No open part orders. Add one below, bring a file, or send them by REST.")
     )
     told = [html.P(t("The newest {n} orders.", n=_MOST), className="small quiet")] if more else []
-    return [drawn.order_table(found, context, t, nothing), *told]
+    return [drawn.order_table(found, context, t, nothing), exports("/api/v1/part-orders", t, most=10000), *told]
 
 
 def _one(services: Services, context: PageContext, number: str) -> Any:

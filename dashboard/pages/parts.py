@@ -55,18 +55,21 @@ def notice(words: str | list[str], *, wrong: bool = False) -> Component:
     return html.Div(content, className="notice wrong" if wrong else "notice", role="alert" if wrong else "status")
 
 
-def table(heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Cell]], *, caption: str, nothing: str = "") -> Component:
-    """Return a table; each head says whether its column holds numbers, which stand to the right."""
+def table(
+    heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Cell]], *, caption: str, nothing: str = "", below: Component | None = None
+) -> Component:
+    """Return a table; each head says whether its column holds numbers, which stand to the right. ``below``: what stands under it."""
     kinds = ["number" if number else "" for _, number in heads]
     head = html.Tr([html.Th(words, className=kind, scope="col") for (words, _), kind in zip(heads, kinds, strict=True)])
     body = [html.Tr([html.Td(cell, className=kind) for cell, kind in zip(row, kinds, strict=True)]) for row in rows]
     if not rows:
         body = [html.Tr(html.Td(nothing, colSpan=len(heads), className="quiet"))]
-    return html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="list", **also(aria_label=caption)), className="scroll")
+    drawn = html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="list", **also(aria_label=caption)), className="scroll")
+    return drawn if below is None else html.Div([drawn, below])
 
 
-def exports(route: str, t: Texts, **asked: object) -> Component:
-    """Return links that give all rows of a list of ``/api/v1`` as files, each in the form it names. ``asked``: what the list is asked."""
+def exports(route: str, t: Texts, what: str = "", /, **asked: object) -> Component:
+    """Return links that give the rows of a list over REST as files. ``what``: its name, where there are several; ``asked``: its query."""
     given = {name: what for name, what in asked.items() if what is not None and what != ""}
     links = [
         html.A(
@@ -74,11 +77,12 @@ def exports(route: str, t: Texts, **asked: object) -> Component:
             href=f"{route}?{urlencode({**given, 'format': form}, doseq=True)}",
             download="",
             className="tool",
-            **also(aria_label=f"{t('Download')}: {words}"),
+            **also(aria_label=f"{t('Download')}: {what} {words}".replace("  ", " ")),
         )
         for form, words in (("csv", "CSV"), ("xlsx", "XLSX"), ("parquet", "Parquet"))
     ]
-    return html.Div([html.Span(t("Download"), className="small quiet"), *links], className="exports")
+    words = f"{t('Download')}: {what}" if what else t("Download")
+    return html.Div([html.Span(words, className="small quiet"), *links], className="exports")
 
 
 def facts(pairs: Sequence[tuple[str, Cell]]) -> Component:

@@ -13,7 +13,7 @@ from dashboard.context import PageContext, Person, current_context
 from dashboard.drafts import AccountChange, AccountDraft, TokenDraft
 from dashboard.page_app import PageApp
 from dashboard.pages import people_screens
-from dashboard.pages.parts import NONE_SHOWN, forms, full_name, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, exports, forms, full_name, moment, notice, problems_of, state, table
 from dashboard.pages.people_sessions import all_sessions, password_rules
 from dashboard.services import Services
 from dashboard.services_people import PeopleService
@@ -166,7 +166,7 @@ def _act(people: PeopleService, who: Person, act: str, name: str, t: Texts) -> C
 def _accounts(services: Services, context: PageContext, t: Texts) -> Component:
     names = (t("Name"), t("Full name"), t("Role"), t("State"), t("Logs in by"), t("Last login"), t("Since"), "")
     rows = [_account_row(each, context, t) for each in services.people.accounts(context.person)]
-    return table([(name, False) for name in names], rows, caption=t("Accounts"))
+    return table([(name, False) for name in names], rows, caption=t("Accounts"), below=exports("/api/v1/accounts", t))
 
 
 def _account_row(account: AccountView, context: PageContext, t: Texts) -> list[Any]:
@@ -204,7 +204,7 @@ def _buttons(account: AccountView, t: Texts) -> list[Component]:
 def _tokens(services: Services, context: PageContext, t: Texts) -> Component:
     heads = [(t("For what"), False), (t("Rights"), False), (t("Made by"), False), (t("Until"), False), (t("State"), False), ("", False)]
     rows = [_token_row(each, context, t) for each in services.people.tokens(context.person)]
-    return table(heads, rows, caption=t("Tokens for controllers and programs"), nothing=t("No tokens."))
+    return table(heads, rows, caption=t("Tokens for controllers and programs"), below=exports("/api/v1/tokens", t), nothing=t("No tokens."))
 
 
 def _token_row(token: TokenView, context: PageContext, t: Texts) -> list[Any]:

@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.carried import carried
-from dashboard.pages.parts import NONE_SHOWN, age, also, facts, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, exports, facts, moment, notice, problems_of, state, table, whole
 from dashboard.pages.recommendation_results import interval_coverage, realised_gains
 from dashboard.recommendation_words import LOOKS, against_words, answer_words, declined_words, stage_words
 from dashboard.services import Services
@@ -185,7 +185,10 @@ def _list(services: Services, t: Texts, which: str, product: str | None) -> list
     rows = [_row(one, reach, now_us, t) for one in found]
     nothing = t("No recommendation yet.") if features else t("No recommendation yet: {why}", why=t(NO_NETWORK))
     said = [] if runs else [notice(t("The optimizer does not run, so nothing new is proposed."))]
-    return [*said, table(heads, rows, caption=t("Recommendations"), nothing=nothing)]
+    return [
+        *said,
+        table(heads, rows, caption=t("Recommendations"), below=exports("/api/v1/recommendations", t, most=1000), nothing=nothing),
+    ]
 
 
 def _row(one: RecommendationLine, reach: float, now_us: int, t: Texts) -> list[Any]:

@@ -15,7 +15,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.page_app import PageApp
 from dashboard.pages.health import real_time, source_state
-from dashboard.pages.parts import NONE_SHOWN, age, also, duration, forms, milliseconds, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, duration, exports, forms, milliseconds, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import CheckView, FoundVariableView, SourceView
@@ -146,7 +146,7 @@ def _list(services: Services, t: Texts) -> Component:
         (t("Gateway"), False),
     ]
     rows = [_source_row(source, now_us, t) for source in services.sources.sources()]
-    return table(heads, rows, caption=t("Sources"), nothing=t("No sources yet."))
+    return table(heads, rows, caption=t("Sources"), below=exports("/api/v1/sources", t), nothing=t("No sources yet."))
 
 
 def _source_row(source: SourceView, now_us: int, t: Texts) -> list[Any]:

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.links import asked, equipment_link, serial_link
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, age, also, moment, notice, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, age, also, exports, moment, notice, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_tightening import SpindleView, TighteningView
@@ -192,7 +192,12 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
     ]
     nothing = t("No tightening fits.") if station or part or verdict else t("No tightenings yet.")
     words = t("The newest {n}.", n=len(found)) if len(found) == _MOST else ""
-    return html.Div([table(heads, rows, caption=t("Results"), nothing=nothing), html.P(words, className="small quiet")])
+    return html.Div(
+        [
+            table(heads, rows, caption=t("Results"), below=exports("/api/v1/tightenings", t, most=5000), nothing=nothing),
+            html.P(words, className="small quiet"),
+        ]
+    )
 
 
 def _place(equipment: str, names: dict[str, str], source: str) -> Component | str:

@@ -12,7 +12,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.carried import carried
-from dashboard.pages.parts import NONE_SHOWN, also, facts, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
 from dashboard.pages.tuning_drawings import safety_bar, trials_drawing, window_bar
 from dashboard.recommendation_words import LOOKS, declined_words, stage_words
 from dashboard.services import Services
@@ -171,7 +171,7 @@ def _list(lines: list[TuningLine], t: Texts) -> Component:
         for one in lines
     ]
     nothing = t("No program is tuned yet: trials come over REST, process windows by 'leadhand import'.")
-    return table(heads, rows, caption=t("Programs"), nothing=nothing)
+    return table(heads, rows, caption=t("Programs"), below=exports("/api/v1/tuning", t), nothing=nothing)
 
 
 def _stage(stage: str, t: Texts) -> Component:

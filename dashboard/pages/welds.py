@@ -11,7 +11,7 @@ from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words, kind_words, measure_words
 from dashboard.links import asked, asked_number, serial_link
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, also, facts, milliseconds, moment, notice, size, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, milliseconds, moment, notice, size, state, table
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_vision import DriftView, FoundView, InspectionView
@@ -206,7 +206,7 @@ def _list(found: list[InspectionView] | Unavailable, t: Texts, zone: str) -> Com
         for one in found
     ]
     nothing = t("No inspection fits. Pictures come from the stations and cameras that the settings name.")
-    return table(heads, rows, caption=t("Inspections"), nothing=nothing)
+    return table(heads, rows, caption=t("Inspections"), below=exports("/api/v1/inspections", t, most=1000), nothing=nothing)
 
 
 def _drift(services: Services, t: Texts) -> Component:
@@ -233,7 +233,9 @@ def _drift(services: Services, t: Texts) -> Component:
         ]
         for one in found
     ]
-    return table(heads, rows, caption=t("Input of the cameras"), nothing=t("Nothing was looked at yet."))
+    return table(
+        heads, rows, caption=t("Input of the cameras"), below=exports("/api/v1/frames/drift", t), nothing=t("Nothing was looked at yet.")
+    )
 
 
 def _drift_state(one: DriftView, t: Texts) -> Component:
@@ -253,4 +255,6 @@ def _refused(services: Services, context: PageContext, t: Texts) -> Component:
         [moment(one.time_us, context.time_zone), one.came_from, html.Span(one.name, className="wrap"), size(one.bytes), one.reason.words]
         for one in found
     ]
-    return table(heads, rows, caption=t("Files that were not taken"), nothing=t("None."))
+    return table(
+        heads, rows, caption=t("Files that were not taken"), below=exports("/api/v1/frames/refused", t, most=1000), nothing=t("None.")
+    )

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, state, table
+from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, problems_of, state, table
 from dashboard.pages.window_form import form, read_form
 from dashboard.pages.window_parts import changes_shown, place_words, range_bar, span_words, with_unit
 from dashboard.services import Services
@@ -228,7 +228,7 @@ def _decided(found: list[WindowDraftView], context: PageContext, t: Texts) -> Co
         ]
         for one in found
     ]
-    return table(heads, rows, caption=t("Drafts"))
+    return table(heads, rows, caption=t("Drafts"), below=exports("/api/v1/windows/drafts", t, most=1000))
 
 
 def _in_force(services: Services, context: PageContext, t: Texts, opened: int = -1, below: Component | None = None) -> list[Component]:
@@ -352,4 +352,4 @@ def _versions(services: Services, context: PageContext, t: Texts) -> Component:
         ]
         for one in found
     ]
-    return table(heads, rows, caption=t("Versions"), nothing=NONE_SHOWN)
+    return table(heads, rows, caption=t("Versions"), below=exports("/api/v1/windows/versions", t, most=1000), nothing=NONE_SHOWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from dashboard.tables import Column, Kind, Table, table_of
 from dashboard.workbooks import MOST_ROWS
 from plant.errors import Rejected
 from storage.people import Role
-from tests.dashboard.running import ROBOT, RunningDashboard
+from tests.dashboard.running import REPOSITORY, ROBOT, RunningDashboard
 
 TIME_US = 1_795_000_000_123_456
 FORMS: tuple[FileForm, ...] = ("csv", "xlsx", "parquet")
@@ -200,3 +201,30 @@ def test_what_is_a_moment_is_a_time_in_files_and_how_long_stays_a_number(admin: 
 
 def test_a_form_that_is_none_is_refused(admin: httpx.Client) -> None:
     assert admin.get("/api/v1/equipment", params={"format": "xml"}).status_code == 422
+
+
+_NOT_SAID = {"kind", "name", "line", "priority"}
+"""Asked with what the page shows just then."""
+_LINK = re.compile(r'exports\(\s*"(?P<route>/api/v1/[^"]+)",\s*t(?P<asked>.*)')
+
+
+def test_what_pages_offer_for_download_is_there_in_each_form(admin: httpx.Client, dashboard: RunningDashboard) -> None:
+    now = dashboard.clock.now_us()
+    wrong, found = [], set()
+    for file in sorted((REPOSITORY / "dashboard" / "pages").glob("*.py")):
+        for link in _LINK.finditer(file.read_text(encoding="utf-8")):
+            said = dict(re.findall(r'\b([a-z]\w*)="?(\w+)', link["asked"].partition("))")[0]))
+            asked: dict[str, str | int] = {
+                name: int(value) if value[0].isdigit() else value for name, value in said.items() if name != value
+            }
+            if "**" in link["asked"]:
+                asked |= {"from_us": now - 3_600_000_000, "to_us": now}
+            if any(name in _NOT_SAID for name in asked):
+                continue
+            found.add(link["route"])
+            for form in FORMS:
+                answer = admin.get(link["route"], params={**asked, "format": form})
+                if answer.status_code != 200 or answer.headers["content-type"] != MEDIA[form]:
+                    wrong.append(f"{file.name}: {link['route']} as {form}: {answer.status_code} {answer.text[:200]}")
+    assert wrong == []
+    assert len(found) > 30
