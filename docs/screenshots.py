@@ -50,6 +50,7 @@ PAGES = {
     "account": ("/account", "#password-change"),
     "audit": ("/audit", "#audit-list td"),
     "people": ("/people", "#people-accounts td"),
+    "settings": ("/settings", "#settings-parts td"),
 }
 SHOWN = {"overview-en-light", "equipment-zh-dark"}
 _RUNNING_SECONDS = 130

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
 from dashboard.context import PageContext, Person, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import forms, notice, problems_of
+from dashboard.pages.parts import also, forms, notice, problems_of
 from dashboard.pages.settings_parts import checked, days_choice, files_table, history_table, limit_fields, parts_table, shift_fields
 from dashboard.services import Services
 from dashboard.services_settings import SettingsService
@@ -45,7 +45,14 @@ def layout(context: PageContext, services: Services) -> Component:
         files = settings.files(who)
         known = [
             html.H2(t("What is in force")),
-            html.Div(parts_table(settings, who, t), id="settings-parts", className="panel settings-parts"),
+            html.Div(
+                parts_table(settings, who, t),
+                id="settings-parts",
+                className="panel settings-parts",
+                tabIndex="0",
+                role="region",
+                **also(aria_label=t("What is in force")),
+            ),
             html.H2(t("Change limits")),
             limit_fields(settings.limit_rules(who), t),
             html.H2(t("Change a shift")),
@@ -97,6 +104,8 @@ def register(app: PageApp, services: Services) -> None:
         shifts = services.settings.shifts(current_context().person)
         found = [one for one in shifts if chosen == json.dumps([one.file, one.calendar, one.shift])]
         return (found[0].begin, found[0].end, list(found[0].days)) if found else ("", "", [])
+
+    app.clientside(ClientsideFunction("leadhand", "intoSight"), Output("settings-sight", "data"), Input("settings-result", "children"))
 
     @app.callback(
         Output("settings-result", "children"),
@@ -207,5 +216,6 @@ def _editor(content: str, opened: dict[str, str], t: Texts) -> Component:
                 ],
             ),
             html.Div(id="settings-result"),
+            dcc.Store(id="settings-sight"),
         ],
     )

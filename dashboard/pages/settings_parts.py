@@ -37,7 +37,7 @@ def files_table(files: Sequence[SettingsFileView], context: PageContext, t: Text
             moment(file.changed_us, context.time_zone),
             file.changed_by or t("an editor"),
             state("warning", t("holds a password")) if file.holds_secret else NONE_SHOWN,
-            _button(t("Open"), {"part": "settings-file", "file": file.file}),
+            _button(t("Open the file"), {"part": "settings-file", "file": file.file}),
         ]
         for file in files
     ]
@@ -47,11 +47,11 @@ def files_table(files: Sequence[SettingsFileView], context: PageContext, t: Text
 def parts_table(settings: SettingsService, who: Person, t: Texts) -> Component:
     """Return each piece of the settings in force, by file and line."""
     parts, kinds = settings.parts(who), _kind_words(t)
-    names = ((t("Kind"), False), (t("Name"), False), (t("Values"), False), (t("Gives"), True), (t("Stands in"), False))
+    names = ((t("Kind"), False), (t("Name"), False), (t("Keys and values"), False), (t("Gives"), True), (t("File and line"), False))
     rows = [
         [
             kinds.get(part.kind, part.kind),
-            html.Span(part.name or NONE_SHOWN, className="wrap"),
+            html.Span(part.name or NONE_SHOWN, className="settings-named"),
             html.Span(part.facts or NONE_SHOWN, className="wrap small"),
             whole(part.gives),
             f"{part.file}:{part.line}",
