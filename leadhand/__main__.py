@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +27,8 @@ from leadhand.plan_commands import plan, verify
 from leadhand.recommend_command import recommend
 from leadhand.sequence_command import sequence
 from leadhand.share_command import share
+from leadhand.table_exporting import export_tables
+from leadhand.times import time_us
 from leadhand.tuning_command import tune
 from leadhand.vision_commands import inspect_app, vision_app
 from plant.clock import SystemClock
@@ -62,6 +63,7 @@ app.add_typer(import_app, name="import")
 export_app.command("network")(export_network)
 export_app.command("products")(export_products)
 export_app.command("history")(export_history)
+export_app.command("tables")(export_tables)
 app.add_typer(people_app, name="people")
 app.add_typer(audit_app, name="audit")
 app.add_typer(alarms_app, name="alarms")
@@ -317,7 +319,7 @@ def export_samples_(
 
     if (csv is None) == (parquet is None):
         raise SettingsError("say either --csv OUT or --parquet OUT")
-    from_us, to_us = _time_us("--from", from_time), _time_us("--to", to_time)
+    from_us, to_us = time_us("--from", from_time), time_us("--to", to_time)
     place = used_home(home)
     with open_database(place, load_settings(place.settings), SystemClock()) as url, connected(url, read_only=True) as connection:
         sought = f"signals '{signals}', from {from_time or 'the beginning'} to {to_time or 'now'}"
@@ -357,7 +359,7 @@ def monitor_rerun(
         raise typer.BadParameter(f"'{follower}' cannot be run again; there are: alarms, states", param_hint="--follower")
     clock, place = SystemClock(), used_home(home)
     factory = load_site(site)
-    from_us, to_us = _time_us("--from", from_time) or 0, _time_us("--to", to_time) or clock.now_us()
+    from_us, to_us = time_us("--from", from_time) or 0, time_us("--to", to_time) or clock.now_us()
     with open_database(place, load_settings(place.settings), clock) as url, connected(url) as connection:
         judge_again = rerun_states if follower == "states" else rerun_alarms
         found = judge_again(connection, factory, from_us, to_us)
@@ -441,17 +443,6 @@ def _people(home: Path | None) -> Iterator[Connection]:
 
     with opened(used_home(home), make=True) as connection:
         yield connection
-
-
-def _time_us(option: str, given: str | None) -> int | None:
-    if given is None:
-        return None
-    try:
-        time = datetime.fromisoformat(given)
-    except ValueError as error:
-        raise SettingsError(f"{option}: '{given}' is no time; write e.g. 2026-11-01 or 2026-11-01T06:30:00+08:00") from error
-    aware = time if time.tzinfo is not None else time.replace(tzinfo=UTC)
-    return round((aware - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
 
 
 def _left_at_once(code: object) -> None:
