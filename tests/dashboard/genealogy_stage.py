@@ -22,7 +22,7 @@ from storage.deliveries import propose
 from storage.evidence import EvidenceFolder
 from storage.genealogy import write_built_in, write_lots
 from storage.genealogy_names import gather_names
-from storage.joints import JointRecord, add_joint
+from storage.joints import JointRecord, add_joint, write_reference
 from storage.operation_history import write_history
 from storage.states import add_states
 from storage.tightening import Wanted, read_tightenings
@@ -96,6 +96,8 @@ def _made(connection: Connection, now: int, job: str) -> None:
 
 def _joined(connection: Connection, now: int) -> None:
     """A joint for each tightening of the piece; that of the one that is not OK is for a person."""
+    band = {"angle_deg": [-1.0, 0.0], "low_nm": [1.0, 2.0], "high_nm": [3.0, 4.0]}
+    write_reference(connection, "p1", "M24", 100, now, {"runs": 100, "band": band})
     for one in read_tightenings(connection, Wanted(part=SERIAL)):
         wrong = one.result.verdict is not Verdict.OK
         record = JointRecord(
@@ -104,6 +106,7 @@ def _joined(connection: Connection, now: int) -> None:
             Decision.NOK if wrong else Decision.OK,
             (Reason("suspected", {"fault": "stick-slip"}),) if wrong else (),
             tightening=one.id,
+            program_print="p1",
             curve=Decision.NOK if wrong else Decision.OK,
             measures={"torque_nm": one.result.torque_nm or 0.0},
         )
