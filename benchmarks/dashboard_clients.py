@@ -14,11 +14,13 @@ import argparse
 import asyncio
 import json
 import os
+import ssl
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -36,6 +38,8 @@ from storage.postgres import EmbeddedPostgres
 from tests.dashboard.running import start_process
 
 EVERY_SECONDS = 10.0
+_TLS = ssl.create_default_context()
+"""One for all clients, though none uses it: making one takes longer than many messages."""
 UNITS, SIGNALS = 50, 10
 PER_SECOND = 33
 LIMIT_PERCENT = {50: 8.0, 200: 12.0, 500: 25.0}
@@ -70,7 +74,7 @@ async def listen(url: str, cookie: str, topics: str, until: list[float], latenes
     """Listen as a page does; note how late each clock message is and how much came."""
     received = 0
     async with (
-        httpx.AsyncClient(cookies={SESSION_COOKIE: cookie}, timeout=30) as client,
+        httpx.AsyncClient(cookies={SESSION_COOKIE: cookie}, timeout=30, verify=_TLS) as client,
         client.stream("GET", f"{url}/live", params={"topics": topics}) as answer,
     ):
         answer.raise_for_status()
@@ -85,23 +89,28 @@ async def listen(url: str, cookie: str, topics: str, until: list[float], latenes
     sizes.append(received)
 
 
-async def visit(url: str, cookie: str, until: list[float], took: list[float], rng: np.random.Generator) -> None:
+async def visit(url: str, cookie: str, until: list[float], took: list[float], rng: np.random.Generator, call: dict[str, Any]) -> None:
     """Open another page every ten seconds, as a click in the navigation does; note how long its callback takes."""
-    async with httpx.AsyncClient(base_url=url, cookies={SESSION_COOKIE: cookie}, headers={"Origin": url}, timeout=60) as client:
-        wiring = (await client.get("/_dash-dependencies")).raise_for_status().json()
-        shown = next(one for one in wiring if [i["id"] for i in one["inputs"]] == ["address"] and "page.children" in one["output"])
-        parts = [part.rsplit(".", 1) for part in shown["output"].strip(".").split("...")]
-        outputs = [{"id": name, "property": what} for name, what in parts]
+    async with httpx.AsyncClient(
+        base_url=url, cookies={SESSION_COOKIE: cookie}, headers={"Origin": url}, timeout=60, verify=_TLS
+    ) as client:
         await asyncio.sleep(float(rng.uniform(0, EVERY_SECONDS)))
         while time.time() < until[0]:
-            path = str(rng.choice(_PAGES))
-            asked = {"id": "address", "property": "pathname", "value": path}
-            body = {"output": shown["output"], "outputs": outputs, "inputs": [asked], "changedPropIds": ["address.pathname"]}
+            asked = {"id": "address", "property": "pathname", "value": str(rng.choice(_PAGES))}
             began = time.perf_counter()
-            answer = await client.post("/_dash-update-component", json=body)
+            answer = await client.post("/_dash-update-component", json={**call, "inputs": [asked]})
             took.append(time.perf_counter() - began)
             answer.raise_for_status()
             await asyncio.sleep(EVERY_SECONDS)
+
+
+def showing(url: str, cookie: str) -> dict[str, Any]:
+    """Return the call by which the frame asks for a page, but for its address."""
+    answer = httpx.get(f"{url}/_dash-dependencies", cookies={SESSION_COOKIE: cookie}, timeout=60).raise_for_status()
+    shown = next(one for one in answer.json() if [i["id"] for i in one["inputs"]] == ["address"] and "page.children" in one["output"])
+    parts = [part.rsplit(".", 1) for part in shown["output"].strip(".").split("...")]
+    outputs = [{"id": name, "property": what} for name, what in parts]
+    return {"output": shown["output"], "outputs": outputs, "changedPropIds": ["address.pathname"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +135,7 @@ async def measure(
     url: str, cookie: str, clients: int, seconds: float, process: psutil.Process, visits: np.random.Generator | None = None
 ) -> tuple[float, Heard]:
     """Return the percent of a core that clients cost, and what they noted; with ``visits`` each of them also opens pages."""
-    warm, heard = 5.0, Heard()
+    warm, heard, call = 5.0, Heard(), showing(url, cookie)
     until = [time.time() + 3600]
     tasks = [
         asyncio.create_task(listen(url, cookie, _SHOWN[0] if n % 2 else _SHOWN[1 + n // 2 % 25], until, heard.lateness_s, heard.sizes))
@@ -136,7 +145,7 @@ async def measure(
     heard.lateness_s.clear()
     until[0] = time.time() + seconds
     if visits is not None:
-        tasks += [asyncio.create_task(visit(url, cookie, until, heard.callbacks_s, visits)) for _ in range(clients)]
+        tasks += [asyncio.create_task(visit(url, cookie, until, heard.callbacks_s, visits, call)) for _ in range(clients)]
     before, started = process.cpu_times(), time.perf_counter()
     await asyncio.sleep(seconds)
     after, took = process.cpu_times(), time.perf_counter() - started
@@ -161,8 +170,9 @@ def watch(url: str, cookie: str, asked: argparse.Namespace, server: psutil.Proce
             promises.most(f"how late live values come to {clients} clients, p95", late, LIMIT_LATE_MS, "ms")
     fewest = min(asked.clients)
     _, heard = asyncio.run(measure(url, cookie, fewest, asked.seconds, server, np.random.default_rng(asked.seed)))
-    print(f"    {len(heard.callbacks_s)} pages opened: {spread([1000 * s for s in heard.callbacks_s])}")
-    promises.most(f"callbacks before {fewest} clients, p95", 1000 * float(np.percentile(heard.callbacks_s, 95)), LIMIT_CALLBACK_MS, "ms")
+    took_ms = [1000 * s for s in heard.callbacks_s] or [float("inf")]
+    print(f"    pages opened: {spread(took_ms)}")
+    promises.most(f"callbacks before {fewest} clients, p95", float(np.percentile(took_ms, 95)), LIMIT_CALLBACK_MS, "ms")
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import CDPSession, Page
 
+from benchmarks.browsing import unheard
 from benchmarks.promises import Promises
 from dashboard.navigation import ENTRIES
 from plant.clock import SystemClock
@@ -52,7 +53,7 @@ def stand(address: str, session: str, minutes: float, promises: Promises) -> Non
         open_pages = []
         for path in _WATCHED:
             page, watch = stack.enter_context(visitor(browser, address, session))
-            watch.outage = True
+            unheard(watch)
             page.goto(address + path)
             open_pages.append((path, page, page.context.new_cdp_session(page)))
         time.sleep(min(_WARM_SECONDS, 60 * minutes))
@@ -75,7 +76,7 @@ def stand(address: str, session: str, minutes: float, promises: Promises) -> Non
 def navigate(address: str, session: str, times: int, promises: Promises) -> None:
     """Go from page to page in one tab, as a person does, and see what is left behind."""
     with chromium() as browser, visitor(browser, address, session) as (page, watch):
-        watch.outage = True
+        unheard(watch)
         cdp = page.context.new_cdp_session(page)
         page.goto(address + "/")
         paths = [path for path in ENTRIES if path != "/andon" and _stays(page, address, path)]  # what it loads for good is loaded then
@@ -88,7 +89,6 @@ def navigate(address: str, session: str, times: int, promises: Promises) -> None
         promises.most(f"{times} navigations, growth of the heap", after[0] - before[0], GROWTH_MB, "MB")
         promises.most(f"{times} navigations, nodes more than before", after[1] - before[1], max(500, 0.2 * before[1]), "nodes")
         promises.most(f"{times} navigations, listeners more than before", after[2] - before[2], max(50, 0.2 * before[2]), "listeners")
-        watch.found.clear()
 
 
 def _go(page: Page, path: str) -> None:

@@ -1,6 +1,6 @@
 """Whether every page comes back by itself when the server was away: 10 minutes dead, nobody touches a key.
 
-    python -m benchmarks.page_outage [--seconds 600] [--seed 1]
+    python -m benchmarks.page_outage [--seconds 600] [--only / /andon ...] [--seed 1]
 
 A small factory is written live on a real database. Every page of the navigation, the board included, stands in Chromium in a profile of its
 own; the real dashboard process is killed (SIGKILL) and started again at the same address after ``--seconds``. Measured for each page:
@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import Error, Page
 
-from benchmarks.browsing import CONTENT, open_ms, watch_for
+from benchmarks.browsing import CONTENT, open_ms, unheard, watch_for
 from benchmarks.promises import Promises, spread
 from dashboard.navigation import ENTRIES
 from plant.clock import SystemClock
@@ -51,19 +51,18 @@ def kill(port: int) -> None:
     server.kill()
 
 
-def measure(stage: Stage, seconds: float, promises: Promises) -> None:
+def measure(stage: Stage, seconds: float, paths: list[str], promises: Promises) -> None:
     """Open all pages, take the server away, bring it back, and look at each page until it is back."""
     port, session = free_port(), stage.session("admin")
     with contextlib.ExitStack() as stack:
         browser = stack.enter_context(chromium())
         pages: dict[str, Page] = {}
         with dashboard_before(stage, port) as address:
-            for path in [*ENTRIES, _ROBOT]:
+            for path in paths:
                 page, watch = stack.enter_context(visitor(browser, address, session))
-                watch.outage = True
-                stack.callback(watch.found.clear)
+                unheard(watch)
                 watch_for(page, CONTENT)
-                open_ms(page, address + path)
+                open_ms(page, address + path, seconds=180)
                 pages[path] = page
             promises.head(f"{len(pages)} pages stand")
             kill(port)
@@ -95,6 +94,7 @@ def _wait(page: Page, until: float) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0, help="how long the server is away")
+    parser.add_argument("--only", nargs="*", default=[*ENTRIES, _ROBOT])
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     promises = Promises(options.seed)
@@ -110,7 +110,7 @@ def main() -> int:
         stage.keep_up()
         stage.report()
         stack.callback(Feeder(stage).close)
-        measure(stage, options.seconds, promises)
+        measure(stage, options.seconds, options.only, promises)
     return promises.end()
 
 

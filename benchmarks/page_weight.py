@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Browser, CDPSession
 
-from benchmarks.browsing import CONTENT, open_ms, watch_for
+from benchmarks.browsing import CONTENT, open_ms, unheard, watch_for
 from benchmarks.promises import Promises
 from benchmarks.running_demo import RunningDemo, running_demo
 from dashboard.navigation import ENTRIES
@@ -71,7 +71,7 @@ class Wire:
 def look(browser: Browser, demo: RunningDemo, path: str, times: int) -> Seen:
     """Open one page with an empty cache and then with a full one."""
     with visitor(browser, demo.address, demo.session) as (page, watch):
-        watch.outage = True  # what is wrong on a page is told by other tests
+        unheard(watch)
         wire = Wire(page.context.new_cdp_session(page))
         watch_for(page, CONTENT)
         cold = open_ms(page, demo.address + path)
@@ -83,7 +83,6 @@ def look(browser: Browser, demo: RunningDemo, path: str, times: int) -> Seen:
             page.wait_for_timeout(300)
         page.wait_for_timeout(_STILL_MS)
         warm_mb = wire.take()[0] / times
-        watch.found.clear()
     return Seen(path, charts, cold, float(np.median(warm)), cold_mb, warm_mb, heaviest)
 
 

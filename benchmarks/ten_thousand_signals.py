@@ -24,7 +24,7 @@ import psutil
 import psycopg
 
 from benchmarks.big_plant import DAY_US, MINUTE_US, SECONDS_OF_SECONDS, Lent, add_arguments, lend
-from benchmarks.browsing import open_ms, watch_for
+from benchmarks.browsing import open_ms, unheard, watch_for
 from benchmarks.live_plant import admin_session, written
 from benchmarks.promises import Promises, spread
 from dashboard.gate import SESSION_COOKIE
@@ -79,7 +79,8 @@ def pages(address: str, cookie: str, promises: Promises) -> None:
     """Open pages as one who comes new and as one who has been there: until cards show their states, trends and lists are drawn."""
     for name, (path, selector) in _PAGES.items():
         took = []
-        with chromium() as browser, visitor(browser, address, cookie) as (page, _):
+        with chromium() as browser, visitor(browser, address, cookie) as (page, watch):
+            unheard(watch)
             watch_for(page, selector)
             for _ in range(6):
                 took.append(open_ms(page, address + path))
