@@ -45,6 +45,7 @@ PAGES = {
     "windows": ("/windows", "#windows-in-force .panel, #windows-in-force .notice"),
     "design-changes": ("/design-changes", "#design-change-list td"),
     "sources": ("/sources", "#sources-list td"),
+    "reports": ("/reports", "#tables-list td"),
     "ledger": ("/ledger", "td"),
     "health": ("/health", "#health-now .sum"),
     "account": ("/account", "#password-change"),
