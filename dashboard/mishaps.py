@@ -1,10 +1,13 @@
-"""Common mishaps at a server, in the reader's language; a sentence that is not known here is told as it came."""
+"""What other packages say, in the reader's language; a sentence that is not known here is told as it came."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-from dashboard.texts import Texts
+from dashboard.recommendation_words import against_words
+from dashboard.sentences import recognised
+from dashboard.texts import Texts, texts_of
 
 _NOT_REACHED = re.compile(r"(?P<url>opc\.tcp://\S+): not reached \((?P<why>.*)\); check .*")
 _NO_ANSWER = re.compile(r"(?P<url>opc\.tcp://\S+): no answer in time; check .*")
@@ -14,6 +17,8 @@ _REFUSED = re.compile(
 _NOT_TRUSTED = re.compile(
     r"(?P<url>opc\.tcp://\S+): the server's certificate \((?P<facts>.*)\) is not trusted; .* move '(?P<file>.*)' into '(?P<folder>.*)'"
 )
+_OF_WHICH = re.compile(r"(.+)( \([^()]*\))")
+"""An alarm of one stream of a chart names it behind its message."""
 _EDGE_NODES = re.compile(r"(?P<online>\d+) of (?P<all>\d+) edge nodes online(?:; (?P<rest>.*))?")
 _OFFLINE = re.compile(r"(?P<name>\S.*) offline since (?P<time>[0-9: -]+ UTC)")
 _NOT_HEARD = re.compile(r"(?P<name>\S.*) not heard of yet")
@@ -39,7 +44,18 @@ def told(sentence: str, t: Texts) -> str:
             "The certificate of {url} is not trusted ({facts}): compare its thumbprint with the server's, then move {file} into {folder}.",
             **found.groupdict(),
         )
-    return t(sentence)
+    return _said(sentence, t.language)
+
+
+@lru_cache(maxsize=4096)
+def _said(sentence: str, language: str) -> str:
+    """Lists say the same few sentences again and again."""
+    t, found = texts_of(language), recognised(sentence)
+    if found is None:
+        part = _OF_WHICH.fullmatch(sentence)
+        return t(sentence) if part is None or recognised(part[1]) is None else _said(part[1], language) + part[2]
+    key, words = found
+    return sentence if t.language == "en" else t(key, **words | {"against": against_words(words.get("against"), t)})
 
 
 def _edge_node(part: str, t: Texts) -> str:

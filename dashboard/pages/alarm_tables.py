@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext
 from dashboard.links import equipment_address, part_at_link
+from dashboard.mishaps import told
 from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, state, table
 from dashboard.texts import Texts
 from dashboard.viewing_alarms import UNSEEN
@@ -201,7 +202,7 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
     """Return the message, where, and what of; the place leads to its trends."""
     signal = one.signal.rpartition("/")[2]
     own = kind_words(one.kind, t)
-    head = one.message or f"{signal or one.source}: {own}"
+    head = told(one.message, t) if one.message else f"{signal or one.source}: {own}"
     place: Any = NONE_SHOWN
     if one.equipment:
         came_us = (one.active_since_us or one.since_us) if isinstance(one, AlarmView) else one.time_us
@@ -217,7 +218,7 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
     below = [*(place if isinstance(place, list) else [place]), " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
     content: list[Component] = [html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")]
     if isinstance(one, AlarmView) and one.response and one.state != AlarmState.NORMAL:
-        content.append(html.Div(t("To do: {what}", what=one.response), className="small wrap"))
+        content.append(html.Div(t("To do: {what}", what=told(one.response, t)), className="small wrap"))
     return html.Div(content, className="what")
 
 
@@ -241,7 +242,7 @@ def _broken(text: str, t: Texts) -> str:
 
 def _pick(one: AlarmView, t: Texts) -> Component:
     """Return a box that stays ticked when the list is drawn again, until the alarm itself is another."""
-    label = html.Span(t("Choose {alarm}", alarm=one.message or one.alarm), className="skip")
+    label = html.Span(t("Choose {alarm}", alarm=told(one.message, t) if one.message else one.alarm), className="skip")
     return html.Div(
         dcc.Checklist(
             id={"part": "alarm-pick", "alarm": one.alarm},

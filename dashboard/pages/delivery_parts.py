@@ -20,6 +20,7 @@ from dashboard.delivery_words import (
     subject_words,
 )
 from dashboard.links import serial_link
+from dashboard.mishaps import told
 from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, problems_of, state, table
 from dashboard.pages.window_parts import range_bar, span_words, with_unit
 from dashboard.recommendation_words import declined_words
@@ -79,7 +80,7 @@ def one_shown(services: Services, context: PageContext, t: Texts, number: int) -
                 className="vision-head",
             ),
             *_news(found, t),
-            *([html.P(line.reason, className="wrap")] if line.reason else []),
+            *([html.P(told(line.reason, t), className="wrap")] if line.reason else []),
             *_values(found, t),
             *_parts(found, t),
             *_route(found, t),

@@ -9,6 +9,7 @@ from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages.health import count_heads, counts_of, source_state, sum_words
 from dashboard.pages.parts import NONE_SHOWN, also, duration, exports, milliseconds, moment, notice, state, table, whole
@@ -215,7 +216,7 @@ def _gaps(gaps: Sequence[GapView], t: Texts, zone: str) -> Component:
             duration(gap.to_us - gap.from_us, t),
             dcc.Link(gap.source, href="/sources"),
             whole(gap.count) if gap.count else t("unknown"),
-            html.Div([t(gap.reason), html.Div(gap.detail, className="small quiet wrap")] if gap.detail else t(gap.reason)),
+            html.Div([t(gap.reason), html.Div(told(gap.detail, t), className="small quiet wrap")] if gap.detail else t(gap.reason)),
             t("all of the source") if gap.signal is None else dcc.Link(gap.signal, href=f"/equipment/{gap.signal.rpartition('/')[0]}"),
         ]
         for gap in gaps

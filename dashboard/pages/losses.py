@@ -9,6 +9,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import losses_parts as parts
 from dashboard.pages.losses_words import spell
@@ -177,7 +178,7 @@ def register(app: PageApp, services: Services) -> None:
             )
             services.losses.say(context.person, draft)
         except (Rejected, Unavailable, ValueError) as error:
-            return notice(str(error), wrong=True), no_update
+            return notice(told(str(error), t), wrong=True), no_update
         return notice(t("Kept. The figures follow with the next drawing.")), _slices(context, services, filters, opened)
 
 
@@ -255,7 +256,7 @@ def _shown(context: PageContext, services: Services, filters: tuple[Any, ...], t
     except Unavailable as error:
         return [notice(t("The database is away: {why}", why=error), wrong=True)], []
     except Rejected as error:
-        return [notice(str(error), wrong=True)], []
+        return [notice(told(str(error), t), wrong=True)], []
     names = dict(service.equipment())
     left_out = _left_out(gathered, names, t)
     zone = context.time_zone
@@ -323,7 +324,7 @@ def _slices(context: PageContext, services: Services, filters: tuple[Any, ...], 
             gathered, loss=str(opened["loss"]), reason=str(opened["reason"]), most=1_000_000, language=t.language, merged=True
         )
     except (Rejected, Unavailable) as error:
-        return notice(str(error), wrong=True)
+        return notice(told(str(error), t), wrong=True)
     longest = sorted(found, key=lambda one: one.from_us, reverse=True)[:_MOST_SLICES]
     names = dict(services.losses.equipment())
     shown = parts.slices_table(longest, names, context.time_zone, t, may_say=context.may(Role.INSPECTOR))

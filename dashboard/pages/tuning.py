@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from dashboard.charts import unit_words
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.carried import carried
@@ -218,7 +219,7 @@ def _proposal(services: Services, one: TuningView, context: PageContext, t: Text
     found = one.proposal
     if found is None:
         words = refused_words(one.refusal, t) if one.refusal else t("Nothing is proposed at the moment.")
-        details = [html.P(one.refusal_words, className="small quiet wrap", lang="en")] if one.refusal_words else []
+        details = [html.P(told(one.refusal_words, t), className="small quiet wrap")] if one.refusal_words else []
         return html.Div([html.H3(t("Proposed trial")), html.P(words), *details, *_accept(one, context, t)], className="panel")
     now, then = found.accepted_first_pass, found.first_pass
     gain = 100 * (then.mean - now.mean)
@@ -244,7 +245,7 @@ def _proposal(services: Services, one: TuningView, context: PageContext, t: Text
                     ),
                 ],
             ),
-            html.Ul([html.Li(words, className="wrap", lang="en") for words in found.reasons], className="joint-reasons"),
+            html.Ul([html.Li(told(words, t), className="wrap") for words in found.reasons], className="joint-reasons"),
             _safety(found, t),
             *_decide(one, found, context, t),
             *_accept(one, context, t),

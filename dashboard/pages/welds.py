@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from dashboard.context import PageContext, current_context
 from dashboard.inspection_words import decision_words, kind_words, measure_words
 from dashboard.links import asked, asked_number, serial_link
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, milliseconds, moment, notice, size, state, table
 from dashboard.services import Services
@@ -96,7 +97,7 @@ def shown(services: Services, number: int | None, context: PageContext, t: Texts
     try:
         one = services.vision.inspection(number, context.language)
     except (Rejected, Unavailable) as error:
-        return [html.H2(t("Picture")), notice(str(error), wrong=True)]
+        return [html.H2(t("Picture")), notice(told(str(error), t), wrong=True)]
     return [
         html.Div([html.H2(serial_link(one.part) if one.part else t("no part told")), decision_state(one, t)], className="vision-head"),
         *why(one),

@@ -11,6 +11,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from dashboard.navigation import ENTRIES, GROUPS, TOUR
+from dashboard.sentences import SENTENCES
 from dashboard.share_words import SHARE_WORDS
 from dashboard.texts import BROWSER_CONTEXT, LANGUAGES, Texts, catalogue_file, preferred_language, texts_of
 from dashboard.views import SignalState
@@ -37,7 +38,7 @@ def said_in_python() -> set[str]:
     """What the pages say: the constants given to ``t(...)``, and the words of states, reasons and roles."""
     found = {*_SPOKEN_STATES, *(reason.value for reason in GapReason), *(role.value for role in Role), *ERROR_NAMES}
     found |= {*FRAME_REASONS.values(), *REFUSED_REASONS.values(), *WELD_REASONS.values(), *BOLT_REASONS.values()}
-    found |= {*PLAN_REASONS.values(), *SHARE_WORDS}
+    found |= {*PLAN_REASONS.values(), *SHARE_WORDS, *SENTENCES}
     found |= {*CURVE_REASONS.values(), *JOINT_REASONS.values(), *FAULT_WORDS.values(), *EFFECT_WORDS.values()}
     found |= {*(group.title for group in GROUPS), *(entry.title for entry in (*ENTRIES.values(), TOUR))}
     found |= {*CHANGEOVER_FAULTS.values(), *CHANGEOVER_KINDS.values()}
