@@ -196,7 +196,8 @@
       const rest = tiles.filter((tile) => !urgent.includes(tile)), each = room - urgent.length;
       pages = Math.ceil(rest.length / each);
       page %= pages;
-      tiles = [...urgent, ...rest.slice(page * each, (page + 1) * each)];
+      const from = Math.min(page * each, rest.length - each); // the last page is full, too
+      tiles = [...urgent, ...rest.slice(from, from + each)];
     }
     setText(part("page"), pages > 1 ? lh.say("Page {n} of {m}", { n: page + 1, m: pages }) : "");
     const held = document.activeElement && main.contains(document.activeElement) ? document.activeElement.dataset.key : null;
