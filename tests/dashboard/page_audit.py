@@ -99,7 +99,7 @@ def eye(browser: Browser, address: str, session: str, visit: Visit) -> Iterator[
         found = Eye(page, watch)
 
         def count(request: Request, step: int) -> None:
-            found.asked += step if request.url.endswith("/_dash-update-component") else 0
+            found.asked += step if "/_dash-update-component" in request.url else 0
 
         page.on("request", lambda request: count(request, 1))
         page.on("requestfinished", lambda request: count(request, -1))
@@ -124,14 +124,14 @@ def audit(look: Eye, address: str, visit: Visit, axe: str | None) -> list[str]:
 
 
 def settle(look: Eye, path: str, *, seconds: float = 20) -> None:
-    """Return when a page is drawn and no callback of it waits for an answer, twice in a row."""
+    """Return when a page was drawn at two looks, and no callback of it waited for an answer then; in between tables may be drawn again."""
     if path not in _OWN_FRAME:
         look.page.locator("#page h1").first.wait_for()
     end, still = time.monotonic() + PATIENCE * seconds, 0
     while still < 2:
         assert time.monotonic() < end, f"{path} is not drawn within {seconds} s"
         look.page.wait_for_timeout(100)
-        still = still + 1 if look.asked <= 0 and look.page.evaluate(_DRAWN) else 0
+        still += look.asked <= 0 and look.page.evaluate(_DRAWN)
 
 
 def _told(found: Any) -> list[str]:
