@@ -96,7 +96,7 @@ class SettingsService:
         site, views = load_site(self._site_file), []
         for name, content in self._texts().items():
             parts = [part for part in parts_of(name, content, site) if part.kind == "signals"]
-            rules = SiteFile.model_validate(tomllib.loads(content)).signals
+            rules = _as_settings(name, content).signals
             for number, (rule, part) in enumerate(zip(rules, parts, strict=True), 1):
                 if not rule.data_type.is_text:
                     limits = rule.limits
@@ -110,7 +110,7 @@ class SettingsService:
         return [
             ShiftRuleView(name, number, calendar.name, calendar.equipment, shift.name, shift.begin, shift.end, shift.days)
             for name, content in self._texts().items()
-            for number, calendar in enumerate(SiteFile.model_validate(tomllib.loads(content)).calendars, 1)
+            for number, calendar in enumerate(_as_settings(name, content).calendars, 1)
             for shift in calendar.shifts
         ]
 
@@ -255,14 +255,19 @@ class SettingsService:
 
 def _effects(before: Site, after: Site) -> tuple[str, ...]:
     """Return what comes (+) and goes (-) by name."""
-    found: list[str] = []
-    for old, new in ((_names(before), _names(after)),):
-        found += [f"+ {name}" for name in sorted(new - old)] + [f"- {name}" for name in sorted(old - new)]
-    return tuple(found[:_MOST_EFFECTS])
+    old, new = _names(before), _names(after)
+    return tuple([*(f"+ {name}" for name in sorted(new - old)), *(f"- {name}" for name in sorted(old - new))][:_MOST_EFFECTS])
 
 
 def _names(site: Site) -> set[str]:
     return {*map(str, (node.id for node in site.equipment)), *(str(s.path) for s in site.signals), *(str(s.id) for s in site.sources)}
+
+
+def _as_settings(file: str, content: str) -> SiteFile:
+    try:
+        return SiteFile.model_validate(tomllib.loads(content))
+    except ValueError as error:  # of TOML or of a key
+        raise SettingsError(f"{file}: {error}") from error
 
 
 def _digest(content: str) -> str:

@@ -43,23 +43,12 @@ def layout(context: PageContext, services: Services) -> Component:
     settings, who = services.settings, context.person
     try:
         files = settings.files(who)
-        known = [
-            html.H2(t("What is in force")),
-            html.Div(
-                parts_table(settings, who, t),
-                id="settings-parts",
-                className="panel settings-parts",
-                tabIndex="0",
-                role="region",
-                **also(aria_label=t("What is in force")),
-            ),
-            html.H2(t("Change limits")),
-            limit_fields(settings.limit_rules(who), t),
-            html.H2(t("Change a shift")),
-            shift_fields(settings.shifts(who), t),
-        ]
     except SettingsError as error:
         return forms(context, [head, notice(problems_of(error, t), wrong=True)])
+    try:
+        parts, rules, shifts = parts_table(settings, who, t), settings.limit_rules(who), settings.shifts(who)
+    except SettingsError as error:  # what stands on disk is wrong: it can still be mended as text
+        parts, rules, shifts = notice(problems_of(error, t), wrong=True), [], []
     first = settings.read(who, files[0].file)
     return forms(
         context,
@@ -70,7 +59,19 @@ def layout(context: PageContext, services: Services) -> Component:
                 className="quiet",
             ),
             html.Div(files_table(files, context, t), id="settings-files", className="panel"),
-            *known,
+            html.H2(t("What is in force")),
+            html.Div(
+                parts,
+                id="settings-parts",
+                className="panel settings-parts",
+                tabIndex="0",
+                role="region",
+                **also(aria_label=t("What is in force")),
+            ),
+            html.H2(t("Change limits")),
+            limit_fields(rules, t),
+            html.H2(t("Change a shift")),
+            shift_fields(shifts, t),
             html.H2([t("Text of the file"), " ", html.Code(first.file, id="settings-name")]),
             _editor(first.content, {"file": first.file, "digest": first.digest}, t),
             html.H2(t("History")),

@@ -147,6 +147,18 @@ def test_what_is_wrong_or_changed_meanwhile_is_not_saved(dashboard: RunningDashb
         assert "+ acme/north/welding/cell-1/robot-5" in checked["effects"]
 
 
+def test_settings_that_are_wrong_on_disk_can_be_mended_as_text(dashboard: RunningDashboard) -> None:
+    content = dashboard.site_file.read_text()
+    dashboard.site_file.write_text(content.replace("high = 200", "high = 10"))
+    try:
+        with dashboard.client(Role.ENGINEER) as client:
+            assert client.get("/api/v1/settings/parts").status_code == 422
+            assert client.get("/api/v1/settings/limits").status_code == 422
+            assert _put(client, content, _file(client)["digest"]).status_code == 200
+    finally:
+        dashboard.site_file.write_text(content)
+
+
 @pytest.mark.parametrize("file", ["../secrets/x", "/etc/passwd", "site.toml/../../x", "secrets", "", "a\0b", "sources.d"])
 def test_no_other_file_is_shown_or_written(dashboard: RunningDashboard, file: str) -> None:
     with dashboard.client(Role.ENGINEER) as client:
