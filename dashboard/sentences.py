@@ -29,6 +29,7 @@ SENTENCES: Final = (
     "no point within reach passes the judge of process windows",
     "events: the server keeps {kept} while we are away",
     "many signals",
+    "token {number} {name}",
     "its reader shows no sign of life for {seconds} s",
     "its reader process has told nothing for {seconds} s",
     "{n} messages of '{name}' are missing",

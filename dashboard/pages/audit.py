@@ -208,9 +208,9 @@ def _entries(services: Services, context: PageContext, t: Texts, wish: AuditWish
                 title=t("from {address}", address=one.address) if one.address else "",
                 className="wrap" if len(one.actor) > 20 else "nowrap",
             ),
-            one.act,
-            html.Span(one.subject, className="wrap"),
-            _values(one, t),
+            html.Span(one.act, lang="en"),  # as it was recorded: the chain holds these words
+            html.Span(one.subject, className="wrap", lang="en"),
+            html.Div(_values(one, t), lang="en"),
         ]
         for one in found
     ]

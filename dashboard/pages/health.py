@@ -247,7 +247,7 @@ def _processes(processes: list[ProcessView], now_us: int, t: Texts) -> Component
     heads = [(t("Process"), False), (t("State"), False), (t("Since"), True), (t("Restarts"), True), (t("Last exit"), True), ("PID", True)]
     rows = [
         [
-            process.name,
+            html.Span(process.name, lang="en"),
             state(_STATE_LOOKS.get(process.state, "bad"), t(process.state)),
             age(process.since_us, now_us, t),
             whole(process.restarts),

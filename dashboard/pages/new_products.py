@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from dashboard.api_new_products import answered
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, milliseconds, moment, notice, problems_of, state, table, whole
@@ -205,7 +206,7 @@ def _lately(services: Services, context: PageContext, t: Texts) -> Component:
             drawn.number(one.answer.predicted.duration_min.mean) if one.answer and one.answer.predicted else NONE_SHOWN,
             drawn.percent(one.answer.predicted.first_pass.mean) if one.answer and one.answer.predicted else NONE_SHOWN,
             moment(one.time_us, context.time_zone, seconds=False),
-            one.asked_by,
+            told(one.asked_by, t),
         ]
         for one in found
     ]

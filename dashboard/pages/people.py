@@ -220,7 +220,13 @@ def _audit(services: Services, context: PageContext, t: Texts) -> Component:
     heads = [(t("Time"), False), (t("Who"), False), (t("What"), False), (t("Of what"), False), (t("From address"), False)]
     entries: list[AuditView] = services.people.audit(context.person, 50)
     rows = [
-        [moment(e.time_us, context.time_zone), e.actor, e.act, html.Span(e.subject, className="wrap"), e.address or NONE_SHOWN]
+        [
+            moment(e.time_us, context.time_zone),
+            e.actor,
+            html.Span(e.act, lang="en"),
+            html.Span(e.subject, className="wrap", lang="en"),
+            e.address or NONE_SHOWN,
+        ]
         for e in entries
     ]
     return table(heads, rows, caption=t("Changes"), nothing=t("Nothing was changed yet."))

@@ -9,6 +9,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.carried import carried
@@ -280,7 +281,7 @@ def _facts(view: RecommendationView, context: PageContext, t: Texts) -> list[tup
         (t("Valid until"), moment(line.valid_until_us, zone, seconds=False)),
         (t("Model"), html.Span(line.model_version[:12], title=line.model_version, className="number")),
         (t("Measurements behind it"), whole(line.measurements)),
-        (t("Asked for by"), line.asked_by or t("the optimizer itself")),
+        (t("Asked for by"), told(line.asked_by, t) or t("the optimizer itself")),
         (t("Risk"), drawn.number(one.predicted.risk) if one.predicted is not None else NONE_SHOWN),
         (t("As JSON"), html.A(t("open"), href=f"/api/v1/recommendations/{line.id}", target="_blank")),
     ]
