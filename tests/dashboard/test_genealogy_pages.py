@@ -9,7 +9,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from storage.people import Role, Scope
+from simulators.factory_parts import PartsDesk
+from simulators.rest_client import RestClient
+from storage.database import connect
+from storage.people import Role, Scope, issue_token
 from tests.dashboard.browser import chromium, until, visitor
 from tests.dashboard.genealogy_stage import ORDER, ROBOT, SERIAL, fill_genealogy
 from tests.dashboard.running import RunningDashboard
@@ -141,3 +144,19 @@ def test_a_piece_is_searched_and_its_lot_leads_to_all_others(staged: RunningDash
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         page.goto(f"{staged.url}/genealogy?order={quote(ORDER)}")
         expect(page.locator("#genealogy-shown table")).to_contain_text("EX-20260002")
+
+
+def test_what_the_simulated_mes_tells_is_taken(staged: RunningDashboard) -> None:
+    steps = ("cut", "weld", "paint", "assemble")
+    with connect(staged.database_url, application="test") as connection:
+        _, secret = issue_token(connection, name="mes", scopes=(Scope.ORDERS,), valid_seconds=600, created_by="test", clock=staged.clock)
+    desk = PartsDesk(RestClient(staged.url, secret), staged.clock)
+    for number in range(15):
+        desk.tell([[f"J-{number}", f"S-{number}", "EX-20", step, f"{step}-a", ""] for step in steps])
+    with staged.client(Role.VIEWER) as viewer:
+        first, last = (viewer.get(f"{BASE}/serial", params={"name": f"S-{number}"}).json()["made_of"] for number in (0, 14))
+        assert [one["name"].split("-")[0] for one in first] == ["BOLTS", "BRG", "PAINT", "PLATE", "WIRE", "RING"]
+        assert [one["out_reason"] for one in last if one["name"].startswith("BRG")] == ["runs with play: exchanged", ""]
+        rings = next(one["name"] for one in first if one["name"].startswith("RING"))
+        recalled = viewer.get(f"{BASE}/recall", params={"kind": "lot", "name": rings}).json()
+        assert {row["name"] for row in recalled if row["name"].startswith("S-")} == {f"S-{number}" for number in range(12)}
