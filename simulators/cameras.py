@@ -68,16 +68,23 @@ def shots(views: Sequence[View], seed: int, first: int = 0, look: Look = lambda 
     number = first
     while True:
         draws = np.random.default_rng([seed, number])
-        view = views[number % len(views)]
+        view = _next(views, number, look)
         part, likely = look(view) or (f"BOOM-{number:06d}", _GOOD)
         good = bool(draws.random() < likely)
         scene = seed * 1_000_003 + number
         if view.subject is Subject.WELDS:
             kinds = () if good else _BURNT if likely < POOR else None
-            yield Shot(view, part, _spoilt(render_seam(scene, kinds).pixels, draws))
+            pixels = render_seam(scene, kinds).pixels
+            yield Shot(view, part, pixels if likely < POOR else _spoilt(pixels, draws))
         else:
             yield Shot(view, f"BEARING-{number:06d}", _spoilt(np.asarray(render(view_scene(scene, good=good)).pixels, np.uint8), draws))
         number += 1
+
+
+def _next(views: Sequence[View], number: int, look: Look) -> View:
+    """Return whose turn it is; where parts come out badly every second picture is of them, as people look there more often then."""
+    poor = [view for view in views if (seen := look(view)) is not None and seen[1] < POOR] if number % 2 else []
+    return poor[0] if poor else views[number % len(views)]
 
 
 def drop(folder: Path, name: str, shot: Shot, taken_us: int) -> None:

@@ -36,7 +36,8 @@ def begin(connection: Connection) -> None:
     connection.execute("INSERT INTO source (name, protocol, url) VALUES ('fabrication', 'opcua', 'x')")
     connection.execute(
         "INSERT INTO signal (path, equipment_id, name, data_type, source_id, address, store_rule) "
-        "SELECT e.path || '/weld_throat', e.id, 'weld_throat', 'double', s.id, 'x', '' FROM equipment e, source s WHERE e.path = %s",
+        "SELECT e.path || '/weld_throat', e.id, 'weld_throat', 'double', s.id, 'x', '' FROM equipment e, source s "
+        "WHERE e.path = %s AND s.name = 'fabrication'",
         [ROBOT],
     )
     connection.execute(
@@ -66,8 +67,8 @@ def _alarm(connection: Connection, at_us: int) -> None:
     for seq, (later, event, active) in enumerate(((0, "active", True), (20, "inactive", False)), 1):
         connection.execute(
             "INSERT INTO alarm_journal (seq, alarm_id, time_us, decided_us, event, state_before, state_after, active, value, limit_value) "
-            "SELECT %s, id, %s, %s, %s, 'normal', 'unacknowledged', %s, 36.9, 36 FROM alarm",
-            [seq, at_us + later * _SECOND, at_us + later * _SECOND, event, active],
+            "SELECT %s, id, %s, %s, %s, 'normal', 'unacknowledged', %s, 36.9, 36 FROM alarm WHERE name = %s",
+            [seq, at_us + later * _SECOND, at_us + later * _SECOND, event, active, f"{ROBOT}/voltage:high"],
         )
 
 
@@ -85,13 +86,13 @@ def _chart(connection: Connection, at_us: int) -> None:
     for number, (value, rules) in enumerate(((5.28, []), (4.21, ["beyond_limits"])), 1):
         connection.execute(
             "INSERT INTO chart_point (chart_id, number, time, phase, mean, value, size, values, rules) SELECT id, %s, %s, 1, %s, %s, 1, "
-            "'{}', %s FROM chart",
-            [number, moment(at_us - (2 - number) * 60 * _SECOND), value, value, rules],
+            "'{}', %s FROM chart WHERE equipment = %s",
+            [number, moment(at_us - (2 - number) * 60 * _SECOND), value, value, rules, ROBOT],
         )
     connection.execute(
         "INSERT INTO chart_violation (chart_id, number, part, rule, rule_set, time, value, low, high) "
-        "SELECT id, 2, 'location', 'beyond_limits', 'limits', %s, 4.21, 4.67, 5.63 FROM chart",
-        [moment(at_us)],
+        "SELECT id, 2, 'location', 'beyond_limits', 'limits', %s, 4.21, 4.67, 5.63 FROM chart WHERE equipment = %s",
+        [moment(at_us), ROBOT],
     )
 
 

@@ -55,6 +55,7 @@ def test_a_trim_of_an_earlier_start_is_over(database_url: str, tmp_path: Path) -
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(600 * PATIENCE)
 def test_the_demo_tells_its_story_within_six_minutes_and_each_chapter_in_its_turn(tmp_path: Path) -> None:
     home = tmp_path / "home"
     with running_demo(home, free_port()):

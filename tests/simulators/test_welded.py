@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plant.errors import SettingsError
+from plant.inspections import Subject
+from simulators.cameras import View, shots
 from simulators.fleet import Fleet
 from simulators.machines.robot import ROBOT
 from simulators.pendant import ROBOT_PATH, SAMPLE_PARTS, Pendant
@@ -156,6 +159,14 @@ def test_a_book_keeps_what_it_was_told_and_a_broken_one_is_named(tmp_path: Path)
     file.write_text("{")
     with pytest.raises(SettingsError, match="book of recipes"):
         RecipeBook(file).recipes()
+
+
+def test_cameras_look_more_often_at_what_comes_out_badly_and_at_all_else_still() -> None:
+    views = [View("boom-seam-1", "seam", Subject.WELDS), View("boom-seam-2", "seam", Subject.WELDS)]
+    found = [shot.view.station for shot in islice(shots(views, 1, 0, lambda view: ("SN-1", 0.0 if view is views[1] else 0.9)), 6)]
+    assert found.count("boom-seam-2") == 3 + found[::2].count("boom-seam-2")
+    assert found.count("boom-seam-1") >= 1
+    assert {shot.part for shot in islice(shots(views, 1), 2)} == {"BOOM-000000", "BOOM-000001"}
 
 
 def test_a_camera_reads_the_serial_number_that_the_robot_tells() -> None:
