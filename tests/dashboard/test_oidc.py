@@ -13,6 +13,9 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.oidc import Provider
+from leadhand import programs
+from leadhand.home import Home
+from leadhand.settings import parse_settings
 from plant.errors import Rejected, SettingsError, Unavailable
 from plant.settings_oidc import OidcSettings
 from storage import people
@@ -289,3 +292,31 @@ def test_sessions_beyond_the_limit_end_the_one_not_used_for_longest(dashboard: R
             client.close()
     with connect(dashboard.database_url, application="test") as connection:
         assert people.read_account(connection, "inspector").last_login_us is not None
+
+
+def test_the_provider_of_the_settings_file_reaches_the_dashboard_whole(tmp_path: Path) -> None:
+    text = """
+[dashboard]
+host = "0.0.0.0"
+public_url = "https://leadhand.example.com"
+[dashboard.oidc]
+issuer = "https://login.example.com/realms/plant"
+client_id = "leadhand"
+accounts = "known"
+others = "viewer"
+[dashboard.oidc.roles]
+engineer = ["lines"]
+admin = ["it"]
+"""
+    settings = parse_settings(text, "settings.toml").dashboard
+    arguments = programs.dashboard(Home(tmp_path), tmp_path / "site.toml", "postgresql://x", settings, 1).arguments
+    given = OidcSettings.model_validate_json(arguments[arguments.index("--oidc") + 1])
+    assert given == settings.oidc
+    assert [given.role_of(frozenset(groups)) for groups in ({"it", "lines"}, {"it"}, {"x"})] == ["engineer", "admin", "viewer"]
+    for wrong in (
+        text.replace('public_url = "https://leadhand.example.com"', ""),
+        text.replace("https://login", "http://login"),
+        text.replace("engineer =", "boss ="),
+    ):
+        with pytest.raises(SettingsError):
+            parse_settings(wrong, "settings.toml")
