@@ -26,11 +26,11 @@ PICTURES = {
     "chart": ("/charts", "[data-control-chart][data-drawn] svg"),
     "loss": ("/losses", ".waterfall .fall"),
     "proposed": ("/tuning", "#tuning-list td button"),
-    "executed": ("/deliveries", "#delivery-list td"),
+    "executed": ("/deliveries", "#delivery-shown h2, #delivery-shown h3"),
     "gain": ("/tour", ".tour-figures"),
 }
 """By chapter: how the address of the page begins, of those that the chapter leads to, and what it shows when it is drawn."""
-_BROUGHT_UP = {"alarm": "[data-trend]", "chart": "[data-control-chart]"}
+_BROUGHT_UP = {"alarm": "[data-trend]", "chart": "[data-control-chart]", "loss": ".waterfall", "executed": "#delivery-shown"}
 """What of a long page is to be seen, by chapter."""
 _SHOWN = {"picture": "#welds-list tr:has-text('Not OK') [data-open]"}
 """What is clicked first, by chapter."""
@@ -57,7 +57,9 @@ def main(folder: Path) -> None:
                 if chapter in _SHOWN:
                     page.locator(_SHOWN[chapter]).last.dispatch_event("click")  # the list is drawn again all the time
                 if chapter in _BROUGHT_UP:
-                    page.locator(_BROUGHT_UP[chapter]).first.evaluate("each => each.scrollIntoView({block: 'center'})")
+                    page.locator(_BROUGHT_UP[chapter]).first.evaluate(
+                        "each => each.scrollIntoView({block: each.offsetHeight < 700 ? 'center' : 'start'})"
+                    )
                 page.wait_for_timeout(_SETTLES_MS)
                 _take(page, folder / f"tour-{number}-{chapter}.png", whole=chapter == "gain")
 
