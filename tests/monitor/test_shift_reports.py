@@ -254,7 +254,7 @@ def test_wrong_settings_name_key_and_what_there_is(tmp_path: Path) -> None:
 @pytest.mark.heavy
 def test_a_monitor_that_is_killed_again_and_again_makes_each_report_and_sends_it_once(floor: Floor, tmp_path: Path) -> None:
     chance = random.Random(5)  # noqa: S311 - a test
-    for _ in range(8):
+    for _ in range(4):
         monitor = start(
             ["tests.monitor.only_reports", str(floor.home / "site.toml")], tmp_path / "monitor.log", {"LEADHAND_DATABASE_URL": floor.url}
         )
