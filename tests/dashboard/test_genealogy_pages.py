@@ -108,6 +108,7 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.mark.heavy
 def test_clicks_lead_from_an_alarm_to_the_recommendation(staged: RunningDashboard, browser: Browser) -> None:
     with visitor(browser, staged.url, staged.session(Role.VIEWER)) as (page, _):
         page.goto(f"{staged.url}/alarms")
@@ -129,6 +130,7 @@ def test_clicks_lead_from_an_alarm_to_the_recommendation(staged: RunningDashboar
         expect(page.locator("#recommendation-shown h2").first).to_contain_text("ARM-22")
 
 
+@pytest.mark.heavy
 def test_a_piece_is_searched_and_its_lot_leads_to_all_others(staged: RunningDashboard, browser: Browser) -> None:
     with visitor(browser, staged.url, staged.session(Role.VIEWER), language="zh", theme="dark", width=1024) as (page, _):
         page.goto(f"{staged.url}/genealogy")
