@@ -81,6 +81,7 @@ def test_on_a_tablet_the_navigation_is_a_drawer_that_escape_closes(dashboard: Ru
     with visitor(browser, dashboard.url, dashboard.session(), width=1024) as (page, _):
         page.goto(f"{dashboard.url}/alarms")
         button, nav = page.locator("#nav-button"), page.locator("#nav")
+        page.locator(".nav a.here").wait_for(state="attached")
         expect(nav).to_be_hidden()
         expect(button).to_have_attribute("aria-expanded", "false")
         button.click()
