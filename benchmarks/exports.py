@@ -1,8 +1,8 @@
 """What a table of a million rows costs as a file: ``python -m benchmarks.exports [--rows N]``.
 
 Rows of seven columns come out of a real PostgreSQL (a view over generated rows, as wide as ``v_samples``) through the server-side
-cursor that the dashboard uses; each form in a process of its own, so that its peak of memory is its own. The last line compares with openpyxl on a
-twentieth of the rows, times twenty.
+cursor that the dashboard uses; each form in a process of its own, so that its peak of memory is its own. The last line compares with
+openpyxl on a twentieth of the rows, times twenty.
 """
 
 from __future__ import annotations

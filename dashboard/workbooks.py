@@ -1,7 +1,7 @@
 """Workbooks (.xlsx, ECMA-376) of one sheet, written as a stream: a million rows in the memory of a few thousand.
 
-openpyxl, which reads and fills in small ones (``dashboard/spreadsheets.py``), takes 52 s of CPU for a million rows of 7 cells; this 8 s with reading
-them (``benchmarks/exports.py``).
+openpyxl, which reads and fills in small ones (``dashboard/spreadsheets.py``), takes 52 s of CPU for a million rows of 7 cells; this
+takes 8 s, reading them included (``benchmarks/exports.py``).
 Texts stand in their cells as texts, so that none is a formula, however it begins.
 """
 
