@@ -24,9 +24,8 @@ from plant.errors import Rejected, Unavailable
 _PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people", "/settings"})
 _LOADED_WHOLE = _PAGES_WITH_FORMS | {"/andon"}
 """The board is no page of the app."""
-_HEAVY = re.compile(
-    r'<script src="[^"]*/_dash-component-suites/(?:dash_mantine_components|dash_ag_grid|dash/dash_table)/[^"]*"></script>\s*'
-)
+_SUITE = r'<script src="[^"]*/_dash-component-suites/(?:%s)/[^"]*"></script>\s*'
+_FIELDS, _GRID = re.compile(_SUITE % "dash_mantine_components"), re.compile(_SUITE % "dash_ag_grid|dash/dash_table")
 """Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
 _EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
 
@@ -229,7 +228,9 @@ def _first(services: Services, path: str) -> str:
 def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
     """Return the HTML around the app, in the right language and theme before any script runs."""
     language = "zh" if context.language == "zh" else "en"
-    scripts = parts["scripts"] if context.path.rstrip("/") in _PAGES_WITH_FORMS else _HEAVY.sub("", parts["scripts"])
+    path = context.path.rstrip("/")
+    scripts = parts["scripts"] if path == "/sources" else _GRID.sub("", parts["scripts"])
+    scripts = scripts if path in _PAGES_WITH_FORMS else _FIELDS.sub("", scripts)
     found = _EARLY.search(scripts)
     early, scripts = (found[0], _EARLY.sub("", scripts)) if found else ("", scripts)
     loading = escape(texts_of(context.language)("Loading…"))

@@ -20,11 +20,15 @@ _SOURCE_COLUMNS = (
 _PROCESS_COLUMNS = "name, state, pid, since_us, restarts, last_exit, updated_us"
 
 _EDGE = """
-SELECT {which}(x.t) FROM signal g CROSS JOIN LATERAL (
+SELECT {which}(x.t) FROM {{signals}} g CROSS JOIN LATERAL (
     SELECT {{column}} AS t FROM {{table}} s WHERE s.signal_id = g.id AND {{column}} >= %(from)s AND {{column}} < %(to)s
     ORDER BY {{column}} {order} LIMIT 1
 ) x
 """
+_SOME_SIGNALS = """(
+    SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS n, count(*) OVER () AS many FROM signal) q
+    WHERE mod(n, greatest(1, many / 30)) = 0
+)"""
 _OLDEST, _NEWEST = _EDGE.format(which="min", order="ASC"), _EDGE.format(which="max", order="DESC")
 
 SourceStateName: TypeAlias = Literal["connecting", "connected", "away", "refused", "stopped"]
@@ -156,12 +160,13 @@ def _tier_state(connection: Connection, table: TierTable, timescale: bool) -> Ti
 
 
 def _edge(connection: Connection, table: TierTable, parts: Sequence[Partition], query: str) -> int | None:
-    """The oldest or newest time: looked for part by part and signal by signal, because the index leads with the signal."""
-    for part in parts:
-        statement = query.format(column=table.column, table=table.table)
-        row = connection.execute(statement, {"from": moment(part.from_us), "to": moment(part.to_us)}).fetchone()
-        if row is not None and row[0] is not None:
-            return micros(row[0])
+    """The oldest or newest time of thirty signals, of all where these have none: part by part and signal by signal, as the index leads."""
+    for signals in (_SOME_SIGNALS, "signal"):
+        for part in parts:
+            statement = query.format(column=table.column, table=table.table, signals=signals)
+            row = connection.execute(statement, {"from": moment(part.from_us), "to": moment(part.to_us)}).fetchone()
+            if row is not None and row[0] is not None:
+                return micros(row[0])
     return None
 
 
