@@ -28,7 +28,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 t("A story of five minutes. Nothing here is written beforehand: a chapter is ticked when the database shows it."),
                 className="quiet",
             ),
-            html.Div(_chapters(services, context, t), id="tour-chapters", className="live"),
+            html.Div(_chapters(services, context, t), id="tour-chapters"),
             dcc.Store(id="tour-beat"),
             html.Div(**also(data_beat="tour-beat")),
         ],
