@@ -76,7 +76,7 @@ def _english(texts: list[str], theirs: set[str]) -> list[str]:
 
 def _looked_at(look: Eye, address: str, path: str, theirs: set[str]) -> list[str]:
     look.page.goto(address + path)
-    settle(look, path)
+    settle(look, path, seconds=60)  # beside a whole factory
     return [f"{path}: {each}" for each in _english(look.page.evaluate(_TEXTS), theirs)]
 
 
