@@ -115,7 +115,7 @@ _CSV_CELLS: Final[dict[Kind, Callable[[Cell], object]]] = {
 
 @contextmanager
 def _xlsx(table: Table, out: IO[bytes]) -> Iterator[Write]:
-    from dashboard.workbooks import MOST_ROWS, Workbook
+    from dashboard.spreadsheets import MOST_ROWS, Workbook
 
     with Workbook(out, table.name, table.columns, as_json) as book:
         written = 0

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dashboard.exports import MEDIA, FileForm, harmless, table_bytes, write_table
+from dashboard.spreadsheets import MOST_ROWS
 from dashboard.tables import Column, Kind, Table, table_of
-from dashboard.workbooks import MOST_ROWS
 from plant.errors import Rejected
 from storage.people import Role
 from tests.dashboard.running import REPOSITORY, ROBOT, RunningDashboard
