@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlencode
 
-from dash import dcc
+from dash import dcc, html
 from dash.development.base_component import Component
 
+PAGES_WITH_FORMS: Final = frozenset({"/sources", "/account", "/people", "/settings"})
+"""They need scripts that the others do without."""
+_LOADED_WHOLE: Final = PAGES_WITH_FORMS | {"/andon"}
+"""The board is no page of the app."""
 _MOST_DIGITS = 17
 _AROUND_US = 300_000_000
 """So much before and after a moment a trend shows."""
@@ -31,9 +36,11 @@ def asked_number(given: Mapping[str, str], name: str) -> int | None:
     return int(told) if told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS else None
 
 
-def link(words: Any, href: str, *, title: str = "") -> Component:
-    """Return a link inside the dashboard."""
-    made: Component = dcc.Link(words, href=href, className="thing", title=title or None)
+def link(words: Any, href: str, *, title: str = "", name: str = "thing") -> Component:
+    """Return a link inside the dashboard; the one place that knows which pages are loaded whole. ``name``: its class."""
+    page = re.split("[?#]", href, maxsplit=1)[0]
+    kind = html.A if page in _LOADED_WHOLE else dcc.Link
+    made: Component = kind(words, href=href, className=name or None, title=title or None)
     return made
 
 

@@ -13,6 +13,7 @@ from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import PAGES_WITH_FORMS, link
 from dashboard.navigation import ENTRIES, GROUPS, MODULES, TOUR, Entry
 from dashboard.page_app import PageApp
 from dashboard.pages import account, equipment
@@ -21,9 +22,6 @@ from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from plant.errors import Rejected, Unavailable
 
-_PAGES_WITH_FORMS = frozenset({"/sources", "/account", "/people", "/settings"})
-_LOADED_WHOLE = _PAGES_WITH_FORMS | {"/andon"}
-"""The board is no page of the app."""
 _SUITE = r'<script src="[^"]*/_dash-component-suites/(?:%s)/[^"]*"></script>\s*'
 _FIELDS, _GRID = re.compile(_SUITE % "dash_mantine_components"), re.compile(_SUITE % "dash_ag_grid|dash/dash_table")
 """Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
@@ -69,7 +67,7 @@ def frame(context: PageContext, services: Services) -> Component:
                 className="nav",
                 **also(aria_label=t("Pages")),
                 children=[
-                    dcc.Link([icon("building-factory-2"), "Leadhand"], href="/", className="brand"),
+                    link([icon("building-factory-2"), "Leadhand"], "/", name="brand"),
                     *_entries(context, services, t),
                     html.Div(className="foot small quiet", children=[html.Div(context.site_name), html.Div(context.time_zone)]),
                 ],
@@ -81,13 +79,6 @@ def frame(context: PageContext, services: Services) -> Component:
             html.Div(className="stale-curtain", role="alert", children=[icon("wifi-off"), html.Span(id="stale-words")]),
         ],
     )
-
-
-def _link(content: Any, href: str, name: str) -> Component:
-    """Return a link to a page; one to a page with forms loads it whole, because it needs scripts that the others do without."""
-    kind = html.A if href in _LOADED_WHOLE else dcc.Link
-    link: Component = kind(content, href=href, className=name)
-    return link
 
 
 def _entries(context: PageContext, services: Services, t: Texts) -> list[Component]:
@@ -102,7 +93,7 @@ def _entries(context: PageContext, services: Services, t: Texts) -> list[Compone
 
 
 def _item(entry: Entry, t: Texts) -> Component:
-    return _link([icon(entry.icon), html.Span(t(entry.title))], entry.address, "item")
+    return link([icon(entry.icon), html.Span(t(entry.title))], entry.address, name="item")
 
 
 def _top_bar(context: PageContext, t: Texts) -> Component:
@@ -124,13 +115,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
             _menu(t),
             _shift(t),
             _age(t),
-            dcc.Link(
-                [html.Span(**also(data_part="shape")), html.Span("…", **also(data_part="words"))],
-                id="alarm-badge",
-                href="/alarms",
-                title=t("Alarms"),
-                className="tool alarm-badge",
-            ),
+            _alarms(t),
             html.Div(languages, role="group", className="languages", **also(aria_label=t("Language"))),
             html.Button(
                 icon("sun" if other_theme == "light" else "moon"),
@@ -138,7 +123,7 @@ def _top_bar(context: PageContext, t: Texts) -> Component:
                 title=theme_words,
                 **also(data_theme=other_theme, aria_label=theme_words),
             ),
-            _link([icon("user"), html.Span(full_name(context.person.full_name, t) or context.person.name)], "/account", "tool"),
+            link([icon("user"), html.Span(full_name(context.person.full_name, t) or context.person.name)], "/account", name="tool"),
             html.Button([icon("logout"), html.Span(t("Log out"))], className="tool", title=t("Log out"), **also(data_logout="1")),
         ],
     )
@@ -154,6 +139,14 @@ def _shift(t: Texts) -> Component:
     """Return the place of the shift that runs: said by the script, hidden where there is no calendar."""
     words = [icon("calendar-time"), html.Span(t("Shift"), className="label"), html.Span(id="shift-words")]
     return html.Span(words, id="shift", className="shift hidden")
+
+
+def _alarms(t: Texts) -> Component:
+    """Return the place of the highest alarm and how many wait: said by the script."""
+    words = [html.Span(**also(data_part="shape")), html.Span("…", **also(data_part="words"))]
+    badge = link(words, "/alarms", title=t("Alarms"), name="tool alarm-badge")
+    badge.id = "alarm-badge"  # type: ignore[attr-defined]  # what a component may have, its class does not say
+    return badge
 
 
 def _age(t: Texts) -> Component:
@@ -200,7 +193,7 @@ def _crumbs(services: Services, t: Texts, place: str, title: str) -> list[Compon
         href = "/" if depth < 2 else f"/equipment/{path}"
         words = names.get(path, path.rpartition("/")[2])
         here = path == place
-        crumbs.append(html.Span(words, className="crumb", **also(aria_current="page")) if here else dcc.Link(words, href=href))
+        crumbs.append(html.Span(words, className="crumb", **also(aria_current="page")) if here else link(words, href, name=""))
     if not place and title != t("Plant overview"):
         crumbs += [icon("chevron-right"), html.Span(title, className="crumb", **also(aria_current="page"))]
     return crumbs
@@ -211,7 +204,7 @@ def _nothing(t: Texts, pathname: str) -> Component:
         [
             html.H1(t("No such page")),
             html.P(t("There is no page at {address}.", address=pathname), className="wrap"),
-            dcc.Link(t("To the plant overview"), href="/"),
+            link(t("To the plant overview"), "/"),
         ]
     )
 
@@ -230,7 +223,7 @@ def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
     language = "zh" if context.language == "zh" else "en"
     path = context.path.rstrip("/")
     scripts = parts["scripts"] if path == "/sources" else _GRID.sub("", parts["scripts"])
-    scripts = scripts if path in _PAGES_WITH_FORMS else _FIELDS.sub("", scripts)
+    scripts = scripts if path in PAGES_WITH_FORMS else _FIELDS.sub("", scripts)
     found = _EARLY.search(scripts)
     early, scripts = (found[0], _EARLY.sub("", scripts)) if found else ("", scripts)
     loading = escape(texts_of(context.language)("Loading…"))

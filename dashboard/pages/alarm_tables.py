@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext
-from dashboard.links import equipment_address, part_at_link
+from dashboard.links import equipment_address, link, part_at_link
 from dashboard.mishaps import told
 from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, state, table
 from dashboard.texts import Texts
@@ -210,11 +210,11 @@ def _what(one: AlarmView | AlarmLineView, names: dict[str, str], t: Texts) -> Co
         page, words = {"chart": ("/charts", t("Control charts")), "condition": ("/condition", t("Equipment condition"))}.get(
             one.kind, (trend, t("Trend at that time"))
         )
-        place = dcc.Link(names.get(one.equipment, one.equipment), href=page, title=words)
+        place = link(names.get(one.equipment, one.equipment), page, title=words, name="")
         if came_us is not None:
             place = [place, " · ", part_at_link(one.equipment, t("Piece that was there"), came_us)]
     elif one.source:
-        place = dcc.Link(one.source, href="/sources")
+        place = link(one.source, "/sources", name="")
     below = [*(place if isinstance(place, list) else [place]), " · ", html.Span(f"{signal} {own}".strip(), title=one.alarm)]
     content: list[Component] = [html.Div(head, className="wrap"), html.Div(below, className="small quiet wrap")]
     if isinstance(one, AlarmView) and one.response and one.state != AlarmState.NORMAL:

@@ -17,6 +17,7 @@ from dash.development.base_component import Component
 
 from dashboard.board_version import BOARD_VERSION
 from dashboard.context import PageContext
+from dashboard.links import link
 from dashboard.page_app import PageApp
 from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
@@ -79,7 +80,7 @@ def board_page(context: PageContext, services: Services, place: str, language: s
 def layout(context: PageContext, services: Services) -> Component:  # noqa: ARG001
     """Return the way to the board: it is no page of the app, and is loaded whole."""
     t = texts_of(context.language)
-    return html.Div([html.H1(t("Andon board")), html.A(t("Open the board"), href="/andon", className="tool")])
+    return html.Div([html.H1(t("Andon board")), link(t("Open the board"), "/andon", name="tool")])
 
 
 def register(app: PageApp, services: Services) -> None:

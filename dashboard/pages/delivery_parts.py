@@ -19,7 +19,7 @@ from dashboard.delivery_words import (
     step_words,
     subject_words,
 )
-from dashboard.links import serial_link
+from dashboard.links import address, delivery_link, link, serial_link
 from dashboard.mishaps import told
 from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, problems_of, state, table
 from dashboard.pages.window_parts import range_bar, span_words, with_unit
@@ -55,7 +55,7 @@ def carried_words(found: list[CarriedView], t: Texts) -> list[Component]:
             [
                 state(LOOKS.get(Stage(one.stage), "normal"), delivery_stage_words(one.stage, t)),
                 html.Span(f" {one.work_unit}: ", className="small quiet wrap"),
-                dcc.Link(t("delivery {n}", n=one.number), href=f"/deliveries?id={one.number}"),
+                delivery_link(one.number, t("delivery {n}", n=one.number)),
                 html.Span(f" {reason_words(one.reason, t)}" if one.reason else "", className="small quiet wrap"),
             ],
             className="carried",
@@ -225,7 +225,7 @@ def _facts(found: DeliveryView, context: PageContext, t: Texts) -> list[tuple[st
     if found.basis_from_us is not None and found.basis_to_us is not None:
         basis = f"{moment(found.basis_from_us, zone, seconds=False)} … {moment(found.basis_to_us, zone, seconds=False)}"
     return [
-        (t("Comes from"), dcc.Link(words, href=href) if href else html.Span(words, className="wrap")),
+        (t("Comes from"), link(words, href) if href else html.Span(words, className="wrap")),
         *([(t("Serial"), serial_link(line.serial))] if line.serial else []),
         (t("Proposed"), moment(line.made_us, zone)),
         (t("Approved by"), actor_words(line.approved_by, t) or t("nobody yet")),
@@ -252,14 +252,14 @@ def _valid(found: DeliveryView, context: PageContext, t: Texts) -> Component | s
 def _before(source: str, t: Texts) -> Component | str:
     kind, _, number = source.partition(" ")
     if kind == "delivery":
-        return dcc.Link(t("delivery {n}", n=number), href=f"/deliveries?id={number}")
+        return link(t("delivery {n}", n=number), address("/deliveries", id=number))
     return t("accepted recipe") if source else NONE_SHOWN
 
 
 def _beside(found: DeliveryView, t: Texts) -> list[Component]:
     if not found.beside:
         return []
-    items = [html.Li([dcc.Link(_short(one, t), href=f"/deliveries?id={one.number}"), " ", _stage(one, t)]) for one in found.beside]
+    items = [html.Li([delivery_link(one.number, _short(one, t)), " ", _stage(one, t)]) for one in found.beside]
     return [html.H3(t("Carried out as one with it")), html.Ul(items, className="joint-reasons")]
 
 

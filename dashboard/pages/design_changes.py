@@ -9,7 +9,7 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
-from dashboard.links import serial_link
+from dashboard.links import address, link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
 from dashboard.services import Services
@@ -198,7 +198,7 @@ def _effects(one: DesignChangeView, t: Texts) -> Component:
 
 
 def _facts(one: DesignChangeView, context: PageContext, t: Texts) -> list[tuple[str, Any]]:
-    sheet = NONE_SHOWN if one.request is None else dcc.Link(t("open"), href=f"/new-product?id={one.request}")
+    sheet = NONE_SHOWN if one.request is None else link(t("open"), address("/new-product", id=one.request))
     return [
         (t("From serial"), serial_link(one.effective_from)),
         (t("Received"), moment(one.received_us, context.time_zone, seconds=False)),

@@ -6,12 +6,12 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, html
 from dash.development.base_component import Component
 
 from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext, current_context
-from dashboard.links import asked, asked_number, serial_link
+from dashboard.links import asked, asked_number, equipment_address, link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
@@ -41,7 +41,7 @@ def layout(context: PageContext, services: Services, place: str) -> Component:
     t = texts_of(context.language)
     node = _node(services, place)
     if node is None:
-        return html.Div([html.H1(t("No such equipment")), html.P(place, className="wrap"), dcc.Link(t("To the plant overview"), href="/")])
+        return html.Div([html.H1(t("No such equipment")), html.P(place, className="wrap"), link(t("To the plant overview"), "/")])
     below = [other for other in services.plant.equipment() if other.parent == place]
     signals = sorted((s for s in services.plant.signals() if s.equipment == place and not s.retired), key=lambda s: s.id)
     content: list[Component] = [_header(node), html.Div(id="equipment-piece"), calls(context, place, t, may_call=not below)]
@@ -99,9 +99,10 @@ def _header(node: EquipmentView) -> Component:
 def _below(nodes: list[EquipmentView], t: Texts) -> Component:
     links = [
         html.Div(
-            dcc.Link(
+            link(
                 [html.Div(node.name, className="name"), html.Div(t("{m} signals", m=node.signals), className="small quiet")],
-                href=f"/equipment/{node.id}",
+                equipment_address(node.id),
+                name="",
             ),
             className="card",
         )

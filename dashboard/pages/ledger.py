@@ -9,6 +9,7 @@ from dash import Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import equipment_link, link
 from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages.health import count_heads, counts_of, source_state, sum_words
@@ -127,7 +128,7 @@ def _totals(sources: Sequence[SourceView], totals: dict[str, LedgerView], t: Tex
         late = (None, None) if line is None else (line.lateness_p50_us, line.lateness_p99_us)
         rows.append(
             [
-                html.Div([html.Div(dcc.Link(source.id, href="/sources")), source_state(source, t)]),
+                html.Div([html.Div(link(source.id, "/sources")), source_state(source, t)]),
                 *counts,
                 _share(line, t),
                 _each(late),
@@ -214,10 +215,10 @@ def _gaps(gaps: Sequence[GapView], t: Texts, zone: str) -> Component:
             moment(gap.from_us, zone, exact=True),
             moment(gap.to_us, zone, exact=True),
             duration(gap.to_us - gap.from_us, t),
-            dcc.Link(gap.source, href="/sources"),
+            link(gap.source, "/sources"),
             whole(gap.count) if gap.count else t("unknown"),
             html.Div([t(gap.reason), html.Div(told(gap.detail, t), className="small quiet wrap")] if gap.detail else t(gap.reason)),
-            t("all of the source") if gap.signal is None else dcc.Link(gap.signal, href=f"/equipment/{gap.signal.rpartition('/')[0]}"),
+            t("all of the source") if gap.signal is None else equipment_link(gap.signal.rpartition("/")[0], gap.signal),
         ]
         for gap in gaps
     ]

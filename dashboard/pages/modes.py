@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from dashboard.context import PageContext, current_context
 from dashboard.delivery_words import MODE_LOOKS, actor_words, dropped_words, mode_words
+from dashboard.links import link
 from dashboard.page_app import PageApp
 from dashboard.pages.delivery_parts import process_banner
 from dashboard.pages.parts import NONE_SHOWN, also, exports, facts, moment, notice, problems_of, state, table
@@ -240,7 +241,7 @@ def _waits(one: ModeView, t: Texts) -> Component | str:
         lines.append(html.Div(state("warning", t("{n} to decide", n=one.proposed))))
     if one.under_way:
         lines.append(html.Div(html.Span(t("{n} under way", n=one.under_way), className="quiet")))
-    return dcc.Link(lines, href="/deliveries", className="mode-waits") if lines else NONE_SHOWN
+    return link(lines, "/deliveries", name="mode-waits") if lines else NONE_SHOWN
 
 
 def _one(services: Services, context: PageContext, t: Texts, unit: str) -> list[Component]:

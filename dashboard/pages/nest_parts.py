@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext
 from dashboard.factory_hues import factory_hue
+from dashboard.links import part_order_link
 from dashboard.nest_words import left_words, metric_words, nest_state
 from dashboard.pages.order_parts import when
 from dashboard.pages.parts import NONE_SHOWN, also, facts, icon, moment, notice, table, whole
@@ -84,7 +85,7 @@ def _left(one: NestView, t: Texts) -> Component:
 
 
 def _order_link(number: str) -> Component | str:
-    return dcc.Link(number, href=f"/part-orders?number={number}") if number else NONE_SHOWN
+    return part_order_link(number) if number else NONE_SHOWN
 
 
 def _sheets(told: NestWholeView, context: PageContext, t: Texts) -> list[Component]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from dashboard.api_new_products import answered
 from dashboard.context import PageContext, current_context
+from dashboard.links import address, link
 from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
@@ -282,7 +283,7 @@ def _sheet(one: NewProductView, context: PageContext, services: Services, t: Tex
 def _recommended(one: NewProductView, t: Texts) -> list[Component]:
     if one.recommendation is None:
         return []
-    return [dcc.Link(t("To the recommendation"), href=f"/recommendations?id={one.recommendation}", className="button")]
+    return [link(t("To the recommendation"), address("/recommendations", id=one.recommendation), name="button")]
 
 
 def _route(answer: Recommendation, t: Texts) -> list[Component]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.charts import limits_of, shown_span, unit_words
 from dashboard.context import PageContext
+from dashboard.links import equipment_address, link
 from dashboard.page_app import PageApp
 from dashboard.pages import tour
 from dashboard.pages.bars import bar
@@ -38,7 +39,7 @@ def layout(context: PageContext, services: Services) -> Component:
             [
                 html.H1(t("Plant overview")),
                 notice(t("No signals yet. Add a source, or start with 'leadhand demo'.")),
-                html.A(t("To the sources"), href="/sources"),
+                link(t("To the sources"), "/sources"),
             ]
         )
     plan = {
@@ -102,7 +103,7 @@ def _above(line: str, names: dict[str, str]) -> list[str]:
 
 def _line_name(line: str, names: dict[str, str]) -> Component | str:
     name = names.get(line, line)
-    return dcc.Link(name, href=f"/equipment/{line}", className="plain") if line.count("/") > 1 else name
+    return link(name, equipment_address(line), name="plain") if line.count("/") > 1 else name
 
 
 def _bars(signals: list[SignalView], units: list[EquipmentView]) -> dict[str, list[SignalView]]:
@@ -123,7 +124,7 @@ def _card(node: EquipmentView, bars: list[SignalView], t: Texts) -> Component:
         *[_mini(signal, t) for signal in bars],
         html.Div(t("{m} signals", m=node.signals), className="small quiet", **also(data_part="count")),
     ]
-    return html.Div(dcc.Link(content, href=f"/equipment/{node.id}"), className="card", **also(data_unit=node.id))
+    return html.Div(link(content, equipment_address(node.id), name=""), className="card", **also(data_unit=node.id))
 
 
 def _mini(signal: SignalView, t: Texts) -> Component:
@@ -154,7 +155,7 @@ def _tree(equipment: list[EquipmentView]) -> Component:
     def branch(node: EquipmentView) -> Component:
         mark = html.Span(className="mark state normal", style={"visibility": "hidden"}, **also(data_mark=node.id))
         if node.id not in children:
-            return html.Li(dcc.Link([node.name, mark], href=f"/equipment/{node.id}"))
+            return html.Li(link([node.name, mark], equipment_address(node.id), name=""))
         words = html.Summary([html.Span(node.name), mark])
         inner = html.Ul([branch(child) for child in children[node.id]])
         return html.Li(html.Details([words, inner], open=node.id.count("/") < 3))

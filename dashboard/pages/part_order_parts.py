@@ -8,6 +8,7 @@ from dash import ALL, dcc, html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext
+from dashboard.links import nest_link, order_link
 from dashboard.nest_words import nest_state
 from dashboard.pages.order_parts import when
 from dashboard.pages.parts import NONE_SHOWN, also, duration, facts, moment, notice, state, table, whole
@@ -119,7 +120,7 @@ def one_order(told: PartOrderWholeView, context: PageContext, t: Texts) -> Compo
         (t("Priority"), str(one.priority)),
     ]
     if one.for_order:
-        pairs.append((t("Customer order"), dcc.Link(one.for_order, href=f"/orders?number={one.for_order}")))
+        pairs.append((t("Customer order"), order_link(one.for_order)))
     return html.Div(
         className="panel",
         children=[
@@ -167,7 +168,7 @@ def _nests(told: PartOrderWholeView, zone: str, t: Texts) -> Component:
     heads = [(t("Nest"), False), (t("State"), False), (t("Centre"), False), (t("From"), False), (t("Pieces"), True)]
     rows = [
         [
-            dcc.Link(str(one.nest), href=f"/nests?id={one.nest}"),
+            nest_link(one.nest, str(one.nest)),
             nest_state(one.state, t),
             html.Span(one.centre, className="wrap"),
             moment(one.from_us, zone, seconds=False),

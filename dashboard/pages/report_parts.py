@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext
+from dashboard.links import link
 from dashboard.pages.losses_words import percent
 from dashboard.pages.parts import NONE_SHOWN, Cell, also, exports, facts, icon, moment, state, table, whole
 from dashboard.texts import Texts
@@ -72,7 +73,7 @@ def _section(section: Section) -> Component:
 def _cell(said: Said) -> Cell:
     words: Cell = state(said.state, said.text) if said.state else html.Span(said.text, className="wrap")
     if said.href:
-        words = dcc.Link(words, href=said.href, className="thing")
+        words = link(words, said.href)
     if said.share is None:
         return words
     width = f"{min(1.0, max(0.0, said.share)) * 100:.1f}%"

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from pydantic import ValidationError
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import nest_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
@@ -206,7 +207,7 @@ def _row(one: StockSheetView, longest_mm: float, context: PageContext, t: Texts)
         whole(one.free),
         whole(one.reserved),
         html.Span(one.place or NONE_SHOWN, className="wrap small"),
-        NONE_SHOWN if one.origin_nest is None else dcc.Link(str(one.origin_nest), href=f"/nests?id={one.origin_nest}"),
+        NONE_SHOWN if one.origin_nest is None else nest_link(one.origin_nest, str(one.origin_nest)),
         html.Span(moment(one.added_us, context.time_zone, seconds=False), className="small"),
     ]
 

@@ -8,6 +8,7 @@ from dash import Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import age, also, icon, moment, notice, problems_of, state
 from dashboard.pages.tour_words import shown, told
@@ -73,7 +74,7 @@ def _line(services: Services, t: Texts) -> list[Component]:
         html.Strong(words.title),
         html.Span(shown(chapter, story.facts, t), className="quiet wrap"),
         html.Span(t("{age} ago", age=age(since_us, story.now_us, t)), className="quiet"),
-        dcc.Link([t("Look"), icon("chevron-right")], href="/tour"),
+        link([t("Look"), icon("chevron-right")], "/tour", name=""),
     ]
 
 
@@ -118,7 +119,7 @@ def _chapter(number: int, chapter: Chapter, story: TourView, since_us: int | Non
                     html.Div([html.H2(words.title), html.Span(when, className="tour-when")], className="tour-head"),
                     html.P(words.look),
                     *([html.P(figures, className="tour-figures")] if figures else []),
-                    html.Div([dcc.Link([each.words, icon("chevron-right")], href=each.href, className="tool") for each in words.places]),
+                    html.Div([link([each.words, icon("chevron-right")], each.href, name="tool") for each in words.places]),
                 ]
             ),
         ],

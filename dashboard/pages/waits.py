@@ -8,6 +8,7 @@ from dash import Input, Output, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import current_context
+from dashboard.links import link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import also, state
 from dashboard.services import Services
@@ -51,5 +52,4 @@ def _shown(services: Services, t: Texts) -> list[Component]:
 
 
 def _line(look: str, words: str, href: str) -> Component:
-    link: Component = dcc.Link(state(look, words), href=href)
-    return link
+    return link(state(look, words), href, name="")
