@@ -50,9 +50,13 @@ def joint_routes(services: Services) -> APIRouter:
     def revisions(joint: int, language: Language = "en") -> Response:
         return json_answer(service.revisions(joint, language))
 
-    @router.get("/{joint}/band", response_model=JointBandView, summary="Between which torques good runs of its program lie")
-    def band(joint: int) -> Response:
-        return json_answer(service.band(joint))
+    @router.get(
+        "/{joint}/band",
+        response_model=JointBandView,
+        summary="Between which torques good runs of its program lie; empty, with words, while the program is not learned",
+    )
+    def band(joint: int, language: Language = "en") -> Response:
+        return json_answer(service.band(joint, language))
 
     @router.post("/{joint}/decision", response_model=JointView, status_code=201, summary="Decide about a joint, with the reason")
     async def decide(request: Request, joint: int, draft: JointDecisionDraft) -> Response:

@@ -39,7 +39,6 @@ SENTENCES: Final = (
     "more is known of this joint by now: look again",
     "nothing was changed",
     "no hours are shared out yet",
-    "no good runs of this program are known yet",
     "this recommendation is not valid any more: wait for the next one",
     "who asked for a recommendation does not approve it: somebody else must",
     "say in words why: the reason is 'other'",

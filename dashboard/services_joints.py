@@ -96,14 +96,14 @@ class JointService:
         t = texts_of(language)
         return [_view(each, t) for each in told]
 
-    def band(self, number: int) -> JointBandView:
-        """Return where good runs of a joint's program lie."""
+    def band(self, number: int, language: str = "en") -> JointBandView:
+        """Return where good runs of a joint's program lie; empty, with words, while too few of it are known."""
         with self._pool.connection() as connection:
             reference = joints.read_reference(connection, _found(connection, number).program_print)
         if reference is None:
-            raise Rejected("no good runs of this program are known yet")
+            return JointBandView(0, [], [], [], texts_of(language)("Good runs of this program are not learned yet: no band is drawn."))
         band = reference["band"]
-        return JointBandView(int(reference["runs"]), band["angle_deg"], band["low_nm"], band["high_nm"])
+        return JointBandView(int(reference["runs"]), band["angle_deg"], band["low_nm"], band["high_nm"], "")
 
     def spindles(self, group: str, language: str = "en") -> list[SpindleView]:
         """Return how the spindles of a group stand among each other, by its newest good tightenings."""

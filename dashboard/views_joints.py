@@ -61,12 +61,14 @@ class JointView:
 
 @dataclass(frozen=True, slots=True)
 class JointBandView:
-    """Between which torques good runs of a program lie, over the angle before the end."""
+    """Between which torques good runs of a program lie, over the angle before the end; empty while the program is not learned."""
 
     runs: int
     angle_deg: list[float]
     low_nm: list[float]
     high_nm: list[float]
+    words: str
+    """Why there is none; empty where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@
       const turn = ++this.turn;
       this.say(lh.say("Loading…"));
       try {
-        const band = joint ? this.ask("/api/v1/joints/" + joint + "/band").catch(() => null) : null; // its program may not be learned yet
+        const band = joint ? this.ask("/api/v1/joints/" + joint + "/band?language=" + document.documentElement.lang).catch(() => null) : null;
         const [told, curve] = await Promise.all([this.ask("/api/v1/tightenings/" + id), this.ask("/api/v1/tightenings/" + id + "/curve")]);
         const learned = await band;
         if (turn !== this.turn) return;
@@ -118,6 +118,7 @@
       const list = lh.make("dl", "facts");
       for (const [name, what] of pairs) { const entry = lh.make("div"); entry.append(lh.make("dt", "", name), lh.make("dd", "wrap", what)); list.append(entry); }
       this.facts.replaceChildren(list);
+      if (this.band && this.band.words) this.facts.append(lh.make("p", "small quiet", this.band.words));
       this.canvas.setAttribute("aria-label", lh.say("Curve of tightening {n}", { n: told.tightening_id }));
     }
 
@@ -171,7 +172,7 @@
       ctx.beginPath();
       ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
       ctx.clip();
-      if (!time && this.band && own.hasAngle) { // between which torques good runs lie, over the angle before the end
+      if (!time && this.band && this.band.runs && own.hasAngle) { // between which torques good runs lie, over the angle before the end
         const end = Math.max(...own.x.filter((v) => v !== null)), { angle_deg: before, low_nm: low, high_nm: high } = this.band;
         ctx.beginPath();
         before.forEach((angle, n) => ctx.lineTo(x(end + angle), y(high[n])));

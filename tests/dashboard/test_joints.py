@@ -68,7 +68,18 @@ def test_flanges_and_joints_come_over_rest_with_their_reasons(inspector: httpx.C
     assert chinese["reasons"][0]["words"] == "疑似\uff1a粘滑。"
     assert inspector.get(f"/api/v1/joints/{case['id']}/band").json()["runs"] == 100
     assert inspector.get("/api/v1/joints", params={"state": "fine"}).status_code == 409
+    assert inspector.get("/api/v1/joints/999999/band").status_code == 409
     assert inspector.get("/api/v1/joints/999999").status_code == 409
+
+
+def test_a_joint_whose_program_is_not_learned_has_an_empty_band_that_says_why(joined: RunningDashboard, inspector: httpx.Client) -> None:
+    with connect(joined.database_url, application="test") as connection:
+        new = add_joint(connection, replace(GOOD, group="new", part="EX-9", program_print="not learned"))
+    answer = inspector.get(f"/api/v1/joints/{new}/band")
+    assert answer.status_code == 200, answer.text
+    words = "Good runs of this program are not learned yet: no band is drawn."
+    assert answer.json() == {"runs": 0, "angle_deg": [], "low_nm": [], "high_nm": [], "words": words}
+    assert "区间" in inspector.get(f"/api/v1/joints/{new}/band", params={"language": "zh"}).json()["words"]
 
 
 def test_a_decision_needs_an_inspector_and_a_reason_and_is_audited(joined: RunningDashboard, inspector: httpx.Client) -> None:
