@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dash import Input, Output, State, ctx, dcc, html, no_update
+from dash import Input, Output, Patch, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from pydantic import ValidationError
 
 from dashboard.chart_words import rule_words
 from dashboard.context import PageContext, current_context
 from dashboard.page_app import PageApp
-from dashboard.pages.parts import NONE_SHOWN, age, also, exports, facts, moment, notice, problems_of, state, table, whole
+from dashboard.pages.parts import NONE_SHOWN, Cell, also, exports, facts, moment, notice, problems_of, state, table, table_rows, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_charts import ChartView, IndexView, NoteDraft, PointsView
@@ -25,14 +27,15 @@ _SHOWN_INDICES = ("Cmk", "Cpk", "Ppk")
 
 
 def layout(context: PageContext, services: Services) -> Component:
-    """Return the page; its list is drawn again every two seconds while the stream lives."""
+    """Return the page; of its list those rows are drawn again whose chart went on."""
     t = texts_of(context.language)
+    found, nothing = _read(services, t)
     rules = {rule.value: rule_words(rule, t) for rule in Rule}
     told = {"zone": context.time_zone, "rules": rules}
     return html.Div(
         [
             html.H1(t("Control charts")),
-            html.Div(_list(services, t), id="charts-list", className="panel live"),
+            html.Div(_list(found, nothing, _names(services), t), id="charts-list", className="panel live"),
             html.H2(t("Chart")),
             html.Div(
                 className="panel",
@@ -59,6 +62,8 @@ def layout(context: PageContext, services: Services) -> Component:
                 else [html.P(t("Inspectors and engineers note causes here."), className="quiet")],
             ),
             dcc.Store(id="charts-chosen"),
+            dcc.Store(id="charts-marks", data=_marks(found)),
+            dcc.Store(id="charts-told-mark"),
             dcc.Store(id="charts-beat"),
             html.Div(**also(data_beat="charts-beat")),
         ]
@@ -66,26 +71,49 @@ def layout(context: PageContext, services: Services) -> Component:
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Draw the list and the figures again with each beat; keep what people say."""
+    """Draw again what changed of the list and the figures; keep what people say."""
+    _register_shown(app, services)
+    _register_said(app, services)
 
+
+def _register_shown(app: PageApp, services: Services) -> None:
     @app.callback(
-        Output("charts-list", "children"),
+        Output("charts-rows", "children"),
+        Output("charts-marks", "data"),
         Input("charts-beat", "data"),
+        State("charts-marks", "data"),
         prevent_initial_call=True,
     )
-    def again(_beat: Any) -> Any:
-        return _list(services, texts_of(current_context().language))
+    def again(_beat: Any, drawn_as: list[str] | None) -> tuple[Any, Any]:
+        t = texts_of(current_context().language)
+        found, nothing = _read(services, t)
+        marks = _marks(found)
+        if marks and marks == drawn_as:
+            return no_update, no_update
+        return _again(found, nothing, drawn_as or [], _names(services), t), marks
 
     @app.callback(
         Output("charts-told", "children"),
+        Output("charts-told-mark", "data"),
         Input("charts-beat", "data"),
         Input("charts-chosen", "data"),
+        State("charts-told-mark", "data"),
         prevent_initial_call=True,
     )
-    def told(_beat: Any, chosen: int | None) -> Any:
+    def told(_beat: Any, chosen: int | None, drawn_as: str | None) -> tuple[Any, Any]:
+        if chosen is None:
+            return no_update, no_update
         context = current_context()
-        return no_update if chosen is None else _told(services, chosen, texts_of(context.language), context.time_zone)
+        t = texts_of(context.language)
+        try:
+            one, points = services.charts.chart(chosen), services.charts.points(chosen, most=200)
+        except (Rejected, Unavailable) as error:
+            return notice(problems_of(error, t), wrong=True), None
+        mark = _mark(one, points)
+        return (no_update, no_update) if mark == drawn_as else (_told(one, points, t, context.time_zone), mark)
 
+
+def _register_said(app: PageApp, services: Services) -> None:
     @app.callback(
         Output("charts-result", "children"),
         Output("charts-cause", "value"),
@@ -132,14 +160,46 @@ def register(app: PageApp, services: Services) -> None:
         return notice(t("Limits are made anew from the points up to {n}.", n=asked.number))
 
 
-def _list(services: Services, t: Texts) -> Component:
+def _read(services: Services, t: Texts) -> tuple[list[ChartView], Cell]:
+    """Return the charts, and what is said where there are none."""
     try:
-        found = services.charts.charts()
+        return services.charts.charts(), t("Nothing is charted. Add [[charts]] to site.toml; docs/spc.md tells how.")
     except Unavailable as error:
-        return notice(t("The database is away: {why}", why=error), wrong=True)
-    names = {node.id: node.name for node in services.plant.equipment()}
-    now_us = services.plant.clock().now_us
-    heads = [
+        return [], notice(t("The database is away: {why}", why=error), wrong=True)
+
+
+def _again(found: list[ChartView], nothing: Cell, drawn_as: Sequence[str], names: Mapping[str, str], t: Texts) -> Any:
+    """Return the rows that differ from what is drawn; all where charts came or went."""
+    marks = _marks(found)
+    if not found or [mark.split()[0] for mark in marks] != [mark.split()[0] for mark in drawn_as]:
+        return table_rows(_heads(t), [_row(one, names, t) for one in found], nothing)
+    changed = Patch()
+    for place, (one, mark, before) in enumerate(zip(found, marks, drawn_as, strict=True)):
+        if mark != before:
+            (changed[place],) = table_rows(_heads(t), [_row(one, names, t)])
+    return changed
+
+
+def _marks(found: Sequence[ChartView]) -> list[str]:
+    """Return for each row which chart it is, and what differs once it must be drawn anew."""
+    return [f"{one.id} {_mark(one)}" for one in found]
+
+
+def _mark(*shown: object) -> str:
+    return f"{zlib.crc32(repr(shown).encode()):x}"
+
+
+def _names(services: Services) -> dict[str, str]:
+    return {node.id: node.name for node in services.plant.equipment()}
+
+
+def _list(found: list[ChartView], nothing: Cell, names: Mapping[str, str], t: Texts) -> Component:
+    rows = [_row(one, names, t) for one in found]
+    return table(_heads(t), rows, caption=t("Control charts"), below=exports("/api/v1/charts", t), nothing=nothing, body="charts-rows")
+
+
+def _heads(t: Texts) -> list[tuple[str, bool]]:
+    return [
         (t("Characteristic"), False),
         (t("State"), False),
         (t("Points"), True),
@@ -148,32 +208,26 @@ def _list(services: Services, t: Texts) -> Component:
         (t("Out of control"), True),
         (t("Last"), True),
     ]
-    rows = [
-        [
-            html.Div(
-                [
-                    html.Button(one.name, className="tool chart-opener", **also(data_chart_open=str(one.id))),
-                    html.Div(f"{names.get(one.equipment, one.equipment)} · {_kind(one.kind, t)}", className="small quiet"),
-                ]
-            ),
-            _state(one, t),
-            whole(one.points),
-            _value(one.last_value, one.unit, share=one.kind == ChartKind.P),
-            _capability(one, t),
-            _out(one, t),
-            age(one.last_us, now_us, t),
-        ]
-        for one in found
+
+
+def _row(one: ChartView, names: Mapping[str, str], t: Texts) -> list[Cell]:
+    return [
+        html.Div(
+            [
+                html.Button(one.name, className="tool chart-opener", **also(data_chart_open=str(one.id))),
+                html.Div(f"{names.get(one.equipment, one.equipment)} · {_kind(one.kind, t)}", className="small quiet"),
+            ]
+        ),
+        _state(one, t),
+        whole(one.points),
+        _value(one.last_value, one.unit, share=one.kind == ChartKind.P),
+        _capability(one, t),
+        _out(one, t),
+        NONE_SHOWN if one.last_us is None else html.Span("…", **also(data_since=str(one.last_us))),
     ]
-    nothing = t("Nothing is charted. Add [[charts]] to site.toml; docs/spc.md tells how.")
-    return table(heads, rows, caption=t("Control charts"), below=exports("/api/v1/charts", t), nothing=nothing)
 
 
-def _told(services: Services, chosen: int, t: Texts, zone: str) -> Component:
-    try:
-        one, points = services.charts.chart(chosen), services.charts.points(chosen, most=200)
-    except (Rejected, Unavailable) as error:
-        return notice(problems_of(error, t), wrong=True)
+def _told(one: ChartView, points: PointsView, t: Texts, zone: str) -> Component:
     return html.Div(
         [
             facts(

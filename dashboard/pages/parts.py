@@ -56,16 +56,37 @@ def notice(words: str | list[str], *, wrong: bool = False) -> Component:
 
 
 def table(
-    heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Cell]], *, caption: str, nothing: str = "", below: Component | None = None
+    heads: Sequence[tuple[str, bool]],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    caption: str,
+    nothing: Cell = "",
+    below: Component | None = None,
+    body: str = "",
 ) -> Component:
-    """Return a table; each head says whether its column holds numbers, which stand to the right. ``below``: what stands under it."""
-    kinds = ["number" if number else "" for _, number in heads]
-    head = html.Tr([html.Th(words, className=kind, scope="col") for (words, _), kind in zip(heads, kinds, strict=True)])
-    body = [html.Tr([html.Td(cell, className=kind) for cell, kind in zip(row, kinds, strict=True)]) for row in rows]
-    if not rows:
-        body = [html.Tr(html.Td(nothing, colSpan=len(heads), className="quiet"))]
-    drawn = html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="list", **also(aria_label=caption)), className="scroll")
+    """Return a table; each head says whether its column holds numbers, which stand to the right. ``below``: what stands under it.
+
+    ``body``: the id of its rows, where some of them are drawn again alone, by ``table_rows``.
+    """
+    head = html.Tr([html.Th(words, className=_kind(number), scope="col") for words, number in heads])
+    shown = html.Tbody(table_rows(heads, rows, nothing), **_named(body))
+    drawn = html.Div(html.Table([html.Thead(head), shown], className="list", **also(aria_label=caption)), className="scroll")
     return drawn if below is None else html.Div([drawn, below])
+
+
+def table_rows(heads: Sequence[tuple[str, bool]], rows: Sequence[Sequence[Cell]], nothing: Cell = "") -> list[Component]:
+    """Return the rows of a table with these heads; where there are none, one that says ``nothing``."""
+    if not rows:
+        return [html.Tr(html.Td(nothing, colSpan=len(heads), className="quiet"))]
+    return [html.Tr([html.Td(cell, className=_kind(number)) for cell, (_, number) in zip(row, heads, strict=True)]) for row in rows]
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"id": name} if name else {}
+
+
+def _kind(number: bool) -> str:
+    return "number" if number else ""
 
 
 def exports(route: str, t: Texts, what: str = "", /, **asked: object) -> Component:

@@ -114,6 +114,30 @@ def test_aggregates_are_told_with_their_quality(dashboard: RunningDashboard, vie
     assert known["TimeAverage2"] == ["Average"]
 
 
+def beat(client: httpx.Client, drawn_as: list[str] | None) -> httpx.Response:
+    """Ask for the list as the page does with each beat."""
+    outputs = [{"id": "charts-rows", "property": "children"}, {"id": "charts-marks", "property": "data"}]
+    asked = {
+        "output": "..charts-rows.children...charts-marks.data..",
+        "outputs": outputs,
+        "inputs": [{"id": "charts-beat", "property": "data", "value": 1}],
+        "state": [{"id": "charts-marks", "property": "data", "value": drawn_as}],
+        "changedPropIds": ["charts-beat.data"],
+    }
+    return client.post("/_dash-update-component", json=asked)
+
+
+def test_of_the_list_only_what_changed_is_drawn_again(viewer: httpx.Client, charted: int) -> None:
+    whole = beat(viewer, None).json()["response"]
+    assert len(whole["charts-rows"]["children"]) == 1
+    (mark,) = whole["charts-marks"]["data"]
+    assert beat(viewer, [mark]).json()["response"] == {}
+    before = beat(viewer, [f"{charted} before"]).json()["response"]["charts-rows"]["children"]
+    assert [one["location"] for one in before["operations"]] == [[0]]
+    others = beat(viewer, [mark, "999 gone"]).json()["response"]["charts-rows"]["children"]
+    assert others == whole["charts-rows"]["children"]
+
+
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
     with chromium() as found:
@@ -129,6 +153,7 @@ def test_a_person_sees_which_point_is_out_of_control_and_says_why(
         page.goto(dashboard.url + f"/charts?chart={charted}")
         expect(page.locator("h1")).to_have_text(words)
         page.locator("[data-control-chart][data-drawn]").wait_for()
+        page.locator("#charts-told dl").first.wait_for()
         broken = page.locator("svg.control").first.locator(".point.broken rect")
         broken.last.click(force=True)
         expect(page.locator("#charts-point")).to_have_value("36")
