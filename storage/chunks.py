@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage.database import Connection, micros, moment
-from storage.partitions import SECOND_US, Partition, Tier, TierTable, kept_from
+import psycopg
 
-_CHUNKS = """
+from storage.database import Connection, micros, moment
+from storage.partitions import RAW, SECOND_US, Partition, Tier, TierTable, kept_from
+
+_HYPERTABLE = """
 WITH h AS (
     SELECT hypertable_schema AS s, hypertable_name AS n FROM timescaledb_information.hypertables
     WHERE hypertable_schema = current_schema() AND hypertable_name = %(table)s
@@ -15,9 +17,14 @@ WITH h AS (
     SELECT materialization_hypertable_schema, materialization_hypertable_name FROM timescaledb_information.continuous_aggregates
     WHERE view_schema = current_schema() AND view_name = %(table)s
 )
+"""
+_CHUNKS = (
+    _HYPERTABLE
+    + """
 SELECT c.range_start, c.range_end, format('%%I.%%I', c.chunk_schema, c.chunk_name)
 FROM timescaledb_information.chunks c JOIN h ON c.hypertable_schema = h.s AND c.hypertable_name = h.n
 """
+)
 _READ = _CHUNKS + "ORDER BY 1"
 _OPEN = _CHUNKS + "WHERE NOT c.is_compressed AND c.range_end <= %(before)s ORDER BY 1"
 _SIZES = """
@@ -56,31 +63,51 @@ def unlaid(connection: Connection, table: TierTable, before_us: int) -> list[Par
 
 
 def lay(connection: Connection, table: TierTable, part: Partition) -> bool:  # noqa: ARG001
-    """Pack one chunk, signal by signal; late samples still find their place."""
-    connection.execute("SELECT compress_chunk(%s::regclass, if_not_compressed => true)", [part.name])
+    """Pack one chunk, signal by signal, and join it to the one before as far as its tier has it; late samples still find their place.
+
+    False, and nothing is done, where somebody uses one of them for longer than two seconds.
+    """
+    try:
+        with connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = '2s'")
+            connection.execute("SELECT compress_chunk(%s::regclass, if_not_compressed => true)", [part.name])
+    except psycopg.errors.LockNotAvailable:
+        return False
     return True
 
 
-_WIDTHS_US = (10 * 60 * SECOND_US, 3600 * SECOND_US)
+_WIDTHS_US: dict[Tier, tuple[int, ...]] = {
+    "raw": (600 * SECOND_US, 3600 * SECOND_US),
+    "1s": (3600 * SECOND_US, 36_000 * SECOND_US),
+}
+"""Narrow first; minutes and hours are few enough for one width, and joined to wider chunks once they are laid."""
 _LARGEST_BYTES = 2_000_000_000
 """Of a chunk where there is no budget: each refresh of the rollups looks through the newest one."""
-_WIDTH = """
-SELECT (extract(epoch FROM time_interval) * 1000000)::int8 FROM timescaledb_information.dimensions
-WHERE hypertable_schema = current_schema() AND hypertable_name = %s
+_WIDTH = (
+    _HYPERTABLE
+    + """
+SELECT (extract(epoch FROM d.time_interval) * 1000000)::int8 FROM timescaledb_information.dimensions d
+JOIN h ON d.hypertable_schema = h.s AND d.hypertable_name = h.n
 """
+)
 
 
 def fit_width(connection: Connection, table: TierTable, now_us: int, largest_bytes: float | None) -> int:
-    """Make chunks from now on as wide as they may be to stay below a size, by the rate of the newest ones; return the width."""
-    row = connection.execute(_WIDTH, [table.table]).fetchone()
-    width = _WIDTHS_US[-1] if row is None else int(row[0])
-    recent = [part for part in read(connection, table) if part.from_us <= now_us][-3:]
+    """Make chunks from now on as wide as they may be to stay below a size, by the rate of the newest ones; return the width.
+
+    Of samples and of rollups of a second; of these the rate is that of chunks that are not packed yet.
+    """
+    row = connection.execute(_WIDTH, {"table": table.table}).fetchone()
+    widths = _WIDTHS_US[table.tier]
+    width = widths[-1] if row is None else int(row[0])
+    found = read(connection, table) if table is RAW else unlaid(connection, table, now_us + width)
+    recent = [part for part in found if part.from_us <= now_us][-3:]
     if not recent:
         return width
     rate = sum(sizes(connection, table, recent)) / max(60 * SECOND_US, min(now_us, recent[-1].to_us) - recent[0].from_us)
     limit = min(_LARGEST_BYTES, largest_bytes or _LARGEST_BYTES)
-    fitting = [wide for wide in _WIDTHS_US if rate * wide <= limit]
-    wanted = fitting[-1] if fitting else _WIDTHS_US[0]
+    fitting = [wide for wide in widths if rate * wide <= limit]
+    wanted = fitting[-1] if fitting else widths[0]
     if wanted != width:
         connection.execute("SELECT set_chunk_time_interval(%s::regclass, %s * interval '1 microsecond')", [table.table, wanted])
     return wanted

@@ -13,7 +13,7 @@ from plant.clock import Clock
 from storage import chunks, events, partitions, states, tightening
 from storage.database import Connection, is_timescale, moment, translate_errors
 from storage.genealogy_names import gather_names
-from storage.partitions import ONE_MINUTE, ONE_SECOND, RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
+from storage.partitions import ONE_HOUR, ONE_MINUTE, ONE_SECOND, RAW, TIERS, Partition, Tier, TierTable, make_partitions, uncovered
 from storage.rollups import roll_up
 
 _LOCK = 5_347_610_232
@@ -112,7 +112,8 @@ class Upkeep:
         else:
             chunks.protect_rollups(self._connection)
             budget = None if self._budget_bytes is None else self._budget_bytes / _PARTS_OF_BUDGET
-            chunks.fit_width(self._connection, RAW, self._clock.now_us(), budget)
+            for table in (RAW, ONE_SECOND):
+                chunks.fit_width(self._connection, table, self._clock.now_us(), budget)
         dropped = [*self._drop_aged(), *self._keep_budget()]
         self._forget()
         gather_names(self._connection)
@@ -129,7 +130,7 @@ class Upkeep:
         parts, before_us, room = self._parts, self._clock.now_us() - _SETTLING_US, _LAID_A_RUN_BYTES
         if parts is None:
             return ()
-        for table in (ONE_SECOND, ONE_MINUTE):
+        for table in (ONE_SECOND, ONE_MINUTE, ONE_HOUR):
             found = parts.unlaid(self._connection, table, before_us)
             sized = zip(found, parts.sizes(self._connection, table, found), strict=True)
             for part, size in [(part, size) for part, size in sized if size <= _LARGEST_LAID_BYTES][:_LAID_A_RUN]:

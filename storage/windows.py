@@ -21,20 +21,19 @@ _WIDTHS_US: dict[Resolution, int] = {"1h": 3600 * SECOND_US, "1m": 60 * SECOND_U
 _WIDER = 1.5
 """Thirty days at 1,000 points come from 720 hours instead of 43,200 minutes."""
 _LONGEST_TAIL_US = 3600 * SECOND_US
+# Put in order here, not by the server, which sorts whole rows on disk: of a month of minutes of 8 signals that was half of its work.
 _RAW = """
 SELECT signal_id, array_agg(time), array_agg(CASE WHEN good THEN value ELSE 'NaN' END), array_agg(good)
 FROM (
     SELECT signal_id, time, value, (status & -1073741824) = 0
         AND CASE WHEN value IS NULL THEN text IS NOT NULL ELSE value > '-Infinity' AND value < 'Infinity' END AS good
-    FROM sample WHERE signal_id = ANY (%(signals)s) AND time >= %(from)s AND time < %(to)s ORDER BY signal_id, time
+    FROM sample WHERE signal_id = ANY (%(signals)s) AND time >= %(from)s AND time < %(to)s
 ) q GROUP BY signal_id
 """
 _ROLLUP = """
 SELECT signal_id, array_agg(bucket), array_agg(coalesce(min, 'NaN')), array_agg(coalesce(max, 'NaN')), array_agg(coalesce(mean, 'NaN')),
     array_agg(coalesce(first, 'NaN')), array_agg(coalesce(last, 'NaN')), array_agg(count), array_agg(good_count)
-FROM (
-    SELECT * FROM {table} WHERE signal_id = ANY (%(signals)s) AND bucket >= %(from)s AND bucket < %(to)s ORDER BY signal_id, bucket
-) q GROUP BY signal_id
+FROM {table} WHERE signal_id = ANY (%(signals)s) AND bucket >= %(from)s AND bucket < %(to)s GROUP BY signal_id
 """
 _MOST_SCANNED = 3_000_000
 # Read backwards, as the index lies, so that nothing is sorted and a limit ends the search.
@@ -157,7 +156,15 @@ def _due(connection: Connection, from_us: int, to_us: int) -> dict[Tier, int]:
 
 def _fetch(connection: Connection, query: str, values: dict[str, object]) -> list[tuple[int, _Columns]]:
     rows = array_cursor(connection).execute(query, values).fetchall()
-    return [(row[0], (row[1] + PG_EPOCH_US, *row[2:])) for row in rows]
+    return [(row[0], _in_order((row[1] + PG_EPOCH_US, *row[2:]))) for row in rows]
+
+
+def _in_order(columns: _Columns) -> _Columns:
+    """The columns in rising times; mostly they lie so."""
+    if bool((np.diff(columns[0]) >= 0).all()):
+        return columns
+    order = np.argsort(columns[0], kind="stable")
+    return tuple(column[order] for column in columns)
 
 
 def _of_samples(time_us: npt.NDArray[np.int64], value: npt.NDArray[np.float64], good: npt.NDArray[np.bool_]) -> _Columns:

@@ -7,7 +7,7 @@ import numpy as np
 from plant.clock import SystemClock
 from storage import chunks, partitions
 from storage.database import Connection
-from storage.partitions import ONE_MINUTE, ONE_SECOND
+from storage.partitions import ONE_HOUR, ONE_MINUTE, ONE_SECOND
 from storage.upkeep import Upkeep, UpkeepReport
 from tests.storage.conftest import Database
 from tests.storage.small_plant import HOUR, MINUTE, PATHS, SECOND, samples_of, shipper_of
@@ -39,12 +39,36 @@ def test_a_day_that_is_over_is_laid_and_still_takes_late_samples(database: Datab
         assert minutes(connection) == before
         assert len(before) == 1200
         parts = chunks if database.is_timescale else partitions
-        for table in (ONE_SECOND, ONE_MINUTE):
+        for table in (ONE_SECOND, ONE_MINUTE, ONE_HOUR):
             assert parts.unlaid(connection, table, start + 2 * DAY) == []
         shipper.ship(samples_of(CURRENT, [start + 30 * MINUTE + 7 * SECOND], [-99.0]))
         database.settle()
         lowest = connection.execute("SELECT min(min), sum(count)::int8 FROM rollup_1m").fetchone()
         assert lowest == (-99.0, 1201)
+
+
+def test_laid_chunks_of_minutes_are_joined_to_wide_ones(timescale: Database) -> None:
+    start = SystemClock().now_us() // (10 * DAY) * (10 * DAY) - 20 * DAY
+    times = start + np.arange(40, dtype=np.int64) * 4 * HOUR
+    with timescale.connect() as connection:
+        shipper_of(connection).ship(samples_of(CURRENT, times, np.arange(40.0)))
+        timescale.settle()
+        before, narrow = minutes(connection), len(chunks.read(connection, ONE_MINUTE))
+        while upkeep(connection).laid:
+            pass
+        assert minutes(connection) == before
+        assert narrow > 10
+        assert len(chunks.read(connection, ONE_MINUTE)) <= 2
+        assert chunks.unlaid(connection, ONE_HOUR, start + 20 * DAY) == []
+
+
+def test_a_chunk_of_hours_is_wide_from_the_start(timescale: Database) -> None:
+    start = SystemClock().now_us() // (10 * DAY) * (10 * DAY) - 20 * DAY
+    with timescale.connect() as connection:
+        shipper_of(connection).ship(samples_of(CURRENT, start + np.arange(10) * DAY, np.arange(10.0)))
+        timescale.settle()
+        (part,) = chunks.read(connection, ONE_HOUR)
+        assert part.to_us - part.from_us == 10 * DAY
 
 
 def test_what_is_not_over_is_left_alone(database: Database) -> None:

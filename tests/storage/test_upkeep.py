@@ -82,6 +82,17 @@ def test_chunks_become_narrow_where_an_hour_would_be_too_much_of_the_budget_and_
     assert parts[-1].to_us - parts[-1].from_us <= 10 * MINUTE
 
 
+def test_chunks_of_seconds_are_as_wide_as_what_they_hold_allows(timescale: Database) -> None:
+    now = SystemClock().now_us()
+    with timescale.connect() as connection:
+        shipper_of(connection).ship(samples_of(PATHS[0], now - 20 * MINUTE + np.arange(600) * SECOND, np.arange(600.0)))
+        timescale.settle()
+        assert [chunks.fit_width(connection, ONE_SECOND, now, most) for most in (None, 1.0, None)] == [10 * HOUR, HOUR, 10 * HOUR]
+        shipper_of(connection).ship(samples_of(PATHS[0], [now - 30 * HOUR], [1.0]))
+        timescale.settle()
+        assert chunks.read(connection, ONE_SECOND)[0].to_us - chunks.read(connection, ONE_SECOND)[0].from_us == 10 * HOUR
+
+
 def test_only_upkeep_drops_what_is_old(timescale: Database) -> None:
     with timescale.connect() as connection:
         jobs = connection.execute(

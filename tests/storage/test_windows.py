@@ -72,6 +72,20 @@ def test_bad_samples_are_counted_and_show_no_number(database: Database) -> None:
     assert (merged.count.tolist(), merged.good_count.tolist(), merged.low.tolist(), merged.last.tolist()) == ([4], [1], [1.0], [1.0])
 
 
+def test_a_window_stands_in_rising_times_whatever_order_its_samples_came_in(database: Database) -> None:
+    start = an_hour_ago()
+    with database.connect() as connection:
+        shipper = shipper_of(connection)
+        for minute in (2, 0, 1):
+            for path in (CURRENT, VOLTAGE):
+                shipper.ship(samples_of(path, [start + minute * MINUTE], [float(minute)]))
+        numbers = [number_of(connection, path) for path in (CURRENT, VOLTAGE)]
+        for points in (1000, 3):
+            for window in read_window(connection, numbers, start, start + 3 * MINUTE, points).values():
+                assert (np.diff(window.time_us) > 0).all()
+                assert window.last.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_where_raw_samples_are_gone_the_window_comes_from_rollups(database: Database) -> None:
     start = an_hour_ago()
     with database.connect() as connection:
