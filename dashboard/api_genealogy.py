@@ -18,6 +18,7 @@ from dashboard.views_genealogy import (
     JobView,
     LotsDraft,
     LotView,
+    MadePieceView,
     PartAtView,
     RecallView,
     SerialView,
@@ -53,6 +54,12 @@ def genealogy_routes(services: Services) -> APIRouter:
     @router.get("/part-at", response_model=PartAtView, summary="Which piece was at a work unit at a time")
     def part_at(equipment: Annotated[str, Query(min_length=1, max_length=1000)], at_us: Moment) -> Response:
         return json_answer(service.part_at(equipment, at_us))
+
+    @router.get(
+        "/made-by", response_model=list[MadePieceView], summary="Pieces made by the route of an approved recommendation, the newest first"
+    )
+    def made_by(recommendation: Annotated[int, Query(ge=1, le=2**62)], most: Annotated[int, Query(ge=1, le=10_000)] = 50) -> Response:
+        return json_answer(service.made_by(recommendation, most))
 
     @router.get("/lot", response_model=LotView, summary="A lot, sublot, heat or piece, and where it went")
     def lot(name: Word, kind: Kind = "lot") -> Response:

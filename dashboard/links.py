@@ -59,6 +59,11 @@ def item_link(kind: str, name: str) -> Component:
     return link(name, address("/genealogy", **{kind: name}))
 
 
+def lot_link(name: str, words: str, *, style: str = "thing") -> Component:
+    """Return a link to a material lot and where it went, with words of its own."""
+    return link(words, address("/genealogy", lot=name), title=name, name=style)
+
+
 def order_link(number: str) -> Component:
     """Return a link to a customer order."""
     return link(number, address("/orders", number=number))

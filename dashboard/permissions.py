@@ -246,6 +246,7 @@ _REST = (
     _get("/api/v1/genealogy/serial"),
     _get("/api/v1/genealogy/order"),
     _get("/api/v1/genealogy/part-at"),
+    _get("/api/v1/genealogy/made-by"),
     _get("/api/v1/genealogy/lot"),
     _get("/api/v1/genealogy/made-of"),
     _get("/api/v1/genealogy/where-used"),

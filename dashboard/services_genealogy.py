@@ -20,6 +20,7 @@ from dashboard.views_genealogy import (
     LookView,
     LotDraft,
     LotView,
+    MadePieceView,
     MessageView,
     PartAtView,
     PlateView,
@@ -72,6 +73,18 @@ class GenealogyService:
         """Return which piece was at a work unit at a time."""
         with self._pool.connection() as connection:
             return PartAtView(equipment, at_us, genealogy_trace.part_at(connection, _clean(equipment), at_us))
+
+    def made_by(self, recommendation: int, most: int = 50) -> list[MadePieceView]:
+        """Return the pieces that were made by the route of a recommendation, the newest first; none where it was not approved."""
+        if not 0 < recommendation < 2**62:
+            return []
+        with self._pool.connection() as connection:
+            return [_made(row) for row in genealogy_trace.read_made_by(connection, recommendation, most)]
+
+    def known_lots(self, names: Iterable[str]) -> frozenset[str]:
+        """Return those of these names that are material lots of which something was told."""
+        with self._pool.connection() as connection:
+            return genealogy.known_lots(connection, sorted({_clean(name) for name in names}))
 
     def serial(self, name: str) -> SerialView:
         """Return what a piece has been through: of a name that nothing knows, empty lists."""
@@ -294,6 +307,11 @@ def _route(row: Mapping[str, Any] | None) -> RouteReasonView | None:
     if row is None:
         return None
     return RouteReasonView(row["id"], row["product"], row["stage"], row["approved_by"], micros(row["made"]), row["delivery"])
+
+
+def _made(row: Mapping[str, Any]) -> MadePieceView:
+    words = (row[name] for name in ("operations", "first_pass", "scrapped"))
+    return MadePieceView(row["serial"], micros(row["started"]), micros(row["last"]), *words)
 
 
 def _versions(serial: str, changes: Sequence[Mapping[str, Any]]) -> tuple[DesignVersionView, ...]:

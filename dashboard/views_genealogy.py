@@ -163,6 +163,20 @@ class RouteReasonView:
 
 
 @dataclass(frozen=True, slots=True)
+class MadePieceView:
+    """A piece that was made by the route of a recommendation."""
+
+    serial: str
+    started_us: int
+    last_us: int
+    """Begin of its newest operation."""
+    operations: int
+    first_pass: bool
+    """Whether each of them was right at once."""
+    scrapped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DesignVersionView:
     """A design change of the product of a piece."""
 

@@ -198,6 +198,15 @@ def read_item(connection: Connection, item: Item) -> StoredItem | None:
     return None if row is None else stored_item(row)
 
 
+def known_lots(connection: Connection, names: Sequence[str]) -> frozenset[str]:
+    """Return those of these names that are material lots of which something was told."""
+    with translate_errors():
+        rows = connection.execute(
+            "SELECT name FROM genealogy_item WHERE kind = 'lot' AND name = ANY (%s::text[])", [list(names)]
+        ).fetchall()
+    return frozenset(name for (name,) in rows)
+
+
 def stored_item(row: Sequence[Any]) -> StoredItem:
     """Return an item from its columns."""
     kind, name, material, supplier, heat, certificate, quantity, unit, note, told, actor, number = row

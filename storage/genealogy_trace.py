@@ -73,6 +73,34 @@ WHERE r.product = %(product)s AND r.route @> %(steps)s::text[] AND c.time <= %(b
     AND r.stage IN ('approved', 'sent', 'accepted', 'executed', 'in_doubt', 'measured', 'rolled_back')
 ORDER BY r.id DESC LIMIT 1
 """
+# the other way round; of the newest operations after it was approved
+_MADE_BY: Final = """
+WITH given AS (
+    SELECT r.id, r.product, r.route, c.time AS approved, p.id AS product_id
+    FROM recommendation r JOIN history_product p ON p.word = r.product
+        JOIN LATERAL (SELECT c.time FROM recommendation_change c WHERE c.recommendation_id = r.id AND c.after = 'approved' LIMIT 1) c
+            ON true
+    WHERE r.id = %(recommendation)s
+        AND r.stage IN ('approved', 'sent', 'accepted', 'executed', 'in_doubt', 'measured', 'rolled_back')
+), done AS (
+    SELECT h.* FROM given g JOIN operation_history h ON h.product_id = g.product_id AND h.started_time >= g.approved
+    WHERE h.serial_id IS NOT NULL ORDER BY h.started_time DESC LIMIT %(operations)s
+), pieces AS (
+    SELECT o.serial_id, min(o.started_time) AS started, max(o.started_time) AS last, count(*) AS operations,
+        bool_and(o.first_pass) AS first_pass, bool_or(o.scrapped) AS scrapped, array_agg(a.word) AS steps
+    FROM (SELECT DISTINCT serial_id FROM done) d JOIN operation_history o ON o.serial_id = d.serial_id
+        JOIN history_alternative a ON a.id = o.alternative_id
+    GROUP BY o.serial_id
+)
+SELECT w.word AS serial, p.started, p.last, p.operations, p.first_pass, p.scrapped
+FROM given g JOIN pieces p ON p.started >= g.approved AND p.steps <@ g.route JOIN history_word w ON w.id = p.serial_id
+WHERE NOT EXISTS (SELECT FROM recommendation n
+    JOIN LATERAL (SELECT c.time FROM recommendation_change c WHERE c.recommendation_id = n.id AND c.after = 'approved' LIMIT 1) c
+            ON true
+    WHERE n.product = g.product AND n.id > g.id AND c.time <= p.started AND n.route @> p.steps
+        AND n.stage IN ('approved', 'sent', 'accepted', 'executed', 'in_doubt', 'measured', 'rolled_back'))
+ORDER BY p.last DESC, w.word LIMIT %(most)s
+"""
 _CHANGES: Final = """
 SELECT id, number, version, effective_from, stage, stage_time AS "time" FROM design_change
 WHERE product = ANY (%(products)s) AND stage = 'in_force' ORDER BY stage_time, id LIMIT %(most)s
@@ -165,6 +193,14 @@ def read_route_reason(connection: Connection, product: str, steps: Sequence[str]
     """Return the recommendation by whose route a piece was made: the newest approved before that has all of its steps."""
     given = {"product": product, "steps": list(steps), "begun": moment(begun_us)}
     return next(iter(_rows(connection, _ROUTE, given)), None) if steps else None
+
+
+def read_made_by(connection: Connection, recommendation: int, most: int, operations: int = 20_000) -> list[dict[str, Any]]:
+    """Return the pieces that were made by the route of a recommendation, the newest first.
+
+    As ``read_route_reason`` says it of each of them; looked for among the newest ``operations`` of its product.
+    """
+    return _rows(connection, _MADE_BY, {"recommendation": recommendation, "most": most, "operations": operations})
 
 
 def read_changes_of(connection: Connection, products: Sequence[str]) -> list[dict[str, Any]]:

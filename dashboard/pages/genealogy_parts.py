@@ -215,7 +215,7 @@ def steps_table(steps: Sequence[StepView], context: PageContext, t: Texts) -> Co
             f"{one.duration_min:.1f}",
             NONE_SHOWN if one.rework_min is None else f"{one.rework_min:.1f}",
             NONE_SHOWN if one.energy_kwh is None else f"{one.energy_kwh:.2f}",
-            _result(one, t),
+            made_words(t, first_pass=one.first_pass, scrapped=one.scrapped),
             one.decided_by or NONE_SHOWN,
         ]
         for one in steps[:MOST_SHOWN]
@@ -223,10 +223,11 @@ def steps_table(steps: Sequence[StepView], context: PageContext, t: Texts) -> Co
     return html.Div([table(heads, rows, caption=t("Operations"), nothing=t("No operation is known of it.")), *_more(len(steps), t)])
 
 
-def _result(one: StepView, t: Texts) -> Component:
-    if one.scrapped:
+def made_words(t: Texts, *, first_pass: bool, scrapped: bool) -> Component:
+    """Return how an operation, or all of a piece, came out."""
+    if scrapped:
         return state("critical", t("scrapped"))
-    return state("normal", t("right at once")) if one.first_pass else state("warning", t("reworked"))
+    return state("normal", t("right at once")) if first_pass else state("warning", t("reworked"))
 
 
 def joints_part(

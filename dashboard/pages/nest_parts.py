@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 
 from dash import dcc, html
@@ -10,7 +11,7 @@ from dash.development.base_component import Component
 
 from dashboard.context import PageContext
 from dashboard.factory_hues import factory_hue
-from dashboard.links import part_order_link
+from dashboard.links import lot_link, part_order_link
 from dashboard.nest_words import left_words, metric_words, nest_state
 from dashboard.pages.order_parts import when
 from dashboard.pages.parts import NONE_SHOWN, also, facts, icon, moment, notice, table, whole
@@ -22,8 +23,8 @@ _MOST_SHEETS: Final = 60
 _MOST_ORDERS: Final = 500
 
 
-def one_nest(told: NestWholeView, context: PageContext, t: Texts) -> Component:
-    """Return a nest whole."""
+def one_nest(told: NestWholeView, lots: Collection[str], context: PageContext, t: Texts) -> Component:
+    """Return a nest whole. ``lots``: names of its sheets that are lots of which something is known."""
     one, zone = told.nest, context.time_zone
     pairs: list[tuple[str, Any]] = [
         (t("State"), nest_state(one.state, t)),
@@ -48,7 +49,7 @@ def one_nest(told: NestWholeView, context: PageContext, t: Texts) -> Component:
             _utilisation(told, t),
             *([html.H3(t("Parts left")), _left(one, t)] if one.left else []),
             html.H3(t("Sheets drawn")),
-            *_sheets(told, context, t),
+            *_sheets(told, lots, context, t),
             html.H3(t("Orders that lie here")),
             _orders(told, context, t),
         ],
@@ -88,7 +89,7 @@ def _order_link(number: str) -> Component | str:
     return part_order_link(number) if number else NONE_SHOWN
 
 
-def _sheets(told: NestWholeView, context: PageContext, t: Texts) -> list[Component]:
+def _sheets(told: NestWholeView, lots: Collection[str], context: PageContext, t: Texts) -> list[Component]:
     if not told.sheets:
         return [notice(t("Its layouts are no more kept, only its figures."))]
     orders = [[one.number, one.part, one.factory, _due(one, context)] for one in told.orders]
@@ -96,7 +97,7 @@ def _sheets(told: NestWholeView, context: PageContext, t: Texts) -> list[Compone
     return [
         _legend(told, context.theme, t),
         html.Div(
-            [_sheet(told.nest.id, one, context.theme, t) for one in told.sheets[:_MOST_SHEETS]],
+            [_sheet(told.nest.id, one, lots, context.theme, t) for one in told.sheets[:_MOST_SHEETS]],
             className="nest-sheets",
             **also(data_nest_orders=json.dumps(orders, ensure_ascii=False)),
         ),
@@ -117,7 +118,7 @@ def _legend(told: NestWholeView, theme: str, t: Texts) -> Component:
     return html.Ul([*factories, *others], className="schedule-legend nest-legend")
 
 
-def _sheet(nest: int, one: NestSheetView, theme: str, t: Texts) -> Component:
+def _sheet(nest: int, one: NestSheetView, lots: Collection[str], theme: str, t: Texts) -> Component:
     address = f"/api/v1/nests/{nest}/sheets/{one.place}/sheet"
     words = t(
         "Layout {n}: {name}, {width} x {height} mm, {parts} parts, gross {gross}",
@@ -141,6 +142,7 @@ def _sheet(nest: int, one: NestSheetView, theme: str, t: Texts) -> Component:
                     *([html.Span(t("remnant"), className="quiet")] if one.remnant else []),
                     html.Span(
                         [
+                            *([lot_link(one.name, t("Where it went"), style="tool")] if one.name in lots else []),
                             html.A([icon("sheet"), "SVG"], href=f"{address}.svg", className="tool"),
                             html.A([icon("sheet"), "DXF"], href=f"{address}.dxf", className="tool"),
                         ],

@@ -16,7 +16,7 @@ from dashboard.pages.nest_parts import one_nest
 from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
-from dashboard.views_nests import NestView
+from dashboard.views_nests import NestView, NestWholeView
 from dashboard.views_part_orders import EndDraft
 from plant.errors import Rejected, Unavailable
 from storage.people import Role
@@ -178,13 +178,20 @@ def _field(words: str, field: Component) -> Component:
     return html.Div([html.Label(words, htmlFor=getattr(field, "id", None)), field])
 
 
+def _known_lots(services: Services, told: NestWholeView) -> frozenset[str]:
+    try:
+        return services.genealogy.known_lots(one.name for one in told.sheets)
+    except Unavailable:
+        return frozenset()
+
+
 def _one(services: Services, context: PageContext, number: int) -> tuple[Any, Any]:
     t = texts_of(context.language)
     try:
         told = services.nests.nest(number)
     except (Rejected, Unavailable) as error:
         return notice(problems_of(error, t), wrong=True), None
-    return one_nest(told, context, t), [number, told.nest.state]
+    return one_nest(told, _known_lots(services, told), context, t), [number, told.nest.state]
 
 
 def _list(services: Services, context: PageContext, t: Texts, which: str, centre: str | None) -> list[Component]:

@@ -9,10 +9,12 @@ from dash import ALL, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
 from dashboard.context import PageContext, current_context
+from dashboard.links import serial_link
 from dashboard.mishaps import told
 from dashboard.page_app import PageApp
 from dashboard.pages import recommendation_parts as drawn
 from dashboard.pages.carried import carried
+from dashboard.pages.genealogy_parts import made_words
 from dashboard.pages.parts import NONE_SHOWN, age, also, exports, facts, moment, notice, problems_of, state, table, whole
 from dashboard.pages.recommendation_results import interval_coverage, realised_gains
 from dashboard.recommendation_words import LOOKS, against_words, answer_words, declined_words, stage_words
@@ -25,6 +27,7 @@ from plant.recommendations import Answer, Declined, Stage
 from storage.people import Role
 
 _MOST = 100
+_MOST_PIECES = 50
 _REFUSED = (Rejected, Unavailable, PermissionError, ValueError, SettingsError)
 
 
@@ -253,6 +256,7 @@ def _one(services: Services, context: PageContext, t: Texts, asked: int | None) 
             ],
         ),
         *([] if one.answer is Answer.NOT_ENOUGH_EVIDENCE else _content(view, t)),
+        *_pieces(services, context, t, line.id),
         html.Div(
             className="vision-side-by-side",
             children=[
@@ -271,6 +275,28 @@ def _content(view: RecommendationView, t: Texts) -> list[Component]:
         html.Div([html.H3(t("Routes that none beats in everything")), drawn.pareto(one.pareto, t)], className="panel"),
         html.Div([html.H3(t("Watch on the first parts")), drawn.watch(one, t)], className="panel"),
     ]
+
+
+def _pieces(services: Services, context: PageContext, t: Texts, recommendation: int) -> list[Component]:
+    """Return the pieces that history knows to be made by its route; nothing where it knows none."""
+    try:
+        found = services.genealogy.made_by(recommendation, _MOST_PIECES)
+    except Unavailable:
+        return []
+    heads = [(t("Serial"), False), (t("Begun"), False), (t("Last operation"), False), (t("Operations"), True), (t("Result"), False)]
+    rows = [
+        [
+            serial_link(one.serial),
+            moment(one.started_us, context.time_zone, seconds=False),
+            moment(one.last_us, context.time_zone, seconds=False),
+            whole(one.operations),
+            made_words(t, first_pass=one.first_pass, scrapped=one.scrapped),
+        ]
+        for one in found
+    ]
+    words = t("Pieces made by its route")
+    below = exports("/api/v1/genealogy/made-by", t, recommendation=recommendation, most=10_000)
+    return [html.Div([html.H3(words), table(heads, rows, caption=words, below=below)], className="panel")] if found else []
 
 
 def _facts(view: RecommendationView, context: PageContext, t: Texts) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from pydantic import ValidationError
 
 from dashboard.context import PageContext, current_context
-from dashboard.links import nest_link
+from dashboard.links import lot_link, nest_link
 from dashboard.page_app import PageApp
 from dashboard.pages.parts import NONE_SHOWN, also, moment, notice, problems_of, state, table, whole
 from dashboard.services import Services
@@ -165,15 +165,25 @@ def _list(services: Services, context: PageContext, t: Texts, material: str | No
     found = [one for one in found if which == "all" or one.remnant == (which == "remnants")]
     if not found:
         return [html.Div(html.P(t("Nothing in stock. Add sheets below, or send them by REST."), className="quiet"), className="panel")]
+    lots = _known_lots(services, found)
     longest = max(max(one.width_mm, one.height_mm) for one in found)
     groups = groupby(found, key=lambda one: (one.material, one.thickness_mm))
     told = (
         [html.P(t("The first {n}; choose a material to see its others.", n=_MOST), className="small quiet")] if len(found) == _MOST else []
     )
-    return [*(_group(key, list(sheets), longest, context, t) for key, sheets in groups), *told]
+    return [*(_group(key, list(sheets), longest, lots, context, t) for key, sheets in groups), *told]
 
 
-def _group(key: tuple[str, float], sheets: list[StockSheetView], longest_mm: float, context: PageContext, t: Texts) -> Component:
+def _known_lots(services: Services, found: list[StockSheetView]) -> frozenset[str]:
+    try:
+        return services.genealogy.known_lots(one.name for one in found)
+    except Unavailable:
+        return frozenset()
+
+
+def _group(
+    key: tuple[str, float], sheets: list[StockSheetView], longest_mm: float, lots: frozenset[str], context: PageContext, t: Texts
+) -> Component:
     free_m2 = sum(one.free * one.area_m2 for one in sheets)
     remnants_m2 = sum(one.free * one.area_m2 for one in sheets if one.remnant)
     words = t("{free} m² free, {remnants} m² of it remnants", free=f"{free_m2:.1f}", remnants=f"{remnants_m2:.1f}")
@@ -181,7 +191,7 @@ def _group(key: tuple[str, float], sheets: list[StockSheetView], longest_mm: flo
         *((t("Sheet"), False), (t("Size"), False), (t("Rolling direction"), False), (t("Free"), True), (t("Reserved"), True)),
         *((t("Where"), False), (t("From nest"), False), (t("Since"), False)),
     ]
-    rows = [_row(one, longest_mm, context, t) for one in sheets]
+    rows = [_row(one, longest_mm, lots, context, t) for one in sheets]
     return html.Div(
         [
             html.Div(
@@ -192,13 +202,14 @@ def _group(key: tuple[str, float], sheets: list[StockSheetView], longest_mm: flo
     )
 
 
-def _row(one: StockSheetView, longest_mm: float, context: PageContext, t: Texts) -> list[Any]:
+def _row(one: StockSheetView, longest_mm: float, lots: frozenset[str], context: PageContext, t: Texts) -> list[Any]:
+    lot = [lot_link(one.name, t("Where it went"))] if one.name in lots else []
     name: Component = html.Span(one.name, className="wrap")
     if context.may(Role.ENGINEER):
         name = html.Button(one.name, id={"part": "stock-pick", "name": one.name}, className="tool small", title=t("Count this one"))
     grain = {None: t("not known"), 0.0: t("along the width"), 90.0: t("along the height")}
     return [
-        html.Div([name, *([state("normal", t("remnant"))] if one.remnant else [])], className="stock-name"),
+        html.Div([name, *([state("normal", t("remnant"))] if one.remnant else []), *lot], className="stock-name"),
         html.Div(
             [_drawn(one, longest_mm), html.Span(f"{one.width_mm:.0f} x {one.height_mm:.0f} mm", className="nowrap number")],
             className="part-cell",

@@ -9,12 +9,15 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from plant.equipment import EquipmentId
+from plant.reported_operations import Reported, Visit, history_of
 from simulators.factory_parts import PartsDesk
 from simulators.rest_client import RestClient
 from storage.database import connect
+from storage.operation_history import write_history
 from storage.people import Role, Scope, issue_token
 from tests.dashboard.browser import chromium, until, visitor
-from tests.dashboard.genealogy_stage import ORDER, ROBOT, SERIAL, fill_genealogy
+from tests.dashboard.genealogy_stage import MINUTE_US, ORDER, PRODUCT, ROBOT, SERIAL, fill_genealogy
 from tests.dashboard.running import RunningDashboard
 
 BASE = "/api/v1/genealogy"
@@ -56,6 +59,27 @@ def test_a_serial_tells_all_that_the_plant_knows_of_it(viewer: httpx.Client) -> 
     assert [(one["depth"], one["name"]) for one in told["made_of"]] == [(1, "BOLT-LOT-9"), (1, "BOOM-000077"), (2, "PLATE-S690-4")]
     nothing = viewer.get(f"{BASE}/serial", params={"name": "no such piece"}).json()
     assert (nothing["known"], nothing["stays"]) == (False, [])
+
+
+def test_a_recommendation_names_the_pieces_that_were_made_by_its_route(viewer: httpx.Client, staged: RunningDashboard) -> None:
+    asked = viewer.get(f"{BASE}/serial", params={"name": SERIAL}).json()["route"]["recommendation"]
+    now = staged.clock.now_us()
+    for serial, begun_minutes, steps in (
+        ("EX-by-hand", 60, {"cut-laser": "cut", "weld-hand": "weld"}),
+        ("EX-before", 60 * 24 * 400, {"cut-laser": "cut", "weld-robot-2": "weld"}),
+    ):
+        begin, end = now - begun_minutes * MINUTE_US, now - 50 * MINUTE_US
+        visits = [
+            Visit(EquipmentId(ROBOT), PRODUCT, f"job {serial}", serial, begin, begin + MINUTE_US, MINUTE_US, 0),
+            Visit(EquipmentId(ROBOT), PRODUCT, f"job {serial}", serial, end, end + MINUTE_US, MINUTE_US, 0),
+        ]
+        done = [Reported(visit, step, True, False, 1.0) for visit, step in zip(visits, steps, strict=True)]
+        with connect(staged.database_url, application="test") as connection:
+            write_history(connection, history_of(done), steps)
+    (made,) = viewer.get(f"{BASE}/made-by", params={"recommendation": asked}).json()
+    assert (made["serial"], made["operations"], made["first_pass"], made["scrapped"]) == (SERIAL, 2, False, False)
+    others = [one["id"] for one in viewer.get("/api/v1/recommendations").json() if one["id"] != asked]
+    assert [viewer.get(f"{BASE}/made-by", params={"recommendation": one}).json() for one in others] == [[] for _ in others]
 
 
 def test_a_piece_is_found_by_a_place_and_a_time(viewer: httpx.Client, staged: RunningDashboard) -> None:
