@@ -32,6 +32,7 @@ _MINUTES = (15, 60, 240, 480, 1440)
 def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its lists are drawn again when an alarm changes."""
     t = texts_of(context.language)
+    annunciated, silenced, _ = _lists(services, context, t, None, None, "priority")
     return html.Div(
         [
             html.H1(t("Alarms")),
@@ -41,11 +42,11 @@ def layout(context: PageContext, services: Services) -> Component:
                 children=[
                     *([_actions(context, t)] if context.may(Role.INSPECTOR) else []),
                     _filters(services, t),
-                    html.Div(_lists(services, context, t, None, None, "priority")[0], id="alarms-list", className="live"),
+                    html.Div(annunciated, id="alarms-list", className="live"),
                 ],
             ),
             html.H2(t("Silenced")),
-            html.Div(_lists(services, context, t, None, None, "priority")[1], id="alarms-silenced", className="panel live"),
+            html.Div(silenced, id="alarms-silenced", className="panel live"),
             html.H2(t("Load of the operators")),
             html.Div(
                 className="filters",
