@@ -12,7 +12,11 @@
     const shape = badge.querySelector("[data-part=shape]"), words = badge.querySelector("[data-part=words]");
     shape.className = unseen ? "prio " + priority : "";
     shape.textContent = unseen ? WORDS[priority] : "";
-    words.textContent = unseen ? lh.say("{n} unacknowledged", { n: unacknowledged }) : annunciated ? lh.say("{n} alarms", { n: annunciated }) : lh.say("no alarms");
+    const all = unseen ? lh.say("{n} unacknowledged", { n: unacknowledged }) : annunciated ? lh.say("{n} alarms", { n: annunciated }) : lh.say("no alarms");
+    if (words.textContent !== all) { // beside the priority the number is enough for the eye
+      words.replaceChildren(unseen ? lh.make("span", "", String(unacknowledged)) : all, ...(unseen ? [lh.make("span", "only-heard", all.replace(String(unacknowledged), ""))] : []));
+    }
+    badge.title = all;
   }));
   lh.whenPresent("[data-alarms-beat]", (element) => {
     let count = 0, timer = null;

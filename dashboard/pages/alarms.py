@@ -49,7 +49,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(silenced, id="alarms-silenced", className="panel live"),
             html.H2(t("Load of the operators")),
             html.Div(
-                className="filters",
+                className="panel filters",
                 children=[_field(t("Span"), _choice("alarms-span", {"1": t("24 hours"), "7": t("7 days"), "30": t("30 days")}, "1", t))],
             ),
             html.Div(alarm_figures.rates(services, DAY_US, context, t), id="alarms-rates"),

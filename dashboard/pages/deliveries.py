@@ -43,9 +43,11 @@ def layout(context: PageContext, services: Services) -> Component:
                 [
                     html.Div(_waiting(services, context, t), id="delivery-waiting", className="live"),
                     html.H2(t("All others")),
-                    _filters(services, t),
                     html.Div(
-                        html.Div(_list(services, context, t, None, None, None), id="delivery-list", className="live"),
+                        [
+                            _filters(services, t),
+                            html.Div(_list(services, context, t, None, None, None), id="delivery-list", className="live"),
+                        ],
                         className="panel recommendation-list",
                     ),
                 ],

@@ -36,7 +36,7 @@ def layout(context: PageContext, services: Services) -> Component:  # noqa: ARG0
                         dcc.Input(id="genealogy-find", type="text", debounce=True, autoComplete="off", maxLength=200),
                     ]
                 ),
-                className="filters",
+                className="panel filters",
             ),
             html.Div(id="genealogy-found"),
             html.Div(id="genealogy-shown"),

@@ -38,7 +38,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Ledger")),
             html.P(sum_words(t), className="small quiet"),
             html.Div(
-                className="field-row",
+                className="panel filters",
                 children=[
                     _field("ledger-source", t("Source"), [{"label": t("All sources"), "value": _ALL}, *_names(sources)], _ALL),
                     _field("ledger-span", t("Span"), spans, next(iter(_SPANS))),
@@ -83,7 +83,7 @@ def _names(sources: Sequence[SourceView]) -> list[dict[str, str]]:
 
 
 def _field(name: str, words: str, options: list[dict[str, str]], value: str) -> Component:
-    chosen = dcc.Dropdown(id=name, options=options, value=value, clearable=False, searchable=len(options) > 10, style={"minWidth": "14rem"})
+    chosen = dcc.Dropdown(id=name, options=options, value=value, clearable=False, searchable=len(options) > 10)
     return html.Div([html.Label(words, htmlFor=name), chosen])
 
 

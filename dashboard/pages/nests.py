@@ -37,27 +37,30 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Nests")),
             html.P(t("What is cut from which sheet. A released nest holds its sheets and parts until it is cut."), className="quiet"),
             html.Div(
-                className="filters",
-                children=[
-                    _field(
-                        t("Shown"),
-                        dcc.Dropdown(
-                            id="nests-which",
-                            options=[{"value": key, "label": label} for key, label in states.items()],
-                            value="standing",
-                            clearable=False,
-                            searchable=False,
-                        ),
-                    ),
-                    _field(
-                        t("Centre"), dcc.Dropdown(id="nests-centre", options=_centres(services), placeholder=t("all"), searchable=False)
-                    ),
-                ],
-            ),
-            html.Div(
-                html.Div(_list(services, context, t, "standing", None), id="nests-list", className="live"),
                 className="panel orders-list",
                 **also(data_opens="nests-open"),
+                children=[
+                    html.Div(
+                        className="filters",
+                        children=[
+                            _field(
+                                t("Shown"),
+                                dcc.Dropdown(
+                                    id="nests-which",
+                                    options=[{"value": key, "label": label} for key, label in states.items()],
+                                    value="standing",
+                                    clearable=False,
+                                    searchable=False,
+                                ),
+                            ),
+                            _field(
+                                t("Centre"),
+                                dcc.Dropdown(id="nests-centre", options=_centres(services), placeholder=t("all"), searchable=False),
+                            ),
+                        ],
+                    ),
+                    html.Div(_list(services, context, t, "standing", None), id="nests-list", className="live"),
+                ],
             ),
             html.Div(id="nests-said"),
             html.Div(id="nest-shown"),

@@ -37,32 +37,34 @@ def layout(context: PageContext, services: Services) -> Component:
         children=[
             html.H1(t("Customer orders")),
             html.Div(
-                className="filters",
-                children=[
-                    html.Div(
-                        [
-                            html.Label(t("Shown"), htmlFor="orders-which"),
-                            dcc.Dropdown(
-                                id="orders-which",
-                                options=[{"value": name, "label": words} for name, words in states],
-                                value="open",
-                                clearable=False,
-                                searchable=False,
-                            ),
-                        ]
-                    ),
-                    html.Div(
-                        [
-                            html.Label(t("Number, customer or product"), htmlFor="orders-find"),
-                            dcc.Input(id="orders-find", type="text", debounce=True, autoComplete="off", maxLength=200),
-                        ]
-                    ),
-                ],
-            ),
-            html.Div(
-                html.Div(_list(services, context, t, "open", None), id="orders-list", className="live"),
                 className="panel orders-list",
                 **also(data_opens_word="orders-open"),
+                children=[
+                    html.Div(
+                        className="filters",
+                        children=[
+                            html.Div(
+                                [
+                                    html.Label(t("Shown"), htmlFor="orders-which"),
+                                    dcc.Dropdown(
+                                        id="orders-which",
+                                        options=[{"value": name, "label": words} for name, words in states],
+                                        value="open",
+                                        clearable=False,
+                                        searchable=False,
+                                    ),
+                                ]
+                            ),
+                            html.Div(
+                                [
+                                    html.Label(t("Number, customer or product"), htmlFor="orders-find"),
+                                    dcc.Input(id="orders-find", type="text", debounce=True, autoComplete="off", maxLength=200),
+                                ]
+                            ),
+                        ],
+                    ),
+                    html.Div(_list(services, context, t, "open", None), id="orders-list", className="live"),
+                ],
             ),
             html.Div(id="orders-said"),
             html.Div(id="orders-shown"),

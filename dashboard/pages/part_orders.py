@@ -37,26 +37,32 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Part orders")),
             html.P(t("What factories order of the centres that cut and stamp for all of them."), className="quiet"),
             html.Div(
-                className="filters",
-                children=[
-                    _field(
-                        t("Shown"),
-                        dcc.Dropdown(id="part-orders-which", options=_options(states), value="open", clearable=False, searchable=False),
-                    ),
-                    _field(
-                        t("Factory"),
-                        dcc.Dropdown(id="part-orders-factory", options=_factories(services), placeholder=t("all"), searchable=False),
-                    ),
-                    _field(
-                        t("Number, part or customer order"),
-                        dcc.Input(id="part-orders-find", type="text", debounce=True, autoComplete="off", maxLength=200),
-                    ),
-                ],
-            ),
-            html.Div(
-                html.Div(_list(services, context, t, "open", None, None), id="part-orders-list", className="live"),
                 className="panel orders-list",
                 **also(data_opens_word="part-orders-open"),
+                children=[
+                    html.Div(
+                        className="filters",
+                        children=[
+                            _field(
+                                t("Shown"),
+                                dcc.Dropdown(
+                                    id="part-orders-which", options=_options(states), value="open", clearable=False, searchable=False
+                                ),
+                            ),
+                            _field(
+                                t("Factory"),
+                                dcc.Dropdown(
+                                    id="part-orders-factory", options=_factories(services), placeholder=t("all"), searchable=False
+                                ),
+                            ),
+                            _field(
+                                t("Number, part or customer order"),
+                                dcc.Input(id="part-orders-find", type="text", debounce=True, autoComplete="off", maxLength=200),
+                            ),
+                        ],
+                    ),
+                    html.Div(_list(services, context, t, "open", None, None), id="part-orders-list", className="live"),
+                ],
             ),
             html.Div(id="part-orders-said"),
             html.Div(id="part-orders-shown"),

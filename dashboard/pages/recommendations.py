@@ -45,26 +45,30 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Recommendations")),
             html.P(t("Routes ranked by what the plant measured. Nothing changes without a person's yes."), className="quiet"),
             html.Div(
-                className="filters",
-                children=[
-                    html.Div(
-                        [
-                            html.Label(t("Shown"), htmlFor="recommendation-which"),
-                            dcc.Dropdown(id="recommendation-which", options=shown, value="newest", clearable=False, searchable=False),
-                        ]
-                    ),
-                    html.Div(
-                        [
-                            html.Label(t("Product"), htmlFor="recommendation-product"),
-                            dcc.Input(id="recommendation-product", type="text", debounce=True, autoComplete="off", maxLength=200),
-                        ]
-                    ),
-                ],
-            ),
-            html.Div(
-                html.Div(_list(services, t, "newest", None), id="recommendation-list", className="live"),
                 className="panel recommendation-list",
                 **also(data_opens="recommendation-open"),
+                children=[
+                    html.Div(
+                        className="filters",
+                        children=[
+                            html.Div(
+                                [
+                                    html.Label(t("Shown"), htmlFor="recommendation-which"),
+                                    dcc.Dropdown(
+                                        id="recommendation-which", options=shown, value="newest", clearable=False, searchable=False
+                                    ),
+                                ]
+                            ),
+                            html.Div(
+                                [
+                                    html.Label(t("Product"), htmlFor="recommendation-product"),
+                                    dcc.Input(id="recommendation-product", type="text", debounce=True, autoComplete="off", maxLength=200),
+                                ]
+                            ),
+                        ],
+                    ),
+                    html.Div(_list(services, t, "newest", None), id="recommendation-list", className="live"),
+                ],
             ),
             html.Div(id="recommendation-said"),
             html.Div(id="recommendation-shown"),

@@ -35,7 +35,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.H1(t("Stock")),
             html.P(t("Sheets and remnants that can be cut. Remnants are taken before whole sheets."), className="quiet"),
             html.Div(
-                className="filters",
+                className="panel filters",
                 children=[
                     html.Div(
                         [
