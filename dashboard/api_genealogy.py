@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from dashboard.api import json_answer, person_of
+from dashboard.genealogy_files import empty_table
 from dashboard.services import Services
 from dashboard.services_genealogy import GenealogyService
-from dashboard.table_route import TableRoute
+from dashboard.table_route import TableRoute, file_of
 from dashboard.views_genealogy import (
     BranchView,
     BuiltInsDraft,
@@ -89,6 +90,12 @@ def _tell(router: APIRouter, service: GenealogyService) -> None:
     )
     def built_in(request: Request, draft: BuiltInsDraft) -> Response:
         return json_answer(service.write_built_in(person_of(request), draft.built_in))
+
+    @router.get(
+        "/built-in/table", response_class=Response, responses=file_of("text/csv"), summary="An empty table of what is built in, to fill in"
+    )
+    def built_in_table() -> Response:
+        return Response(empty_table(), media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="built-in.csv"'})
 
     @router.post("/lots", response_model=WrittenLotsView, summary="Tell of material lots and sublots; what is left empty stays")
     def lots(request: Request, draft: LotsDraft) -> Response:

@@ -251,6 +251,7 @@ _REST = (
     _get("/api/v1/genealogy/made-of"),
     _get("/api/v1/genealogy/where-used"),
     _get("/api/v1/genealogy/recall"),
+    _get("/api/v1/genealogy/built-in/table"),
     Route("POST", "/api/v1/genealogy/built-in", Role.ENGINEER, Scope.ORDERS),
     Route("POST", "/api/v1/genealogy/lots", Role.ENGINEER, Scope.ORDERS),
     Route("POST", "/api/v1/genealogy/taken-out", Role.INSPECTOR, Scope.ORDERS),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboard.context import Person
+from dashboard.genealogy_files import built_in_of_table
 from dashboard.services_people import require
 from dashboard.views_genealogy import (
     BranchView,
@@ -30,11 +31,13 @@ from dashboard.views_genealogy import (
     StayAlarmView,
     StayView,
     StepView,
+    TakenBuiltInView,
     TakenOutDraft,
     TightenedView,
     WrittenBuiltInView,
     WrittenLotsView,
 )
+from dashboard.views_part_orders import RefusedRowView
 from plant.clock import Clock
 from plant.design_changes import version_for
 from plant.equipment import EquipmentId
@@ -159,6 +162,23 @@ class GenealogyService:
         with self._pool.connection() as connection:
             written = genealogy.write_built_in(connection, rows, source="rest", actor=who.name, now_us=now_us, address=who.address)
         return WrittenBuiltInView(written.added, written.same, {str(place + 1): why for place, why in written.refused.items()})
+
+    def take_in(self, who: Person, content: bytes, name: str, zone: str, *, only_say: bool) -> TakenBuiltInView:
+        """Return what a table (CSV, XLSX) of what is built in brings, or would bring: a wrong row is told by its line, the others are kept.
+
+        Raises SettingsError for what is no such table. It is audited.
+        """
+        require(who, Role.ENGINEER)
+        now_us = self._clock.now_us()
+        rows = built_in_of_table(content, name, zone)
+        good = [(row, _built_in(row.draft, now_us)) for row in rows if row.draft is not None]
+        refused = [RefusedRowView(row.row, row.name, row.problems) for row in rows if row.draft is None]
+        with self._pool.connection() as connection, connection.transaction(force_rollback=only_say):
+            written = genealogy.write_built_in(
+                connection, [one for _, one in good], source="person", actor=who.name, now_us=now_us, address=who.address
+            )
+        refused += [RefusedRowView(good[place][0].row, good[place][0].name, (why,)) for place, why in written.refused.items()]
+        return TakenBuiltInView(written.added, written.same, tuple(sorted(refused, key=lambda one: one.row)), written=not only_say)
 
     def write_lots(self, who: Person, drafts: Sequence[LotDraft]) -> WrittenLotsView:
         """Keep what is told of lots; what a draft leaves empty stays as it was. Audited."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dashboard.views_orders import Microseconds, Word
+from dashboard.views_part_orders import RefusedRowView
 from plant.genealogy import ItemKind, Relation
 from plant.strict import Strict
 
@@ -324,6 +325,17 @@ class WrittenBuiltInView:
     same: int
     refused: dict[str, str]
     """By the row's place in the request, from 1: why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBuiltInView:
+    """What became of a table of what is built in, or would become of it."""
+
+    added: int
+    same: int
+    refused: tuple[RefusedRowView, ...]
+    written: bool
+    """Whether it is kept; else nothing is changed yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from dashboard.context import PageContext, current_context
 from dashboard.links import address, asked, asked_number, equipment_address, item_link, link, order_link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages import genealogy_parts as drawn
+from dashboard.pages.genealogy_bringing import bringing, register_bringing
 from dashboard.pages.parts import NONE_SHOWN, Cell, exports, facts, moment, notice, problems_of, state, whole
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views_genealogy import FoundNameView, ItemView, LotView, SerialView
 from plant.errors import Rejected, Unavailable
+from storage.people import Role
 
 _ITEMS = ("serial", "lot", "sublot", "heat")
 _MOST_FOUND = 30
@@ -40,12 +42,14 @@ def layout(context: PageContext, services: Services) -> Component:  # noqa: ARG0
             ),
             html.Div(id="genealogy-found"),
             html.Div(id="genealogy-shown"),
+            *(bringing(t) if context.may(Role.ENGINEER) else []),
         ],
     )
 
 
 def register(app: PageApp, services: Services) -> None:
-    """Find names, and show what the address names."""
+    """Find names, show what the address names, and take tables."""
+    register_bringing(app, services)
 
     @app.callback(Output("genealogy-found", "children"), Input("genealogy-find", "value"), prevent_initial_call=True)
     def find(wanted: str | None) -> Any:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from dashboard.context import Person
+from dashboard.genealogy_files import built_in_of_table
+from dashboard.services_genealogy import GenealogyService
 from plant.equipment import EquipmentId
+from plant.errors import SettingsError
 from plant.reported_operations import Reported, Visit, history_of
 from simulators.factory_parts import PartsDesk
 from simulators.rest_client import RestClient
-from storage.database import connect
+from storage.database import Pool, connect
 from storage.operation_history import write_history
 from storage.people import Role, Scope, issue_token
 from tests.dashboard.browser import chromium, until, visitor
@@ -133,6 +139,61 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.mark.heavy
+def test_a_table_is_brought_to_the_page_and_a_viewer_is_offered_none(staged: RunningDashboard, browser: Browser) -> None:
+    content = b"into,component\r\nEX-80,BOLT-LOT-80\r\nEX-80,\r\n"
+    with visitor(browser, staged.url, staged.session(Role.VIEWER)) as (page, _):
+        page.goto(staged.url + "/genealogy")
+        page.locator("#genealogy-find").wait_for()
+        expect(page.locator("#genealogy-table")).to_have_count(0)
+    with visitor(browser, staged.url, staged.session(Role.ENGINEER)) as (page, _):
+        page.goto(staged.url + "/genealogy")
+        page.locator("#genealogy-table input[type=file]").set_input_files({"name": "parts.csv", "mimeType": "text/csv", "buffer": content})
+        said = page.locator("#genealogy-table-said")
+        expect(said).to_contain_text("1 new, 0 as they stand, 1 refused. Nothing is changed yet.")
+        expect(said.locator("tbody td").first).to_have_text("3")
+        page.locator("#genealogy-table-apply").click()
+        expect(said).to_contain_text("They are kept.")
+        page.goto(staged.url + "/genealogy?lot=BOLT-LOT-80")
+        expect(page.locator(".genealogy")).to_contain_text("EX-80")
+
+
+@pytest.mark.heavy
+def test_a_table_is_checked_first_its_wrong_rows_told_by_line_and_the_others_taken(staged: RunningDashboard) -> None:
+    table = (
+        "into,component,component_kind,quantity,built\r\n"
+        "EX-70,BOLT-LOT-70,lot,36,2026-03-01 14:00\r\n"
+        "EX-70,BOLT-LOT-71,lot,many,\r\n"
+        ",BOLT-LOT-71,crate,,soon\r\n"
+        "\r\n"
+        f"BOOM-000077,{SERIAL},serial,,\r\n"
+    ).encode()
+    engineer, onlooker = Person("engineer", "Engineer", Role.ENGINEER), Person("viewer", "Viewer", Role.VIEWER)
+    with closing(Pool(staged.database_url, 1, "test")) as pool:
+        genealogy = GenealogyService(pool, staged.clock, staged.site_file)
+        for only_say in (True, False):
+            told = genealogy.take_in(engineer, table, "parts.csv", "Europe/Berlin", only_say=only_say)
+            assert (told.added, told.same, told.written) == (1, 0, not only_say)
+            assert [one.row for one in told.refused] == [3, 4, 6]
+            assert told.refused[0].problems == ("quantity: write a number such as 2.5, not 'many'",)
+            assert [why.partition(":")[0] for why in told.refused[1].problems] == ["built", "into", "component_kind"]
+            assert "holds" in told.refused[2].problems[0]
+            assert bool(genealogy.serial("EX-70").made_of) is not only_say
+        (built,) = genealogy.serial("EX-70").made_of
+        assert datetime.fromtimestamp(built.built_us / 1e6, UTC) == datetime(2026, 3, 1, 13, tzinfo=UTC)
+        assert genealogy.take_in(engineer, table, "parts.csv", "UTC", only_say=False).same == 1
+        with pytest.raises(SettingsError, match="row 1: there is no column 'serial'"):
+            genealogy.take_in(engineer, b"serial,lot\r\na,b\r\n", "x.csv", "UTC", only_say=True)
+        with pytest.raises(PermissionError):
+            genealogy.take_in(onlooker, table, "parts.csv", "UTC", only_say=True)
+
+
+def test_the_empty_table_reads_well(viewer: httpx.Client) -> None:
+    answer = viewer.get(f"{BASE}/built-in/table")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = built_in_of_table(answer.content, "built-in.csv", "UTC")
+    assert [(row.row, row.problems) for row in rows] == [(2, ()), (3, ()), (4, ())]
+
+
 def test_clicks_lead_from_an_alarm_to_the_recommendation(staged: RunningDashboard, browser: Browser) -> None:
     with visitor(browser, staged.url, staged.session(Role.VIEWER)) as (page, _):
         page.goto(f"{staged.url}/alarms")
