@@ -20,6 +20,11 @@ _WIDTHS_US: dict[Resolution, int] = {"1h": 3600 * SECOND_US, "1m": 60 * SECOND_U
 """Width of a bucket, wide first."""
 _WIDER = 1.5
 """Thirty days at 1,000 points come from 720 hours instead of 43,200 minutes."""
+_WIDEST = 4.0
+_MOST_ROWS = 400_000
+"""Where the finer tier would give more, a third of a second of the server's work, buckets may be up to four points wide."""
+_FINER_US: dict[Resolution, int] = {"1h": 60 * SECOND_US, "1m": SECOND_US, "1s": 30_000, "raw": 1}
+"""How far rows of the next finer tier stand apart; samples of quick signals 30 ms."""
 _LONGEST_TAIL_US = 3600 * SECOND_US
 # Put in order here, not by the server, which sorts whole rows on disk: of a month of minutes of 8 signals that was half of its work.
 _RAW = """
@@ -79,13 +84,14 @@ class Texts:
 def read_window(connection: Connection, signal_ids: Sequence[int], from_us: int, to_us: int, points: int) -> dict[int, Window]:
     """Return, for each signal, its history in [from_us, to_us) in at most about 2 * points buckets; min and max are kept.
 
-    The coarsest tier whose buckets are not much wider than a point is read; a coarser one where the finer no longer reaches back.
+    The coarsest tier whose buckets are not much wider than a point is read, for very many rows one up to four points wide; a coarser one
+    where the finer no longer reaches back.
     What the rollups do not hold yet comes from the tier below, so a window always ends with the newest sample.
     """
     points = max(1, points)
     width_us = max(1, -(-(to_us - from_us) // points))
     with translate_errors():
-        resolution = _resolution(width_us, from_us, partitions.kept_from(connection))
+        resolution = _resolution(width_us, len(signal_ids) * (to_us - from_us), from_us, partitions.kept_from(connection))
         pieces: dict[int, list[_Columns]] = {}
         for tier, start_us, end_us in _stretches(connection, resolution, from_us, to_us):
             values = {"signals": list(signal_ids), "from": moment(start_us), "to": moment(end_us)}
@@ -116,8 +122,10 @@ _Columns: TypeAlias = tuple[npt.NDArray[Any], ...]
 _EMPTY: _Columns = (np.empty(0, np.int64), *(np.empty(0, np.float64) for _ in range(5)), np.empty(0, np.int64), np.empty(0, np.int64))
 
 
-def _resolution(width_us: int, from_us: int, kept: dict[Tier, int]) -> Resolution:
-    fitting = next(tier for tier, bucket_us in _WIDTHS_US.items() if bucket_us <= _WIDER * width_us)
+def _resolution(width_us: int, asked_us: int, from_us: int, kept: dict[Tier, int]) -> Resolution:
+    """The tier to read; ``asked_us``: the spans of all signals together."""
+    wider = {tier: _WIDEST if asked_us > _MOST_ROWS * finer_us else _WIDER for tier, finer_us in _FINER_US.items()}
+    fitting = next(tier for tier, bucket_us in _WIDTHS_US.items() if bucket_us <= wider[tier] * width_us)
     finest_first = list(_WIDTHS_US)[::-1]
     reaching = [tier for tier in finest_first[finest_first.index(fitting) :] if kept[tier] <= from_us]
     return reaching[0] if reaching else min(finest_first[finest_first.index(fitting) :], key=lambda tier: kept[tier])

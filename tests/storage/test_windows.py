@@ -52,6 +52,14 @@ def test_a_window_keeps_extremes_counts_and_ends_at_any_width(database: Database
             says(window, times, values)
 
 
+def test_a_month_of_many_signals_comes_from_hours_where_minutes_would_be_too_many(database_url: str) -> None:
+    start = an_hour_ago() - 27 * 24 * HOUR
+    with Database("embedded", database_url).connect() as connection:
+        for signals, points, resolution in ((8, 2000, "1m"), (8, 1000, "1m"), (8, 900, "1h"), (50, 2000, "1h"), (50, 10_000, "1m")):
+            found = read_window(connection, list(range(1, signals + 1)), start, start + 27 * 24 * HOUR, points)
+            assert {window.resolution for window in found.values()} == {resolution}, (signals, points)
+
+
 def test_a_window_on_nothing_is_empty_and_names_each_signal(database: Database) -> None:
     with database.connect() as connection:
         windows = read_window(connection, [1, 2], an_hour_ago(), an_hour_ago() + MINUTE, 100)
