@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from storage.windows import Window, read_texts, read_window
+from storage.windows import Window, _in_order, read_texts, read_window
 from tests.storage.conftest import Database
 from tests.storage.small_plant import HOUR, MINUTE, PATHS, SECOND, an_hour_ago, number_of, samples_of, shipper_of
 
@@ -92,6 +92,11 @@ def test_a_window_stands_in_rising_times_whatever_order_its_samples_came_in(data
             for window in read_window(connection, numbers, start, start + 3 * MINUTE, points).values():
                 assert (np.diff(window.time_us) > 0).all()
                 assert window.last.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_what_the_server_gives_out_of_order_is_put_in_order_row_by_row() -> None:
+    times, values = _in_order((np.array([3, 1, 2]), np.array([30.0, 10.0, 20.0])))
+    assert (times.tolist(), values.tolist()) == ([1, 2, 3], [10.0, 20.0, 30.0])
 
 
 def test_where_raw_samples_are_gone_the_window_comes_from_rollups(database: Database) -> None:
