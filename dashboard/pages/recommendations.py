@@ -281,10 +281,10 @@ def _content(view: RecommendationView, t: Texts) -> list[Component]:
     ]
 
 
-def _pieces(services: Services, context: PageContext, t: Texts, recommendation: int) -> list[Component]:
+def _pieces(services: Services, context: PageContext, t: Texts, number: int) -> list[Component]:
     """Return the pieces that history knows to be made by its route; nothing where it knows none."""
     try:
-        found = services.genealogy.made_by(recommendation, _MOST_PIECES)
+        found = services.genealogy.made_by(number, _MOST_PIECES)
     except Unavailable:
         return []
     heads = [(t("Serial"), False), (t("Begun"), False), (t("Last operation"), False), (t("Operations"), True), (t("Result"), False)]
@@ -299,7 +299,7 @@ def _pieces(services: Services, context: PageContext, t: Texts, recommendation: 
         for one in found
     ]
     words = t("Pieces made by its route")
-    below = exports("/api/v1/genealogy/made-by", t, recommendation=recommendation, most=10_000)
+    below = exports("/api/v1/genealogy/made-by", t, recommendation=number, most=10_000)
     return [html.Div([html.H3(words), table(heads, rows, caption=words, below=below)], className="panel")] if found else []
 
 

@@ -203,7 +203,7 @@ def test_a_form_that_is_none_is_refused(admin: httpx.Client) -> None:
     assert admin.get("/api/v1/equipment", params={"format": "xml"}).status_code == 422
 
 
-_NOT_SAID = {"kind", "name", "line", "priority"}
+_NOT_SAID = {"kind", "name", "line", "priority", "recommendation"}
 """Asked with what the page shows just then."""
 _LINK = re.compile(r'exports\(\s*"(?P<route>/api/v1/[^"]+)",\s*t(?P<asked>.*)')
 
