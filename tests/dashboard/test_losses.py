@@ -227,7 +227,7 @@ def test_the_page_shows_figures_strips_and_losses_and_nothing_scrolls_sideways(
         expect(page.locator(".states .loss.breakdown").first).to_be_attached()
         expect(page.locator(".waterfall .fall").last).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        expect(page.get_by_text("OEE 与损失" if language == "zh" else "OEE and losses").first).to_be_visible()
+        expect(page.locator("h1")).to_have_text("OEE 与损失" if language == "zh" else "OEE and losses")
 
 
 def test_a_line_is_opened_and_a_reason_is_said_on_the_page(followed: RunningDashboard, browser: Browser) -> None:

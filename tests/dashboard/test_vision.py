@@ -155,7 +155,7 @@ def _look(browser: Browser, inspected: RunningDashboard) -> None:
         page.locator("#review-drawn-rows .dash-dropdown").click()
         page.get_by_role("option", name="crack").click()
         expect(page.locator("#review-drawn-rows")).to_contain_text("crack")
-        page.locator("#review-shown h2").click()
+        page.locator("h1").first.click()
         page.keyboard.press("r")
         expect(page.locator("#review-said")).to_contain_text("part SEAM-3 is 'Not OK'")
         expect(page.locator("#review-shown h2")).to_have_text("SEAM-2")
