@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from dashboard.gate import SESSION_COOKIE
 from tests.ingest.parts import PATIENCE
@@ -91,6 +91,16 @@ def visitor(
 def until(page: Page, expression: str, argument: Any = None, *, seconds: float = 20) -> None:
     """Wait until a function of JavaScript answers true. Playwright's own way evaluates text inside the page, which its policy forbids."""
     end = time.monotonic() + PATIENCE * seconds
-    while not page.evaluate(expression, argument):
+    while not _answer(page, expression, argument):
         assert time.monotonic() < end, f"not within {seconds} s: {expression}"
         page.wait_for_timeout(50)
+
+
+def _answer(page: Page, expression: str, argument: Any) -> Any:
+    """Return what a function of JavaScript answers; None while the page is on its way to another."""
+    try:
+        return page.evaluate(expression, argument)
+    except Error as error:
+        if "context was destroyed" not in str(error):
+            raise
+        return None
