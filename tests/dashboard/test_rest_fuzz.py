@@ -87,6 +87,8 @@ def _one(asking: Asking, names: tuple[str, ...], found: set[str]) -> Callable[[C
         answer = case.call(base_url=asking.base, session=session, timeout=60)
         if answer.content == b"Invalid HTTP request received.":
             return  # an address longer than HTTP allows: it reached no route
+        if answer.status_code == 413:
+            return  # refused by its length, before anything was read
         try:
             case.validate_response(answer, checks=checks)
         except (Failure, FailureGroup) as failure:
