@@ -51,7 +51,7 @@ def fork(nursery: Nursery, folder: Path, *words: str, **environment: str) -> For
 
 
 def told(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(until((folder / "out").read_text))
+    found: dict[str, object] = json.loads(until((folder / "out").read_text).splitlines()[0])
     return found
 
 
