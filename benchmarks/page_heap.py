@@ -12,26 +12,21 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import CDPSession, Page
 
 from benchmarks.browsing import unheard
 from benchmarks.promises import Promises
+from benchmarks.small_plant import ROBOT, small_plant
 from dashboard.navigation import ENTRIES
-from plant.clock import SystemClock
-from storage.migrations import migrate
-from storage.postgres import EmbeddedPostgres
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.stage import Feeder, dashboard_before, make_stage
+from tests.dashboard.stage import dashboard_before
 
 GROWTH_MB = 10.0
-_HISTORY_US = 300_000_000
-_ROBOT = "/equipment/acme/north/welding/line-1/robot-1"
-_WATCHED = ("/", _ROBOT, "/alarms", "/andon")
+_HISTORY_SECONDS = 300
+_WATCHED = ("/", ROBOT, "/alarms", "/andon")
 _WARM_SECONDS = 150.0
 """The live trend holds two minutes: before that it only fills."""
 
@@ -120,19 +115,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     promises = Promises(options.seed)
-    with tempfile.TemporaryDirectory(prefix="leadhand-bench-") as folder, contextlib.ExitStack() as stack:
-        server = EmbeddedPostgres(Path(folder) / "pg", clock=SystemClock())
-        stack.callback(server.stop)
-        url = server.start()
-        migrate(url)
-        stage = make_stage(Path(folder) / "home", url)
-        stack.callback(stage.close)
-        now = stage.clock.now_us()
-        stage.fill(now - _HISTORY_US, now)
-        stage.keep_up()
-        stage.report()
-        stack.callback(Feeder(stage).close)
-        address = stack.enter_context(dashboard_before(stage))
+    with small_plant(_HISTORY_SECONDS) as stage, dashboard_before(stage) as address:
         session = stage.session("admin")
         navigate(address, session, options.navigations, promises)
         stand(address, session, options.minutes, promises)

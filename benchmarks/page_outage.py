@@ -12,25 +12,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import psutil
 from playwright.sync_api import Error, Page
 
 from benchmarks.browsing import CONTENT, open_ms, unheard, watch_for
 from benchmarks.promises import Promises, spread
+from benchmarks.small_plant import ROBOT, small_plant
 from dashboard.navigation import ENTRIES
-from plant.clock import SystemClock
 from protocols.ports import free_port
-from storage.migrations import migrate
-from storage.postgres import EmbeddedPostgres
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.stage import Feeder, Stage, dashboard_before, make_stage
+from tests.dashboard.stage import Stage, dashboard_before
 
 LIMIT_SECONDS = 30.0
-_ROBOT = "/equipment/acme/north/welding/line-1/robot-1"
 _LOST = """() => document.documentElement.classList.contains("stream-lost")
     || (document.querySelector("#board-lost") !== null && !document.querySelector("#board-lost").hidden)"""
 _BACK = f"""(since) => window.leadhand && window.leadhand.serverMs > since && document.querySelector("{CONTENT}") !== null
@@ -94,22 +89,11 @@ def _wait(page: Page, until: float) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600.0, help="how long the server is away")
-    parser.add_argument("--only", nargs="*", default=[*ENTRIES, _ROBOT])
+    parser.add_argument("--only", nargs="*", default=[*ENTRIES, ROBOT])
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     promises = Promises(options.seed)
-    with tempfile.TemporaryDirectory(prefix="leadhand-bench-") as folder, contextlib.ExitStack() as stack:
-        server = EmbeddedPostgres(Path(folder) / "pg", clock=SystemClock())
-        stack.callback(server.stop)
-        url = server.start()
-        migrate(url)
-        stage = make_stage(Path(folder) / "home", url)
-        stack.callback(stage.close)
-        now = stage.clock.now_us()
-        stage.fill(now - 120_000_000, now)
-        stage.keep_up()
-        stage.report()
-        stack.callback(Feeder(stage).close)
+    with small_plant(120) as stage:
         measure(stage, options.seconds, options.only, promises)
     return promises.end()
 

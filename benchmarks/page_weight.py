@@ -12,7 +12,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+import tempfile
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +23,13 @@ from playwright.sync_api import Browser, CDPSession
 
 from benchmarks.browsing import CONTENT, open_ms, unheard, watch_for
 from benchmarks.promises import Promises
-from benchmarks.running_demo import RunningDemo, running_demo
 from dashboard.navigation import ENTRIES
 from tests.dashboard.browser import chromium, visitor
+from tests.dashboard.demo_stage import demo, session_by
 
 COLD_MS, WARM_MS = 3000.0, 1500.0
 PLAIN_MB, CHART_MB = 1.0, 1.5
+_ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 _CHARTS = "() => document.querySelector('canvas, [data-trend], .uplot, .js-plotly-plot, svg.chart') !== null"
 _STILL_MS = 1500
 
@@ -68,18 +72,18 @@ class Wire:
         return mb, f"{name} {most[1] / 1e3:,.0f} kB"
 
 
-def look(browser: Browser, demo: RunningDemo, path: str, times: int) -> Seen:
+def look(browser: Browser, address: str, session: str, path: str, times: int) -> Seen:
     """Open one page with an empty cache and then with a full one."""
-    with visitor(browser, demo.address, demo.session) as (page, watch):
+    with visitor(browser, address, session) as (page, watch):
         unheard(watch)
         wire = Wire(page.context.new_cdp_session(page))
         watch_for(page, CONTENT)
-        cold = open_ms(page, demo.address + path)
+        cold = open_ms(page, address + path)
         page.wait_for_timeout(_STILL_MS)
         charts, (cold_mb, heaviest) = bool(page.evaluate(_CHARTS)), wire.take()
         warm = []
         for _ in range(times):
-            warm.append(open_ms(page, demo.address + path))
+            warm.append(open_ms(page, address + path))
             page.wait_for_timeout(300)
         page.wait_for_timeout(_STILL_MS)
         warm_mb = wire.take()[0] / times
@@ -96,14 +100,17 @@ def main() -> int:
     options = parser.parse_args()
     promises, seen = Promises(0), []
     with contextlib.ExitStack() as stack:
-        given = RunningDemo(options.address, options.session, "") if options.address else None
-        demo = given or stack.enter_context(running_demo(options.settle))
         browser = stack.enter_context(chromium())
-        paths = options.only or [*ENTRIES, "/tour", "/account", *([f"/equipment/{demo.robot}"] if demo.robot else [])]
+        address, session = options.address, options.session
+        if address is None:
+            link = stack.enter_context(demo(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhand-bench-")))))
+            address, session = link.partition("/login")[0], session_by(browser, link)
+            time.sleep(options.settle)
+        paths = options.only or [*ENTRIES, "/tour", "/account", _ROBOT]
         promises.head("the demo runs")
         print(f"  {'page':44} {'charts':>6} {'cold ms':>8} {'warm ms':>8} {'cold kB':>8} {'warm kB':>8}  heaviest")
         for path in paths:
-            one = look(browser, demo, path, options.times)
+            one = look(browser, address, session, path, options.times)
             seen.append(one)
             words = f"{one.cold_ms:8,.0f} {one.warm_ms:8,.0f} {one.cold_mb * 1e3:8,.0f} {one.warm_mb * 1e3:8,.0f}"
             print(f"  {path:44} {'yes' if one.charts else 'no':>6} {words}  {one.heaviest}", flush=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dashboard.site_files import write_durable
 from dashboard.spreadsheets import read_xlsx, write_xlsx
 from plant.alarm_rules import with_table
 from plant.alarm_table import (
@@ -119,22 +118,8 @@ def apply_import(site_file: Path, planned: Import) -> None:
     now = path.read_text("utf-8-sig") if path.exists() else None
     if now != planned.before:
         raise SettingsError(f"{path}: was changed meanwhile; look at the difference again")
-    _write(path, planned.content)
+    write_durable(path, planned.content, 0o644)
     text = site_file.read_text("utf-8")
     if not _NAMED.search(text):
-        _write(site_file, f'alarm_table = "{TABLE}"\n\n{text}', site_file.stat().st_mode & 0o777)
+        write_durable(site_file, f'alarm_table = "{TABLE}"\n\n{text}', site_file.stat().st_mode & 0o777)
     load_site(site_file)
-
-
-def _write(path: Path, content: str, mode: int = 0o644) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from dashboard.spreadsheets import read_xlsx
+from dashboard.brought_tables import rows_of
 from dashboard.views_genealogy import MOST_ROWS, BuiltInDraft
-from plant.alarm_table import read_csv
 from plant.errors import SettingsError
 
 _WORDS: Final = ("into", "into_kind", "component", "component_kind", "relation", "place", "unit", "work_unit", "operation", "job_order")
@@ -39,16 +38,7 @@ class BuiltInRow:
 
 def built_in_of_table(content: bytes, place: str, zone: str) -> list[BuiltInRow]:
     """Return the rows of a CSV file or workbook. Raises SettingsError where it is no table of what is built in."""
-    try:
-        table = read_xlsx(content) if content.startswith(b"PK") else read_csv(content)
-    except ValueError as error:
-        raise SettingsError(f"{place}: {error}") from error
-    head = _head(table, place)
-    rows = [
-        _row(number, {name: cell.strip() for name, cell in zip(head, row, strict=False)}, zone)
-        for number, row in enumerate(table[1:], 2)
-        if any(cell.strip() for cell in row)
-    ]
+    rows = [_row(number, cells, zone) for number, cells in rows_of(content, place, COLUMNS, ("into", "component"))]
     if not rows:
         raise SettingsError(f"{place}: there is no row that tells what is built in")
     if len(rows) > MOST_ROWS:
@@ -63,18 +53,6 @@ def empty_table() -> bytes:
     writer.writeheader()
     writer.writerows(_EXAMPLES)
     return ("\N{ZERO WIDTH NO-BREAK SPACE}" + text.getvalue()).encode()
-
-
-def _head(table: Sequence[Sequence[str]], place: str) -> list[str]:
-    head = [name.strip().lower() for name in table[0]] if table else []
-    while head and not head[-1]:
-        head.pop()
-    wrong = [f"there is no column '{name}'" for name in head if name not in COLUMNS]
-    wrong += [f"column '{name}' is there twice" for name in dict.fromkeys(head) if head.count(name) > 1]
-    wrong += [f"column '{name}' is missing" for name in ("into", "component") if name not in head]
-    if wrong:
-        raise SettingsError([f"{place}: row 1: {one}; there are: {', '.join(COLUMNS)}" for one in wrong])
-    return head
 
 
 def _row(number: int, cells: Mapping[str, str], zone: str) -> BuiltInRow:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from dashboard.spreadsheets import read_xlsx, write_xlsx
-from plant.alarm_table import read_csv
+from dashboard.brought_tables import cells_of
+from dashboard.spreadsheets import write_xlsx
 from plant.customer_orders import OPTIONAL, REQUIRED, CustomerOrder, order_columns, read_orders
 from plant.errors import SettingsError
 from plant.table_rows import row_words
@@ -19,10 +19,7 @@ def orders_of_table(
     content: bytes, place: str, *, received_us: int, zone: str, products: Collection[str] | None
 ) -> tuple[CustomerOrder, ...]:
     """Return the orders of a CSV file or workbook. Raises SettingsError with a sentence for each wrong cell; then none is taken."""
-    try:
-        table = read_xlsx(content) if content.startswith(b"PK") else read_csv(content)
-    except ValueError as error:
-        raise SettingsError(f"{place}: {error}") from error
+    table = cells_of(content, place)
     while table and not any(cell.strip() for cell in table[-1]):
         table.pop()
     if not table:

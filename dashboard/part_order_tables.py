@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from dashboard.brought_tables import rows_of
 from dashboard.part_shapes import draft_shape
-from dashboard.spreadsheets import read_xlsx, write_xlsx
+from dashboard.spreadsheets import write_xlsx
 from dashboard.views_part_orders import LenientDraft, PartOrderDraft, WrongDraft
-from plant.alarm_table import read_csv
 from plant.customer_orders import read_orders
 from plant.errors import SettingsError
 from plant.part_orders import PartOrder, WorkKind
@@ -47,16 +47,7 @@ class PartOrderRow:
 
 def part_orders_of_table(content: bytes, place: str, zone: str) -> list[PartOrderRow]:
     """Return the rows of a CSV file or workbook. Raises SettingsError where it is no table of part orders."""
-    try:
-        table = read_xlsx(content) if content.startswith(b"PK") else read_csv(content)
-    except ValueError as error:
-        raise SettingsError(f"{place}: {error}") from error
-    head = _head(table, place)
-    rows = [
-        row_of_cells(number, {name: cell.strip() for name, cell in zip(head, row, strict=False)}, zone)
-        for number, row in enumerate(table[1:], 2)
-        if any(cell.strip() for cell in row)
-    ]
+    rows = [row_of_cells(number, cells, zone) for number, cells in rows_of(content, place, COLUMNS, ("order", "factory", "part"))]
     if not rows:
         raise SettingsError(f"{place}: there is no row with a part order in it")
     return rows
@@ -118,18 +109,6 @@ def empty_table() -> bytes:
     kinds = {"kind": tuple(kind.value for kind in WorkKind)}
     rows = [[{**_OF_ALL, **one}.get(name, "") for name in COLUMNS] for one in _EXAMPLES]
     return write_xlsx("part orders", COLUMNS, rows, NUMBERS, kinds)
-
-
-def _head(table: Sequence[Sequence[str]], place: str) -> list[str]:
-    head = [name.strip().lower() for name in table[0]] if table else []
-    while head and not head[-1]:
-        head.pop()
-    wrong = [f"there is no column '{name}'" for name in head if name not in COLUMNS]
-    wrong += [f"column '{name}' is there twice" for name in dict.fromkeys(head) if head.count(name) > 1]
-    wrong += [f"column '{name}' is missing" for name in ("order", "factory", "part") if name not in head]
-    if wrong:
-        raise SettingsError([f"{place}: row 1: {one}; there are: {', '.join(COLUMNS)}" for one in wrong])
-    return head
 
 
 def _number(text: str, name: str, problems: list[str]) -> float | int:
