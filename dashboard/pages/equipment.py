@@ -11,11 +11,12 @@ from dash.development.base_component import Component
 
 from dashboard.charts import drawn_as, shown_span, trend_plan, unit_words
 from dashboard.context import PageContext, current_context
-from dashboard.links import asked, asked_number, equipment_address, link, serial_link
+from dashboard.links import asked, asked_number, link, serial_link
 from dashboard.page_app import PageApp
 from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
 from dashboard.pages.parts import NONE_SHOWN, also, duration, moment, notice, state
+from dashboard.pages.unit_cards import board, cards
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
 from dashboard.views import EquipmentView, SignalView
@@ -97,18 +98,7 @@ def _header(node: EquipmentView) -> Component:
 
 
 def _below(nodes: list[EquipmentView], t: Texts) -> Component:
-    links = [
-        html.Div(
-            link(
-                [html.Div(node.name, className="name"), html.Div(t("{m} signals", m=node.signals), className="small quiet")],
-                equipment_address(node.id),
-                name="",
-            ),
-            className="card",
-        )
-        for node in nodes
-    ]
-    return html.Section([html.H2(t("Belongs to it")), html.Div(links, className="cards")])
+    return html.Section([html.H2(t("Belongs to it")), cards(nodes, t), board(nodes)])
 
 
 def _values(place: str, signals: list[SignalView], t: Texts) -> Component:

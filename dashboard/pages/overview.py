@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.charts import limits_of, shown_span, unit_words
+from dashboard.charts import limits_of, shown_span
 from dashboard.context import PageContext
 from dashboard.links import equipment_address, link
 from dashboard.page_app import PageApp
 from dashboard.pages import tour
-from dashboard.pages.bars import bar
 from dashboard.pages.calls import calls
-from dashboard.pages.parts import NONE_SHOWN, also, notice, state
+from dashboard.pages.parts import also, notice
+from dashboard.pages.unit_cards import board, cards
 from dashboard.pages.waits import waits
 from dashboard.services import Services
 from dashboard.texts import Texts, texts_of
@@ -25,6 +23,8 @@ _DEPTH_OF_LINE = 3
 _BARS_OF_A_CARD = 3
 _MOST_CARDS_WITH_BARS = 60
 """Beyond this the stream of all newest values costs more than the bars tell."""
+_MOST_UNITS = 100
+"""Beyond this a card stands for what the units belong to, most often a line: nobody reads hundreds of cards."""
 
 
 def layout(context: PageContext, services: Services) -> Component:
@@ -42,15 +42,13 @@ def layout(context: PageContext, services: Services) -> Component:
                 link(t("To the sources"), "/sources"),
             ]
         )
-    plan = {
-        "counts": {node.id: node.signals for node in units},
-        "names": {node.id: node.name for node in equipment},
-        "units": {signal.id: unit_words(signal.unit) for signal in signals if signal.unit},
-    }
+    names = {node.id: node.name for node in equipment}
+    shown = units if len(units) <= _MOST_UNITS else _above_units(equipment, units)
+    standing = [node for node in equipment if node.id not in measured or node in shown]
     return html.Div(
         className="overview",
         children=[
-            html.Nav(className="panel tree", children=_tree(equipment), **also(aria_label=t("Plant"))),
+            html.Nav(className="panel tree", children=_tree(standing), **also(aria_label=t("Plant"))),
             html.Div(
                 [
                     html.H1(t("Plant overview")),
@@ -66,8 +64,8 @@ def layout(context: PageContext, services: Services) -> Component:
                             ),
                         ],
                     ),
-                    *_groups(equipment, units, _bars(signals, units), t),
-                    html.Div(**also(data_board=json.dumps(plan))),
+                    *_groups(shown, names, _bars(signals, shown), t),
+                    board(shown, names, signals),
                 ]
             ),
         ],
@@ -78,17 +76,23 @@ def register(app: PageApp, services: Services) -> None:
     """Nothing happens on this page but the stream."""
 
 
-def _groups(equipment: list[EquipmentView], units: list[EquipmentView], bars: dict[str, list[SignalView]], t: Texts) -> list[Component]:
+def _above_units(equipment: list[EquipmentView], units: list[EquipmentView]) -> list[EquipmentView]:
+    """Return what units belong to, each once and in the order of the plant; a unit that belongs to nothing stands for itself."""
+    known = {node.id for node in equipment}
+    wanted = {node.parent if node.parent in known else node.id for node in units}
+    return [node for node in equipment if node.id in wanted]
+
+
+def _groups(shown: list[EquipmentView], names: dict[str, str], bars: dict[str, list[SignalView]], t: Texts) -> list[Component]:
     """Return the cards, under the names of area and line they stand in."""
-    names = {node.id: node.name for node in equipment}
     lines: dict[str, list[EquipmentView]] = {}
-    for node in units:
+    for node in shown:
         lines.setdefault(node.parent or "", []).append(node)
     return [
         html.Section(
             [
                 html.H2([html.Span(f"{above} · ", className="quiet") for above in _above(line, names)] + [_line_name(line, names)]),
-                html.Div([_card(node, bars.get(node.id, []), t) for node in nodes], className="cards live"),
+                cards(nodes, t, bars),
             ]
         )
         for line, nodes in lines.items()
@@ -106,9 +110,9 @@ def _line_name(line: str, names: dict[str, str]) -> Component | str:
     return link(name, equipment_address(line), name="plain") if line.count("/") > 1 else name
 
 
-def _bars(signals: list[SignalView], units: list[EquipmentView]) -> dict[str, list[SignalView]]:
+def _bars(signals: list[SignalView], shown: list[EquipmentView]) -> dict[str, list[SignalView]]:
     """Return for each unit the few signals whose bars its card shows: those with limits first; none where there are too many units."""
-    if len(units) > _MOST_CARDS_WITH_BARS:
+    if len(shown) > _MOST_CARDS_WITH_BARS:
         return {}
     found: dict[str, list[SignalView]] = {}
     for signal in sorted(signals, key=lambda s: (all(limit is None for limit in limits_of(s)), s.id)):
@@ -116,34 +120,6 @@ def _bars(signals: list[SignalView], units: list[EquipmentView]) -> dict[str, li
         if len(of_unit) < _BARS_OF_A_CARD and shown_span(signal) is not None:
             of_unit.append(signal)
     return found
-
-
-def _card(node: EquipmentView, bars: list[SignalView], t: Texts) -> Component:
-    content = [
-        html.Div([html.Span(node.name, className="name"), _part(state("waiting", "…"), "state")], className="row"),
-        *[_mini(signal, t) for signal in bars],
-        html.Div(t("{m} signals", m=node.signals), className="small quiet", **also(data_part="count")),
-    ]
-    return html.Div(link(content, equipment_address(node.id), name=""), className="card", **also(data_unit=node.id))
-
-
-def _mini(signal: SignalView, t: Texts) -> Component:
-    span = shown_span(signal)
-    told = {"id": signal.id, "type": signal.data_type, "range": span, "unit": unit_words(signal.unit)}
-    return html.Div(
-        className="mini",
-        **also(data_mini=json.dumps(told)),
-        children=[
-            html.Span(signal.name, className="name2 quiet", title=signal.name),
-            bar(signal, span, t) if span is not None else html.Span(),
-            html.Span(NONE_SHOWN, className="figure", **also(data_part="figure")),
-        ],
-    )
-
-
-def _part(component: Component, name: str) -> Component:
-    setattr(component, "data-part", name)
-    return component
 
 
 def _tree(equipment: list[EquipmentView]) -> Component:
