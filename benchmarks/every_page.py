@@ -22,11 +22,9 @@ from pathlib import Path
 from playwright.sync_api import Error
 
 from tests.dashboard.browser import chromium
-from tests.dashboard.demo_stage import demo, session_by
+from tests.dashboard.demo_stage import PLACES, demo, session_by
 from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Eye, Visit, audit, axe_source, eye, paths
 from tests.node_parts import prepare_node
-
-PLACES = ("/tour", "/equipment/acme/north/welding", "/equipment/acme/north/welding/boom-line/robot-1")
 
 
 @contextmanager

@@ -20,7 +20,7 @@ _TYPES: Final = {
     Kind.PIECES: pa.string(),
 }
 _LARGEST: Final = 2**63
-_ROWS_A_GROUP: Final = 50_000
+_ROWS_A_GROUP: Final = 25_000
 
 
 class ParquetFile:

@@ -22,9 +22,9 @@ from dashboard.services import Services
 from dashboard.texts import LANGUAGE_NAMES, LANGUAGES, Texts, texts_of
 from plant.errors import Rejected, Unavailable
 
-_SUITE = r'<script src="[^"]*/_dash-component-suites/(?:%s)/[^"]*"></script>\s*'
-_FIELDS, _GRID = re.compile(_SUITE % "dash_mantine_components"), re.compile(_SUITE % "dash_ag_grid|dash/dash_table")
-"""Scripts of form fields and grids: two of the three megabytes of a page, and a second of a slow machine's time."""
+_SUITE = r'<script src="([^"]*/_dash-component-suites/(?:%s)/[^"]*)"></script>\s*'
+_FIELDS, _GRID, _TABLE = (re.compile(_SUITE % name) for name in ("dash_mantine_components", "dash_ag_grid", "dash/dash_table"))
+"""Scripts of form fields, grids and tables: two of the three megabytes of a page, and a second of a slow machine's time."""
 _EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
 
 
@@ -222,7 +222,8 @@ def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
     """Return the HTML around the app, in the right language and theme before any script runs."""
     language = "zh" if context.language == "zh" else "en"
     path = context.path.rstrip("/")
-    scripts = parts["scripts"] if path == "/sources" else _GRID.sub("", parts["scripts"])
+    grid = _GRID.search(parts["scripts"])
+    scripts = _TABLE.sub("", _GRID.sub("", parts["scripts"]))
     scripts = scripts if path in PAGES_WITH_FORMS else _FIELDS.sub("", scripts)
     found = _EARLY.search(scripts)
     early, scripts = (found[0], _EARLY.sub("", scripts)) if found else ("", scripts)
@@ -231,6 +232,7 @@ def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
 <html lang="{language}" data-mantine-color-scheme="{context.theme}" data-zone="{escape(context.time_zone)}">
 <head>
 <meta charset="utf-8">{parts["metas"]}
+<meta name="leadhand-grid" content="{grid[1] if grid else ""}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(parts["title"])}</title>
 <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">

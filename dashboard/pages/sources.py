@@ -7,7 +7,7 @@ from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from pydantic import SecretStr, ValidationError
 
@@ -74,23 +74,30 @@ def register(app: PageApp, services: Services) -> None:
     def again(_beat: Any) -> Any:
         return _list(services, texts_of(current_context().language))
 
+    app.clientside(
+        ClientsideFunction("leadhand", "withGrid"),
+        Output("add-asked", "data"),
+        Input("add-discover", "n_clicks"),
+        prevent_initial_call=True,
+    )
+
     @app.callback(
         Output("add-found", "children"),
-        Output("add-grid", "rowData"),
+        Output("add-choose", "children"),
         Output("add-choose", "className"),
-        Input("add-discover", "n_clicks"),
+        Input("add-asked", "data"),
         _FORM,
         role=Role.ENGINEER,
         prevent_initial_call=True,
         running=[(Output("add-discover", "loading"), True, False)],
     )
-    def discover(_clicks: int, form: dict[str, Any]) -> tuple[Any, Any, Any]:
+    def discover(_asked: int, form: dict[str, Any]) -> tuple[Any, Any, Any]:
         t = texts_of(current_context().language)
         try:
             found = services.sources.discover(_discovery(form))
         except _REFUSED as error:
             return notice(problems_of(error, t), wrong=True), no_update, "hidden"
-        return notice(t("{n} variables found. Choose what to read.", n=len(found))), [_row(v, t) for v in found], "panel"
+        return notice(t("{n} variables found. Choose what to read.", n=len(found))), _choosing(found, t), "panel"
 
     @app.callback(
         Output("add-result", "children"),
@@ -210,32 +217,32 @@ def _adding(t: Texts) -> Component:
                     html.Div(id="add-found"),
                 ],
             ),
-            html.Div(
-                id="add-choose",
-                className="hidden",
-                children=[
-                    _grid(t),
-                    html.Div(
-                        className="field-row",
-                        style={"marginTop": "1rem"},
-                        children=[
-                            dmc.TextInput(id="add-id", label=t("Name of the source"), placeholder="welding-plc"),
-                            dmc.TextInput(
-                                id="add-equipment", label=t("Equipment (area/line/unit)"), placeholder="welding/cell-1/robot-1", miw=280
-                            ),
-                            dmc.NumberInput(id="add-interval", label=t("Interval in ms"), value=30, min=1, max=3_600_000),
-                            dmc.Button(t("Check"), id="add-check", color="gray", variant="default"),
-                            dmc.Button(t("Save"), id="add-save", color="gray", variant="filled", disabled=True),
-                        ],
-                    ),
-                    html.Div(id="add-result"),
-                ],
-            ),
+            html.Div(id="add-choose", className="hidden"),
+            dcc.Store(id="add-asked"),
         ]
     )
 
 
-def _grid(t: Texts) -> Component:
+def _choosing(found: list[FoundVariableView], t: Texts) -> list[Component]:
+    """Return what was found, and the fields of the source that is to read some of it."""
+    return [
+        _grid(found, t),
+        html.Div(
+            className="field-row",
+            style={"marginTop": "1rem"},
+            children=[
+                dmc.TextInput(id="add-id", label=t("Name of the source"), placeholder="welding-plc"),
+                dmc.TextInput(id="add-equipment", label=t("Equipment (area/line/unit)"), placeholder="welding/cell-1/robot-1", miw=280),
+                dmc.NumberInput(id="add-interval", label=t("Interval in ms"), value=30, min=1, max=3_600_000),
+                dmc.Button(t("Check"), id="add-check", color="gray", variant="default"),
+                dmc.Button(t("Save"), id="add-save", color="gray", variant="filled", disabled=True),
+            ],
+        ),
+        html.Div(id="add-result"),
+    ]
+
+
+def _grid(found: list[FoundVariableView], t: Texts) -> Component:
     columns = [
         {"field": "name", "headerName": t("Name"), "filter": True},
         {"field": "path", "headerName": t("Place in the server"), "filter": True, "flex": 2},
@@ -246,7 +253,7 @@ def _grid(t: Texts) -> Component:
     grid: Component = dag.AgGrid(
         id="add-grid",
         columnDefs=columns,
-        rowData=[],
+        rowData=[_row(variable, t) for variable in found],
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "flex": 1},
         dashGridOptions={

@@ -10,12 +10,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from playwright.sync_api import Browser
 
 from protocols.ports import free_port
 
 _ROOT = Path(__file__).parents[2]
+PLACES: Final = ("/tour", "/equipment/acme/north/welding", "/equipment/acme/north/welding/boom-line/robot-1")
+"""What is looked at beside the pages of the navigation."""
 _STARTS_SECONDS = 300
 """Of a demo on a machine that does much else."""
 

@@ -45,7 +45,7 @@ _SMALL = """least => {
   const wanted = "button, summary, select, textarea, input:not([type=hidden]):not([type=file]), [role=button], [role=tab],"
     + " [role=combobox], a.tool, a.button, a.item, a.brand, .card > a";
   const box = element => element.getBoundingClientRect();
-  const shown = element => box(element).width > 1 && box(element).height > 1 && element.checkVisibility();
+  const shown = element => box(element).width > 1 && box(element).height > 1 && element.checkVisibility({ visibilityProperty: true });
   const around = element => { // what answers a finger: its label, its frame, and what it lays around itself
     const beyond = Math.max(0, -parseFloat(getComputedStyle(element, "::after").top) || 0);
     const frame = element.closest(".mantine-Input-wrapper, .dash-input-container, label") || element;
@@ -107,11 +107,11 @@ def eye(browser: Browser, address: str, session: str, visit: Visit) -> Iterator[
         yield found
 
 
-def audit(look: Eye, address: str, visit: Visit, axe: str | None) -> list[str]:
+def audit(look: Eye, address: str, visit: Visit, axe: str | None, *, seconds: float = 20) -> list[str]:
     """Open a page and return what is wrong with it, each in a line; without ``axe`` only its measures are looked at."""
     page, watch = look.page, look.watch
     page.goto(address + visit.path)
-    settle(look, visit.path)
+    settle(look, visit.path, seconds=seconds)
     wrong: list[str] = []
     if axe is not None:
         page.evaluate(axe)

@@ -253,13 +253,13 @@ def quick_passwords() -> Iterator[None]:
 
 
 @contextmanager
-def run_dashboard(folder: Path, database_url: str, *options: str, filled: bool = True) -> Iterator[RunningDashboard]:
+def run_dashboard(folder: Path, database_url: str, *options: str, filled: bool = True, site_text: str = SITE) -> Iterator[RunningDashboard]:
     """Lend a running dashboard with accounts named viewer, inspector, engineer, approver and admin, all with PASSWORD."""
     home = folder / "home"
     (home / "sources.d").mkdir(parents=True)
     (home / "sources.d" / "_about.toml").write_text("# empty\n")
     site_file = home / "site.toml"
-    site_file.write_text(SITE)
+    site_file.write_text(site_text)
     site = load_site(site_file)
     clock = SystemClock()
     with quick_passwords(), connect(database_url, application="test") as connection:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from storage.people import Role
 from tests.dashboard.browser import chromium, until, visitor
-from tests.dashboard.demo_stage import demo, session_by
-from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Visit, audit, axe_source, eye, paths
+from tests.dashboard.page_audit import Visit, audit, axe_source, eye
 from tests.dashboard.running import ROBOT, RunningDashboard
 from tests.node_parts import Node
 
 pytestmark = pytest.mark.browser
 _LIGHT = ("/", f"/equipment/{ROBOT}", "/alarms", "/sources")
 """Of each kind of page one: live values, trends, tables with fields of Dash, fields of Mantine."""
-_DEMO_SECONDS = 150
-"""Until the demo has something to show on each page."""
-_DEMO_PLACES = ("/tour", "/equipment/acme/north/welding", "/equipment/acme/north/welding/boom-line/robot-1")
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +32,6 @@ def test_pages_of_each_kind_have_no_fault(
     axe, first = axe_source(node.folder), Visit("/", language, theme, width)
     with eye(browser, dashboard.url, dashboard.session(Role.ADMIN), first) as look:
         wrong = [each for path in _LIGHT for each in audit(look, dashboard.url, Visit(path, language, theme, width), axe)]
-    assert wrong == []
-
-
-@pytest.mark.heavy
-def test_every_page_of_the_demo_has_no_fault_in_any_language_theme_and_width(browser: Browser, node: Node, tmp_path: Path) -> None:
-    axe = axe_source(node.folder)
-    wrong: list[str] = []
-    with demo(tmp_path) as link:
-        address = link.partition("/login")[0]
-        session = session_by(browser, link)
-        time.sleep(_DEMO_SECONDS)
-        for language, theme, width in itertools.product(LANGUAGES, THEMES, WIDTHS):
-            with eye(browser, address, session, Visit("/", language, theme, width)) as look:
-                for path in paths(*_DEMO_PLACES):
-                    wrong += audit(look, address, Visit(path, language, theme, width), axe if width == WIDTHS[0] else None)
     assert wrong == []
 
 
