@@ -50,10 +50,11 @@
     },
     /* what happens when the session has ended; the andon board has its own way */
     leave() { location.reload(); },
-    /* tells listener(message) of each message of a topic; returns what ends it */
-    watch(topic, listener) {
+    /* tells listener(message) of each message of a topic; returns what ends it. One that needs the whole state at first has the stream opened anew where it carries the topic already. */
+    watch(topic, listener, needsWhole = false) {
       const entry = { topic, listener };
       watchers.add(entry);
+      if (needsWhole && topics.split(",").includes(topic)) renew = true;
       reopenSoon();
       return () => { watchers.delete(entry); reopenSoon(); };
     },
@@ -68,13 +69,14 @@
     queueMicrotask(() => { scheduled = false; for (const look of lookers) look(); });
   }).observe(html, { childList: true, subtree: true });
 
-  let stream = null, topics = "", timer = null, receivedAt = performance.now(), readMs = null, database = "ok";
+  let stream = null, topics = "", renew = false, timer = null, receivedAt = performance.now(), readMs = null, database = "ok";
   function reopenSoon() { if (timer === null) timer = setTimeout(reopen, 20); }
   function reopen() {
     timer = null;
     const wanted = [...new Set([...watchers].map((entry) => entry.topic))].sort().slice(0, 64).join(",") || "overview";
-    if (stream && wanted === topics && stream.readyState !== EventSource.CLOSED) return;
+    if (stream && !renew && wanted === topics && stream.readyState !== EventSource.CLOSED) return;
     topics = wanted;
+    renew = false;
     lh.latest.clear();
     open();
   }

@@ -47,7 +47,7 @@
       }
       if (message.exceptions) exceptions = message.exceptions;
       showExceptions(plan, exceptions);
-    });
+    }, true);
     return () => { endStates(); if (endBars) endBars(); };
   });
   function showMini({ row, signal, figure, pointer }) {

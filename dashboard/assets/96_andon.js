@@ -60,7 +60,7 @@
     const tick = () => { for (const [element, since] of ages) setText(element, timer(lh.now() - since)); };
     const clock = setInterval(tick, 1000);
     draw([]);
-    const end = lh.watch("andon", (message) => { if (message.calls) draw(message.calls); });
+    const end = lh.watch("andon", (message) => { if (message.calls) draw(message.calls); }, true);
     return () => { clearInterval(clock); end(); };
   });
   function caller(place, say) {
