@@ -6,13 +6,13 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import dash
 from fastapi import FastAPI
 
+from dashboard.bundle import ASSETS, Bundle
 from dashboard.context import current_context
 from storage.people import Role
 
@@ -31,11 +31,11 @@ class PageApp(dash.Dash):
     Dash itself would run a plain function on the event loop, where one slow query stops all pages and streams.
     """
 
-    def __init__(self, server: FastAPI) -> None:
+    def __init__(self, server: FastAPI, bundle: Bundle) -> None:
         super().__init__(
             "dashboard",
             server=server,  # type: ignore[arg-type]  # Dash takes FastAPI but does not say so
-            assets_folder=str(Path(__file__).parent / "assets"),
+            assets_folder=str(ASSETS),
             use_pages=False,
             serve_locally=True,
             suppress_callback_exceptions=True,
@@ -45,6 +45,7 @@ class PageApp(dash.Dash):
             update_title="",
             title="Leadhand",
         )
+        self.bundle = bundle
         self.declared: list[DeclaredCallback] = []
 
     def callback(self, *dependencies: Any, role: Role = Role.VIEWER, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -328,6 +328,7 @@ _PAGES = (
     Route("GET", "/_favicon.ico", Role.VIEWER),
     Route("POST", "/_dash-update-component", Role.VIEWER),
     Route("GET", "/assets/{file:path}", Role.VIEWER),
+    Route("GET", "/bundle/{name}", Role.VIEWER),
     Route("GET", "/", Role.VIEWER, kind=Kind.PAGE),
     Route("GET", "/equipment/{path:path}", Role.VIEWER, kind=Kind.PAGE),
     Route("GET", "/{page}", Role.VIEWER, kind=Kind.PAGE),

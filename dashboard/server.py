@@ -53,6 +53,7 @@ from dashboard.api_tightening import tightening_routes
 from dashboard.api_tuning import tuning_routes
 from dashboard.api_vision import frame_routes, inspection_routes
 from dashboard.api_windows import window_routes
+from dashboard.bundle import Bundle
 from dashboard.context import PageContext, Person, set_context
 from dashboard.delivery_board import DeliveryBoard
 from dashboard.gate import Gate, content_policy
@@ -227,6 +228,7 @@ def build_server(
         redirect_slashes=False,
     )
     _say_errors(api)
+    bundle = Bundle()
     for routes in (
         plant_routes(services),
         history_routes(services),
@@ -277,13 +279,14 @@ def build_server(
         setting_change_routes(services),
         live_routes(hub, sessions, clock),
         metric_routes(hub, registry),
+        bundle.routes(),
         *_doors(settings, pool, sessions, clock),
     ):
         api.include_router(routes)
     api.add_middleware(_FailuresSaid)  # added before Dash's own, so that it stands inside of it
-    pages = PageApp(api)
+    pages = PageApp(api, bundle)
     register_pages(pages, services)
-    api.add_middleware(GZipMiddleware, minimum_size=1000)
+    api.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=_COMPRESSION)
     gate = Gate(api, sessions, site, policy=lambda: policy[-1], hosts=settings.hosts, secure=settings.secure, count=answers.count)
     return Server(gate, api, pages, hub, services)
 
@@ -297,6 +300,10 @@ def _doors(settings: ServerSettings, pool: Pool, sessions: Sessions, clock: Cloc
     from dashboard.login_oidc import oidc_routes  # with Authlib, which costs memory that only who has a provider should pay
 
     return [login_routes(door), oidc_routes(door, settings.provider)]
+
+
+_COMPRESSION = 5
+"""Of gzip: 9, its default, takes twice the time for a fiftieth less."""
 
 
 class _FailuresSaid:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from dash import ClientsideFunction, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from dashboard.bundle import EARLY, Bundle
 from dashboard.context import PageContext, current_context
 from dashboard.links import PAGES_WITH_FORMS, link
 from dashboard.navigation import ENTRIES, GROUPS, MODULES, TOUR, Entry
@@ -25,7 +26,7 @@ from plant.errors import Rejected, Unavailable
 _SUITE = r'<script src="([^"]*/_dash-component-suites/(?:%s)/[^"]*)"></script>\s*'
 _FIELDS, _GRID, _TABLE = (re.compile(_SUITE % name) for name in ("dash_mantine_components", "dash_ag_grid", "dash/dash_table"))
 """Scripts of form fields, grids and tables: two of the three megabytes of a page, and a second of a slow machine's time."""
-_EARLY = re.compile(r'<script src="[^"]*/assets/05_early\.js[^"]*"></script>')
+_EARLY_SCRIPT = re.compile(rf'<script src="[^"]*/assets/{re.escape(EARLY)}[^"]*"></script>')
 
 
 def build_shell(app: PageApp, services: Services) -> None:
@@ -33,7 +34,7 @@ def build_shell(app: PageApp, services: Services) -> None:
 
     def interpolate(**parts: str) -> str:
         context = current_context()
-        return _index(context, parts, _first(services, context.path))
+        return _index(context, parts, _first(services, context.path), app.bundle)
 
     app.backend.websocket_capability = False  # else each page opens a WebSocket that nothing here uses (plotly/dash#3939)
     app.interpolate_index = interpolate  # type: ignore[method-assign, assignment]  # made for each person's language and theme
@@ -218,15 +219,15 @@ def _first(services: Services, path: str) -> str:
     return json.dumps({"now_ms": services.plant.clock().now_us // 1000, "signals": ids})
 
 
-def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
+def _index(context: PageContext, parts: dict[str, str], first: str, bundle: Bundle) -> str:
     """Return the HTML around the app, in the right language and theme before any script runs."""
     language = "zh" if context.language == "zh" else "en"
     path = context.path.rstrip("/")
     grid = _GRID.search(parts["scripts"])
     scripts = _TABLE.sub("", _GRID.sub("", parts["scripts"]))
     scripts = scripts if path in PAGES_WITH_FORMS else _FIELDS.sub("", scripts)
-    found = _EARLY.search(scripts)
-    early, scripts = (found[0], _EARLY.sub("", scripts)) if found else ("", scripts)
+    found = _EARLY_SCRIPT.search(scripts)
+    early, scripts = found[0] if found else "", bundle.scripts(scripts)
     loading = escape(texts_of(context.language)("Loading…"))
     return f"""<!DOCTYPE html>
 <html lang="{language}" data-mantine-color-scheme="{context.theme}" data-zone="{escape(context.time_zone)}">
@@ -236,7 +237,7 @@ def _index(context: PageContext, parts: dict[str, str], first: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(parts["title"])}</title>
 <link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
-{parts["css"]}
+{bundle.styles(parts["css"])}
 </head>
 <body>
 <div id="react-entry-point"><div class="loading">{loading}</div></div>

@@ -21,6 +21,7 @@ from plant.equipment import EquipmentId
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 DAY_US: Final = 86_400_000_000
+_MOST_DAYS_KEPT: Final = 400
 _FIRST_DAY: Final = date(1900, 1, 1)
 _LAST_DAY: Final = date(2200, 1, 1)
 Span = tuple[int, int]
@@ -101,9 +102,19 @@ class ShiftCalendar:
     named: Mapping[date, str] = field(default_factory=dict)
     """What an exception is called: the holiday."""
     teams: Teams | None = None
+    _days: dict[date, tuple[Shift, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Days already computed: what runs now is asked for each equipment each second."""
 
     def of_day(self, day: date) -> tuple[Shift, ...]:
         """Return the shifts that begin on a day in plant time, in order; none of no length."""
+        found = self._days.get(day)
+        if found is None:
+            if len(self._days) >= _MOST_DAYS_KEPT:
+                self._days.clear()
+            found = self._days[day] = self._shifts_of(day)
+        return found
+
+    def _shifts_of(self, day: date) -> tuple[Shift, ...]:
         patterns_of_day = self.exceptions.get(day, self.week[day.weekday()])
         found = []
         for pattern in patterns_of_day:

@@ -21,7 +21,7 @@ from dashboard.views_part_orders import EndDraft, MadeDraft
 from plant.errors import Rejected, SettingsError, Unavailable
 from storage.people import Role
 
-_MOST = 150
+_MOST = 60
 _REFUSED = (Rejected, Unavailable, PermissionError, SettingsError, ValidationError, binascii.Error)
 _LARGEST_FILE = 1_400_000
 """In base64 a request of the largest size."""
@@ -68,7 +68,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(id="part-orders-shown"),
             *(drawn.bringing(t, _LARGEST_FILE) if context.may(Role.ENGINEER) else []),
             dcc.Store(id="part-orders-open"),
-            dcc.Store(id="part-orders-mark"),
+            dcc.Store(id="part-orders-mark", data=_mark(services, "open", None, None)),
             dcc.Store(id="part-orders-beat"),
             html.Div(**also(data_beat="part-orders-beat")),
         ],

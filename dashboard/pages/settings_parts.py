@@ -23,7 +23,7 @@ from dashboard.views_settings import (
 )
 from plant.settings_calendars import DAYS, Day
 
-_MOST_SHOWN = 500
+_MOST_SHOWN = 150
 _SIGNS = {"in": "+", "out": "\N{MINUS SIGN}", "same": " ", "place": ""}
 
 

@@ -19,7 +19,7 @@ from plant.errors import Unavailable
 from plant.verdict import Verdict
 
 _DAY_US = 86_400_000_000
-_MOST = 100
+_MOST = 60
 _LOOKS = {Verdict.OK: "normal", Verdict.NOT_OK: "critical", Verdict.NOT_DECIDABLE: "warning", Verdict.UNDEFINED: "waiting"}
 
 

@@ -116,7 +116,7 @@ def test_a_deep_link_asked_first_gets_all_scripts(database_url: str, tmp_path: P
             deep = re.findall(r'src="([^"?]+)', client.get("/sources").text)
             first = re.findall(r'src="([^"?]+)', client.get("/").text)
             again = re.findall(r'src="([^"?]+)', client.get("/sources").text)
-            assert [s for s in deep if s.startswith("/assets/")]
+            assert [s for s in deep if s.startswith("/bundle/")]
             assert deep == again
             assert set(first) <= set(deep)
             assert [s for s in deep if client.get(s).status_code != 200] == []
