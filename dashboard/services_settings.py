@@ -6,14 +6,13 @@ A file is checked together with all others as it would stand, then put in place 
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 
 from dashboard.context import Person
 from dashboard.services_people import require
 from dashboard.settings_parts import parts_of
 from dashboard.settings_text import difference, holds_secret, with_limits, with_shift, without_secrets
-from dashboard.site_files import settings_files, write_durable
+from dashboard.site_files import parsed, settings_files, write_durable
 from dashboard.views_settings import (
     LimitRuleView,
     LimitsDraft,
@@ -265,7 +264,7 @@ def _names(site: Site) -> set[str]:
 
 def _as_settings(file: str, content: str) -> SiteFile:
     try:
-        return SiteFile.model_validate(tomllib.loads(content))
+        return SiteFile.model_validate(parsed(content))
     except ValueError as error:  # of TOML or of a key
         raise SettingsError(f"{file}: {error}") from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from dashboard.context import Person
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.hub import Hub
 from dashboard.services_people import require
-from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, read_draft, settings_files, write_durable
+from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, parsed, read_draft, settings_files, write_durable
 from dashboard.views import CheckView, FoundVariableView, SourceView
 from plant.clock import Clock
 from plant.equipment import SEGMENT
@@ -216,7 +215,7 @@ def _for_audit(path: Path) -> Any:
 
 def _with_include(content: str) -> str:
     """Return a site file that includes ``sources.d``. Raises SettingsError where its ``include`` must be changed by hand."""
-    include = tomllib.loads(content).get("include")
+    include = parsed(content).get("include")
     if include is None:
         return INCLUDE_LINE + content
     if any(pattern in {f"{_FOLDER}/*.toml", f"{_FOLDER}/*", "**/*.toml"} for pattern in include):

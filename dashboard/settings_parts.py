@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dashboard.settings_text import places
+from dashboard.site_files import parsed
 from dashboard.views_settings import SettingsPartView
 from plant.errors import SettingsError
 from plant.patterns import expand, matches
@@ -20,7 +21,7 @@ _LONGEST = 400
 def parts_of(file: str, content: str, site: Site | None) -> list[SettingsPartView]:
     """Return the pieces of one file in their order; ``site``: the factory they make, where it is one."""
     try:
-        tables = tomllib.loads(content)
+        tables = parsed(content)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
     lines = places(content)

@@ -6,7 +6,8 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
         for entry in entries:
             lines += ["", f"[[{name}]]", *(f"{toml_key(key)} = {toml_value(value)}" for key, value in entry.items())]
     content = "\n".join(lines) + "\n"
-    said = SiteFile.model_validate(tomllib.loads(content))
+    said = SiteFile.model_validate(parsed(content))
     if said != SiteFile(equipment=draft.equipment, sources=(source,), signals=draft.signals):
         raise SettingsError(f"{draft.source.id}: cannot be written as TOML without loss")
     return content
@@ -47,7 +48,7 @@ def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
 def read_draft(path: Path) -> SourceDraft:
     """Return what a source's file says. Raises SettingsError where it holds anything else than one source with its signals."""
     try:
-        file = SiteFile.model_validate(tomllib.loads(path.read_text("utf-8")))
+        file = SiteFile.model_validate(parsed(path.read_text("utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise SettingsError(f"{path}: {error}") from error
     if len(file.sources) != 1 or file.sources[0].id != path.stem or file.include or file.site is not None:
@@ -75,12 +76,18 @@ def settings_files(site_file: Path) -> Iterator[Path]:
             )
         yield path
         try:
-            patterns = tomllib.loads(path.read_text("utf-8")).get("include", [])
+            patterns = parsed(path.read_text("utf-8")).get("include", [])
         except (OSError, ValueError):
             continue  # load_site says what is wrong with it
         for pattern in patterns if isinstance(patterns, list) else []:
             if isinstance(pattern, str) and pattern and not pattern.startswith("/") and not re.search(r"(^|/)\.\.(/|$)", pattern):
                 waiting.extend(sorted(path.parent.glob(pattern)))
+
+
+@lru_cache(maxsize=16)
+def parsed(content: str) -> Mapping[str, Any]:
+    """Return what a settings file says, not to be changed: one look at the settings asks for it many times. Raises TOMLDecodeError."""
+    return tomllib.loads(content)
 
 
 def write_durable(path: Path, content: str, mode: int = 0o600) -> None:
