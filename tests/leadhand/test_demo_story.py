@@ -1,4 +1,4 @@
-"""What the demo's story keeps waiting, and until when; that it is told to its end: ``test_whole_demo.py``."""
+"""What the demo's story keeps waiting, and until when; that it is told to its end: ``tests/dashboard/test_whole_demo.py``."""
 
 from __future__ import annotations
 
