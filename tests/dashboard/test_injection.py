@@ -16,10 +16,9 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard.navigation import ENTRIES
 from storage.database import connect
 from storage.people import Role
-from tests.dashboard import running as running_dashboard
 from tests.dashboard.browser import chromium, visitor
 from tests.dashboard.hostile import ALL_AT_ONCE, CORPUS, reads, writes
-from tests.dashboard.running import RunningDashboard, run_dashboard
+from tests.dashboard.running import SITE, RunningDashboard, run_dashboard
 from tests.databases import fresh_database
 
 _SHOWN = CORPUS["html"]
@@ -39,18 +38,19 @@ _TAKES_LONG = {"/api/v1/sources/discover"}
 @pytest.fixture(scope="module")
 def dashboard(postgres_server: str, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDashboard]:
     """A factory whose equipment, signals, people, orders and machines all speak hostile texts."""
-    site = running_dashboard.SITE.replace('name = "Robot {unit}"', f"name = '''{_SHOWN} {{unit}}'''")
+    site = SITE.replace('name = "Robot {unit}"', f"name = '''{_SHOWN} {{unit}}'''")
     site = site.replace('description = "measured at the torch"', f"description = '''{_SHOWN}'''").replace("Acme North", "<b>Acme</b>")
-    with pytest.MonkeyPatch.context() as patch, fresh_database(postgres_server, migrated_template) as url:
-        patch.setattr(running_dashboard, "SITE", site)
-        with run_dashboard(tmp_path_factory.mktemp("injection"), url) as running:
-            now = running.clock.now_us()
-            for n, text in enumerate(text for name, text in CORPUS.items() if name != "null"):
-                running.store(f"acme/north/welding/cell-1/robot-{1 + n % 4}/program", [now + n * 1000], [float("nan")], text=[text])
-            with running.client(Role.ADMIN) as client:
-                running.accepted = _write_everywhere(client, _SHOWN)  # type: ignore[attr-defined]
-            running.wait_until_read()
-            yield running
+    with (
+        fresh_database(postgres_server, migrated_template) as url,
+        run_dashboard(tmp_path_factory.mktemp("injection"), url, site_text=site) as running,
+    ):
+        now = running.clock.now_us()
+        for n, text in enumerate(text for name, text in CORPUS.items() if name != "null"):
+            running.store(f"acme/north/welding/cell-1/robot-{1 + n % 4}/program", [now + n * 1000], [float("nan")], text=[text])
+        with running.client(Role.ADMIN) as client:
+            running.accepted = _write_everywhere(client, _SHOWN)  # type: ignore[attr-defined]
+        running.wait_until_read()
+        yield running
 
 
 @pytest.fixture(scope="module")
