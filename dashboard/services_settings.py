@@ -73,35 +73,31 @@ class SettingsService:
             views.append(SettingsFileView(name, len(content.splitlines()), changed, by, holds_secret(content)))
         return views
 
-    def parts(self, who: Person) -> list[SettingsPartView]:
-        """Return each piece of the settings in force, with file and line."""
+    def in_force(self, who: Person) -> tuple[list[SettingsPartView], list[LimitRuleView]]:
+        """Return each piece of the settings in force, with file and line; and the rules of signals that are numbers, with their limits."""
         require(who, Role.ENGINEER)
-        site = load_site(self._site_file)
-        found = [part for name, content in self._texts().items() for part in parts_of(name, without_secrets(content), site)]
+        site, texts = load_site(self._site_file), self._texts()
+        pieces = {name: parts_of(name, without_secrets(content), site) for name, content in texts.items()}
+        rules = [rule for name, content in texts.items() for rule in _limit_rules(name, content, pieces[name])]
+        found = [part for of_file in pieces.values() for part in of_file]
         own = self._home / "settings.toml"
         if own.is_file():
-            found += parts_of("settings.toml", without_secrets(own.read_text("utf-8")), None)
-        return found
+            return [*found, *parts_of("settings.toml", without_secrets(own.read_text("utf-8")), None)], rules
+        return found, rules
+
+    def parts(self, who: Person) -> list[SettingsPartView]:
+        """Return each piece of the settings in force, with file and line."""
+        return self.in_force(who)[0]
+
+    def limit_rules(self, who: Person) -> list[LimitRuleView]:
+        """Return the rules of signals that are numbers, with their limits."""
+        return self.in_force(who)[1]
 
     def read(self, who: Person, file: str) -> SettingsTextView:
         """Return what a file holds, passwords hidden."""
         require(who, Role.ENGINEER)
         content = self._text(file)
         return SettingsTextView(file, without_secrets(content), _digest(content), holds_secret(content))
-
-    def limit_rules(self, who: Person) -> list[LimitRuleView]:
-        """Return the rules of signals that are numbers, with their limits."""
-        require(who, Role.ENGINEER)
-        site, views = load_site(self._site_file), []
-        for name, content in self._texts().items():
-            parts = [part for part in parts_of(name, content, site) if part.kind == "signals"]
-            rules = _as_settings(name, content).signals
-            for number, (rule, part) in enumerate(zip(rules, parts, strict=True), 1):
-                if not rule.data_type.is_text:
-                    limits = rule.limits
-                    ends = (limits.low_low, limits.low, limits.high, limits.high_high)
-                    views.append(LimitRuleView(name, number, rule.equipment, rule.name, rule.unit, part.gives or 0, *ends))
-        return views
 
     def shifts(self, who: Person) -> list[ShiftRuleView]:
         """Return the shifts of all calendars."""
@@ -260,6 +256,18 @@ def _effects(before: Site, after: Site) -> tuple[str, ...]:
 
 def _names(site: Site) -> set[str]:
     return {*map(str, (node.id for node in site.equipment)), *(str(s.path) for s in site.signals), *(str(s.id) for s in site.sources)}
+
+
+def _limit_rules(file: str, content: str, parts: list[SettingsPartView]) -> list[LimitRuleView]:
+    """Return the rules of one file; ``parts``: its pieces."""
+    views = []
+    signals = [part for part in parts if part.kind == "signals"]
+    for number, (rule, part) in enumerate(zip(_as_settings(file, content).signals, signals, strict=True), 1):
+        if not rule.data_type.is_text:
+            limits = rule.limits
+            ends = (limits.low_low, limits.low, limits.high, limits.high_high)
+            views.append(LimitRuleView(file, number, rule.equipment, rule.name, rule.unit, part.gives or 0, *ends))
+    return views
 
 
 def _as_settings(file: str, content: str) -> SiteFile:

@@ -46,7 +46,8 @@ def layout(context: PageContext, services: Services) -> Component:
     except SettingsError as error:
         return forms(context, [head, notice(problems_of(error, t), wrong=True)])
     try:
-        parts, rules, shifts = parts_table(settings, who, t), settings.limit_rules(who), settings.shifts(who)
+        found, rules = settings.in_force(who)
+        parts, shifts = parts_table(found, t), settings.shifts(who)
     except SettingsError as error:  # what stands on disk is wrong: it can still be mended as text
         parts, rules, shifts = notice(problems_of(error, t), wrong=True), [], []
     first = settings.read(who, files[0].file)
@@ -189,7 +190,8 @@ def _opened(settings: SettingsService, who: Person, file: str) -> tuple[str, dic
 def _after(settings: SettingsService, context: PageContext, t: Texts, words: str, file: str) -> tuple[Any, ...]:
     """Return the page after a file was put in place."""
     who = context.person
-    lists = (files_table(settings.files(who), context, t), parts_table(settings, who, t), history_table(settings.versions(who), context, t))
+    files, parts = files_table(settings.files(who), context, t), parts_table(settings.parts(who), t)
+    lists = (files, parts, history_table(settings.versions(who), context, t))
     return (notice(words), *_opened(settings, who, file), *lists)
 
 

@@ -10,14 +10,14 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.context import PageContext, Person
+from dashboard.context import PageContext
 from dashboard.pages.parts import NONE_SHOWN, also, exports, moment, notice, size, state, table, whole
-from dashboard.services_settings import SettingsService
 from dashboard.texts import Texts
 from dashboard.views_settings import (
     LimitRuleView,
     SettingsCheckView,
     SettingsFileView,
+    SettingsPartView,
     SettingsVersionView,
     ShiftRuleView,
 )
@@ -44,9 +44,9 @@ def files_table(files: Sequence[SettingsFileView], context: PageContext, t: Text
     return table(names, rows, caption=t("Settings files"))
 
 
-def parts_table(settings: SettingsService, who: Person, t: Texts) -> Component:
+def parts_table(parts: Sequence[SettingsPartView], t: Texts) -> Component:
     """Return each piece of the settings in force, by file and line."""
-    parts, kinds = settings.parts(who), _kind_words(t)
+    kinds = _kind_words(t)
     names = ((t("Kind"), False), (t("Name"), False), (t("Keys and values"), False), (t("Gives"), True), (t("File and line"), False))
     rows = [
         [
