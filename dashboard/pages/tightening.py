@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from dash import Input, Output, State, dcc, html, no_update
@@ -29,6 +31,7 @@ def layout(context: PageContext, services: Services) -> Component:
     spindles = _counted(services)
     stations = sorted({one.equipment for one in spindles if one.equipment})
     names = {node.id: node.name for node in services.plant.equipment()}
+    results, mark = _results(services, None, None, None, t, context.time_zone)
     verdicts = [{"value": verdict.value, "label": _verdict_words(verdict, t)} for verdict in (Verdict.OK, Verdict.NOT_OK)]
     return html.Div(
         [
@@ -65,7 +68,7 @@ def layout(context: PageContext, services: Services) -> Component:
                             ),
                         ],
                     ),
-                    html.Div(_results(services, None, None, None, t, context.time_zone), id="tightening-results", className="live"),
+                    html.Div(results(), id="tightening-results", className="live"),
                 ],
             ),
             html.H2(t("Curve")),
@@ -84,6 +87,7 @@ def layout(context: PageContext, services: Services) -> Component:
                 ],
             ),
             dcc.Store(id="tightening-beat"),
+            dcc.Store(id="tightening-mark", data=mark),
             html.Div(**also(data_beat="tightening-beat")),
         ]
     )
@@ -99,18 +103,21 @@ def register(app: PageApp, services: Services) -> None:
     @app.callback(
         Output("tightening-spindles", "children"),
         Output("tightening-results", "children"),
+        Output("tightening-mark", "data"),
         Input("tightening-beat", "data"),
         Input("tightening-station", "value"),
         Input("tightening-part", "value"),
         Input("tightening-verdict", "value"),
-        State("tightening-beat", "id"),
+        State("tightening-mark", "data"),
         prevent_initial_call=True,
     )
-    def again(_beat: Any, station: str | None, part: str | None, verdict: str | None, _id: str) -> tuple[Any, Any]:
+    def again(_beat: Any, station: str | None, part: str | None, verdict: str | None, drawn_as: str | None) -> tuple[Any, Any, Any]:
         context = current_context()
         t = texts_of(context.language)
         zone = context.time_zone
-        return _spindles(services, _counted(services), t, zone), _results(services, station, part, verdict, t, zone)
+        results, mark = _results(services, station, part, verdict, t, zone)
+        unchanged = mark is not None and mark == drawn_as
+        return _spindles(services, _counted(services), t, zone), no_update if unchanged else results(), mark
 
 
 def _counted(services: Services) -> list[SpindleView]:
@@ -157,11 +164,20 @@ def _spindles(services: Services, spindles: list[SpindleView], t: Texts, zone: s
     return table(heads, rows, caption=t("Spindles, last 24 hours"), nothing=nothing)
 
 
-def _results(services: Services, station: str | None, part: str | None, verdict: str | None, t: Texts, zone: str) -> Component:
+def _results(
+    services: Services, station: str | None, part: str | None, verdict: str | None, t: Texts, zone: str
+) -> tuple[Callable[[], Component], str | None]:
+    """Return what draws the results, and text that differs once they must be drawn anew; None while nobody can say."""
     try:
         found = services.tightening.tightenings(equipment=station, part=part, verdict=verdict, most=_MOST)
     except Unavailable as error:
-        return notice(t("The database is away: {why}", why=error), wrong=True)
+        away = notice(t("The database is away: {why}", why=error), wrong=True)
+        return lambda: away, None
+    filtered = bool(station or part or verdict)
+    return lambda: _drawn(services, found, t, zone, filtered=filtered), sha256(repr((found, filtered)).encode()).hexdigest()
+
+
+def _drawn(services: Services, found: list[TighteningView], t: Texts, zone: str, *, filtered: bool) -> Component:
     names = {node.id: node.name for node in services.plant.equipment()}
     heads = [
         (t("Time"), False),
@@ -190,7 +206,7 @@ def _results(services: Services, station: str | None, part: str | None, verdict:
         ]
         for one in found
     ]
-    nothing = t("No tightening fits.") if station or part or verdict else t("No tightenings yet.")
+    nothing = t("No tightening fits.") if filtered else t("No tightenings yet.")
     words = t("The newest {n}.", n=len(found)) if len(found) == _MOST else ""
     return html.Div(
         [

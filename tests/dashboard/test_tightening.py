@@ -211,3 +211,20 @@ def test_a_part_that_nobody_tightened_is_said_to_have_no_results(
         page.locator("#tightening-part").fill("<b>nobody")
         page.locator("#tightening-part").press("Enter")
         expect(page.locator("#tightening-results")).to_contain_text("No tightening fits.")
+
+
+@pytest.mark.browser
+def test_a_new_result_comes_by_itself_and_nothing_is_drawn_again_without_one(
+    dashboard: RunningDashboard, made: list[Tightened], chrome: Browser
+) -> None:
+    row = "#tightening-results tbody tr"
+    with visitor(chrome, dashboard.url, dashboard.session()) as (page, _):
+        page.goto(dashboard.url + "/tightening")
+        expect(page.locator(row)).to_have_count(12)
+        with page.expect_response(lambda answer: "tightening-results" in (answer.request.post_data or "") and "spindles" in answer.text()):
+            page.evaluate(f"() => {{ window.firstRow = document.querySelector('{row}'); }}")
+        assert page.evaluate("() => window.firstRow.isConnected")
+        late = result_of(13, made[0], dashboard.clock.now_us())
+        with connect(dashboard.database_url, application="test") as connection:
+            SampleWriter(connection).ship(Shipment(uuid4(), 1, 1, empty(), tightenings=(late,), traces=()))
+        expect(page.locator(row)).to_have_count(13)
