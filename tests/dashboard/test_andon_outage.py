@@ -156,6 +156,7 @@ def test_a_screen_loads_a_new_version_of_itself_but_only_when_the_server_gives_i
         gone = False
         until(page, "() => window.stayed === undefined", seconds=70)
         expect(page.locator(".tile")).to_have_count(5)
+        page.unroute_all(behavior="wait")  # an answer on its way when the page is gone would be an error of the next test
 
 
 def test_a_screen_that_was_ended_says_so_and_shows_no_login_page(browser: Browser, wall: Wall) -> None:
