@@ -1,8 +1,9 @@
-"""Real parts that tests of several packages share: a database, and Node with what the tests need of it."""
+"""Real parts that tests of several packages share: a database, and Node with what the tests need of it; the turn of the tests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from storage.migrations import migrate
 from storage.postgres import EmbeddedPostgres
 from tests.databases import database_of, folder_of_server, fresh_database
 from tests.node_parts import Node, prepare_node
+from tests.standstill import Standstill
 
 _TEMPLATE = "leadhand_template"
 _LONG = frozenset({"test_replay_recording.py", "test_demo.py", "test_up.py"})
@@ -22,6 +24,26 @@ _LONG = frozenset({"test_replay_recording.py", "test_demo.py", "test_up.py"})
 examples.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 examples.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 examples.load_profile("same")
+
+
+_STANDSTILL: Final = pytest.StashKey[Standstill]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the process that hands out the tests notice when the machine stands still."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_STANDSTILL] = Standstill()
+        config.stash[_STANDSTILL].start()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell of each time that the machine stood still: what waited then says nothing of the product."""
+    machine = config.stash[_STANDSTILL]
+    machine.stop()
+    if machine.found:
+        terminalreporter.section("the machine stood still")
+        for line in machine.words():
+            terminalreporter.write_line(line)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

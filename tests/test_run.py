@@ -24,7 +24,7 @@ _BROKEN = """
 def test_of_something_broken():
     assert False
 """
-_MANY = "".join(f"\ndef test_number_{number}():\n    assert False\n" for number in range(3))
+_MANY = "".join(f"\ndef test_number_{number}():\n    assert False\n" for number in range(4))
 
 
 def run(folder: Path, **modules: str) -> tuple[int, str]:
@@ -48,7 +48,7 @@ def test_what_passes_alone_passes_and_is_named_and_what_fails_again_fails(tmp_pa
 
 def test_more_failures_than_chance_explains_are_not_tried_again(tmp_path: Path) -> None:
     status, said = run(tmp_path, many=_MANY)
-    assert (status, said.splitlines()[-1]) == (1, "3 tests failed: too many to try once more.")
+    assert (status, said.splitlines()[-1]) == (1, "4 tests failed: too many to try once more.")
 
 
 def test_workers_that_find_other_tests_fail_at_once(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@
       this.readout = lh.make("div", "readout small number");
       this.readout.setAttribute("aria-live", "polite");
       place.append(this.title, this.canvas, this.readout);
-      this.resize = new ResizeObserver(() => this.draw());
+      // drawn anew for another width only: a readout of another height must not take a point away under the finger that clicks it
+      this.resize = new ResizeObserver(() => { if (this.width() !== this.drawnWidth) this.draw(); });
       this.resize.observe(place);
       this.timer = setInterval(() => { if (this.id && !document.hidden) this.read(false); }, EVERY_MS);
       this.stop = () => { this.turn++; this.resize.disconnect(); clearInterval(this.timer); };
@@ -85,9 +86,10 @@
       return this.chart.kind === "p" ? lh.number(100 * value) + " %" : Number(value.toPrecision(6)).toLocaleString(document.documentElement.lang, { maximumFractionDigits: 8 });
     }
 
+    width() { return Math.max(300, this.place.clientWidth - 2); }
     draw() {
       if (!this.points) return;
-      const told = this.points, width = Math.max(300, this.place.clientWidth - 2), wide = width > 760 && told.bins.length;
+      const told = this.points, width = this.drawnWidth = this.width(), wide = width > 760 && told.bins.length;
       const side = wide ? 210 : 0, plot = width - side;
       this.title.replaceChildren(lh.make("strong", "", this.chart.name));
       const parts = [this.plot(plot, HEIGHT, this.place_of(), true)];

@@ -5,7 +5,6 @@ Fails on any console error or warning, any uncaught error, and any request that 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, expect, sync_playwright
 
 from dashboard.gate import SESSION_COOKIE
-from tests.ingest.parts import PATIENCE
+from tests.ingest.parts import PATIENCE, Patience
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -90,9 +89,9 @@ def visitor(
 
 def until(page: Page, expression: str, argument: Any = None, *, seconds: float = 20) -> None:
     """Wait until a function of JavaScript answers true. Playwright's own way evaluates text inside the page, which its policy forbids."""
-    end = time.monotonic() + PATIENCE * seconds
+    patience = Patience(seconds)
     while not _answer(page, expression, argument):
-        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        assert not patience.over(), f"not within {seconds} s: {expression}"
         page.wait_for_timeout(50)
 
 

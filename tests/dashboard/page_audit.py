@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from playwright.sync_api import Browser, Page, Request
 
 from dashboard.navigation import ENTRIES
 from tests.dashboard.browser import Watch, visitor
-from tests.ingest.parts import PATIENCE
+from tests.ingest.parts import Patience
 
 LANGUAGES: Final = ("en", "zh")
 THEMES: Final = ("light", "dark")
@@ -127,9 +126,9 @@ def settle(look: Eye, path: str, *, seconds: float = 20) -> None:
     """Return when a page was drawn at two looks, and no callback of it waited for an answer then; in between tables may be drawn again."""
     if path not in _OWN_FRAME:
         look.page.locator("#page h1").first.wait_for()
-    end, still = time.monotonic() + PATIENCE * seconds, 0
+    patience, still = Patience(seconds), 0
     while still < 2:
-        assert time.monotonic() < end, f"{path} is not drawn within {seconds} s"
+        assert not patience.over(), f"{path} is not drawn within {seconds} s"
         look.page.wait_for_timeout(100)
         still += look.asked <= 0 and look.page.evaluate(_DRAWN)
 
