@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,20 +13,19 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser
 
-from dashboard.services_tour import Chapter, TourService
+from dashboard.services_tour import Chapter, TourService, TourView
 from plant.clock import SystemClock
 from storage.database import Pool
 from tests.dashboard.browser import chromium
 from tests.dashboard.demo_stage import PLACES, demo, session_by
 from tests.dashboard.english_words import english_on, words_of
 from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Visit, audit, axe_source, eye, paths
-from tests.ingest.parts import PATIENCE
+from tests.ingest.parts import PATIENCE, until
 from tests.node_parts import Node
 
 pytestmark = [pytest.mark.heavy, pytest.mark.browser]
 _REPOSITORY: Final = Path(__file__).parents[2]
-_FILLED_SECONDS: Final = 150
-"""Until the demo has something to show on each page."""
+_TOLD_SECONDS: Final = 360
 _DRAWN_SECONDS: Final = 60
 """A page beside a whole factory on the same cores."""
 _VISITS: Final = (
@@ -43,11 +42,14 @@ class Demo:
     home: Path
     address: str
     session: str
-    begun: float
 
-    def wait_until_filled(self) -> None:
-        """Return when each page has something to show."""
-        time.sleep(max(0.0, self.begun + _FILLED_SECONDS - time.monotonic()))
+    def until_told(self) -> TourView:
+        """Return the whole story once it is told; each page has something to show then."""
+        url = json.loads((self.home / "run" / "database.out").read_text())["url"]
+        with closing(Pool(url, 1, "test", statement_seconds=20)) as pool:
+            service = TourService(pool, SystemClock(), self.home)
+            until(lambda: service.story().next is None, _TOLD_SECONDS, every=1)
+            return service.story()
 
 
 @pytest.fixture(scope="module")
@@ -62,24 +64,12 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The demo, for all tests of this file."""
     folder = tmp_path_factory.mktemp("demo")
     with demo(folder) as link:
-        begun = time.monotonic()
-        yield Demo(folder / "home", link.partition("/login")[0], session_by(browser, link), begun)
+        yield Demo(folder / "home", link.partition("/login")[0], session_by(browser, link))
 
 
 @pytest.mark.timeout(600 * PATIENCE)
-def test_the_demo_tells_its_story_within_six_minutes_and_each_chapter_in_its_turn(running: Demo) -> None:
-    url = json.loads((running.home / "run" / "database.out").read_text())["url"]
-    pool = Pool(url, 1, "test", statement_seconds=20)
-    service = TourService(pool, SystemClock(), running.home)
-    seen: dict[Chapter, float] = {}
-    while len(seen) < len(Chapter):
-        story = service.story()
-        for chapter, _ in story.reached:
-            seen.setdefault(chapter, round(time.monotonic() - running.begun, 1))
-        assert time.monotonic() - running.begun < 360 * PATIENCE, f"{seen}, {story.facts}"
-        time.sleep(1)
-    pool.close()
-    assert list(seen) == list(Chapter)
+def test_the_demo_tells_its_story_within_six_minutes(running: Demo) -> None:
+    story = running.until_told()
     since = dict(story.reached)
     assert since[Chapter.ALARM] < since[Chapter.PROPOSED] < since[Chapter.EXECUTED] <= since[Chapter.GAIN]
     assert max(since[Chapter.PICTURE], since[Chapter.CHART], since[Chapter.LOSS]) > since[Chapter.ALARM]
@@ -94,7 +84,7 @@ def test_the_demo_tells_its_story_within_six_minutes_and_each_chapter_in_its_tur
 
 
 def test_every_page_of_the_demo_speaks_chinese(running: Demo, browser: Browser) -> None:
-    running.wait_until_filled()
+    running.until_told()
     settings = [file for folder in (running.home, running.home / "sources.d") for file in folder.glob("*.toml")]
     simulators = _REPOSITORY / "simulators"
     theirs = words_of([*settings, *simulators.rglob("*.py"), *simulators.rglob("*.toml")])
@@ -104,7 +94,7 @@ def test_every_page_of_the_demo_speaks_chinese(running: Demo, browser: Browser) 
 
 
 def test_every_page_of_the_demo_has_no_fault_in_any_language_theme_and_width(running: Demo, browser: Browser, node: Node) -> None:
-    running.wait_until_filled()
+    running.until_told()
     axe, wrong = axe_source(node.folder), list[str]()
     for language, theme, width in _VISITS:
         with eye(browser, running.address, running.session, Visit("/", language, theme, width)) as look:
