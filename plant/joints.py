@@ -7,7 +7,7 @@ A part that is missing makes it wait; parts that disagree make it a case for a p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -16,6 +16,7 @@ from plant.equipment import EquipmentId
 from plant.inspections import Decision, Reason, gravest
 
 DAY_US: Final = 86_400_000_000
+_BY_VIEWS: Final = (Decision.NOT_DECIDABLE, Decision.OK, Decision.REVIEW, Decision.NOK)
 
 
 class Risk(StrEnum):
@@ -64,6 +65,7 @@ class MarkFinding:
     calibration: str
     reasons: tuple[Reason, ...] = ()
     taken_us: int = 0
+    view: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,27 @@ def judge_joint(
         return JointVerdict(JointState.WAITING, Decision.NOT_DECIDABLE, tuple(missing) or (Reason("order_unknown", {"why": "not judged"}),))
     notes = () if curve is None else tuple(reason for reason in curve.reasons if reason.code == "thin_reference")
     return JointVerdict(JointState.RELEASED, Decision.OK, notes)
+
+
+def decision_of_views(decisions: Iterable[Decision]) -> Decision:
+    """Return what several views of one bolt say together: NOK if one does, else REVIEW, else OK if one does.
+
+    A view that could not be judged leaves the bolt to the others; one that saw it and doubts it is never outvoted.
+    """
+    return max(decisions, key=_BY_VIEWS.index, default=Decision.NOT_DECIDABLE)
+
+
+def mark_of_views(marks: Sequence[MarkFinding]) -> MarkFinding | None:
+    """Return what all pictures of one bolt since it was tightened say of its mark; None without any.
+
+    Of each view the newest picture counts, but for a NOK: that stands, whatever other and later pictures say.
+    """
+    newest: dict[str, MarkFinding] = {}
+    for mark in sorted(marks, key=lambda mark: (mark.taken_us, _BY_VIEWS.index(mark.decision)), reverse=True):
+        newest.setdefault(mark.view, mark)
+    counted = [*(mark for mark in marks if mark.decision is Decision.NOK), *newest.values()]
+    decision = decision_of_views(mark.decision for mark in counted)
+    return max((mark for mark in counted if mark.decision is decision), key=lambda mark: mark.taken_us, default=None)
 
 
 def _missing(curve: CurveVerdict | None, mark: MarkFinding | None, tool: ToolCalibration, *, part: str, picture: bool) -> list[Reason]:

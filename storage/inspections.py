@@ -51,6 +51,12 @@ WHERE (%(from)s::timestamptz IS NULL OR i.taken_time >= %(from)s) AND (%(to)s::t
     AND (%(before)s::bigint IS NULL OR i.id < %(before)s) AND i.shadow = %(shadow)s
 ORDER BY i.taken_time DESC, i.id DESC LIMIT %(most)s
 """
+_OF_PART: Final = """
+WHERE i.id IN (
+    SELECT id FROM inspection WHERE part = %s AND part <> '' AND station = %s AND subject = %s AND NOT shadow
+    ORDER BY decision = 'nok' DESC, taken_time DESC, id DESC LIMIT %s
+) ORDER BY i.taken_time DESC, i.id DESC
+"""
 _DRIFT: Final = """
 WITH RECURSIVE v AS (
     (SELECT station, view FROM inspection ORDER BY station, view LIMIT 1)
@@ -224,6 +230,12 @@ def read_inspection(connection: Connection, number: int) -> StoredInspection | N
     with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_READ + "WHERE i.id = %s", [number]).fetchone()
     return None if row is None else stored_inspection(row)
+
+
+def read_inspections_of(connection: Connection, subject: Subject, station: str, part: str) -> list[StoredInspection]:
+    """Return what is known of one part at one station, those taken last first; of more than ``MOST_ROWS`` rather all that are NOK."""
+    with translate_errors(), connection.cursor(row_factory=dict_row) as cursor:
+        return [stored_inspection(row) for row in cursor.execute(_READ + _OF_PART, [part, station, subject.value, MOST_ROWS])]
 
 
 def picture_kind(connection: Connection, sha256: FrameHash) -> str | None:

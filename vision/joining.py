@@ -27,10 +27,11 @@ from plant.joints import (
     ToolCalibration,
     judge_joint,
     judge_order,
+    mark_of_views,
 )
 from plant.tightening import TighteningResult
 from storage.database import Connection
-from storage.inspections import WantedInspections, read_inspection, read_inspections
+from storage.inspections import StoredInspection, read_inspection, read_inspections_of
 from storage.joints import (
     JointRecord,
     add_joint,
@@ -94,7 +95,8 @@ class Joining:
         curve = self._curve(connection, number, stored.result)
         told = "" if curve is None else program_print(curve)
         blank = _blank(plan, number, stored.result, told, self._clock.now_us())
-        add_joint(connection, self._judged(connection, plan, blank, stored.result, curve, _mark_after(connection, plan, stored.result)))
+        mark = _mark_since(_inspections(connection, plan, stored.result.part), plan, blank.bolt, stored.result.time_us)
+        add_joint(connection, self._judged(connection, plan, blank, stored.result, curve, mark))
         return told
 
     def _judged(
@@ -127,13 +129,19 @@ class Joining:
         if stored is None or not stored.inspection.part:
             return
         plan = self._cameras[stored.inspection.station]
-        for bolt, finding in _bolts_of(plan, stored.inspection):
+        pictures = _inspections(connection, plan, stored.inspection.part)
+        for bolt in sorted({bolt for bolt, _ in _bolts_of(plan, stored.inspection)}):
             before = newest_joint(connection, plan.id, stored.inspection.part, bolt)
             if before is None or before.tightening is None:
                 continue
             tightened = read_tightening(connection, before.tightening)
-            mark = _mark(stored.inspection, finding)
-            if tightened is None or (before.actor and mark.decision is Decision.OK):
+            if tightened is None:
+                continue
+            # what a person answered stands until a later picture says otherwise
+            mark = _mark_since(pictures, plan, bolt, tightened.result.time_us, before.made_us if before.actor else 0)
+            if mark is None or (before.actor and mark.decision is Decision.OK):
+                continue
+            if (mark.decision, mark.frame_sha256, mark.calibration) == (before.mark, before.picture, before.picture_calibration):
                 continue
             curve = self._curve(connection, before.tightening, tightened.result)
             record = replace(before, made_us=self._clock.now_us(), actor="", note="")
@@ -244,20 +252,25 @@ def _bolts_of(plan: JointGroupPlan, inspection: Inspection) -> list[tuple[int, F
     return [(at.get(place, place), finding) for place, finding in places if place >= 1]
 
 
-def _mark(inspection: Inspection, finding: Finding) -> MarkFinding:
-    return MarkFinding(finding.decision, inspection.frame_sha256, inspection.calibration, finding.reasons, inspection.taken_us)
+def _inspections(connection: Connection, plan: JointGroupPlan, part: str) -> list[StoredInspection]:
+    """Return all that pictures say of the marks of a part; nothing where none are wanted or nobody told the part."""
+    if not (plan.picture and plan.camera_station and part):
+        return []
+    return read_inspections_of(connection, Subject.BOLTS, plan.camera_station, part)
 
 
-def _mark_after(connection: Connection, plan: JointGroupPlan, result: TighteningResult) -> MarkFinding | None:
-    """Return what a picture says that was taken after the tightening and judged before it was known here; None where none does."""
-    if not (plan.picture and plan.camera_station and result.part and result.bolt_number):
-        return None
-    wanted = WantedInspections(subject=Subject.BOLTS, station=plan.camera_station, part=result.part, from_us=result.time_us, most=50)
-    for stored in read_inspections(connection, wanted):
-        for bolt, finding in _bolts_of(plan, stored.inspection):
-            if bolt == result.bolt_number and stored.inspection.part == result.part:
-                return _mark(stored.inspection, finding)
-    return None
+def _mark_since(
+    pictures: Sequence[StoredInspection], plan: JointGroupPlan, bolt: int, taken_us: int, stored_us: int = 0
+) -> MarkFinding | None:
+    """Return what the pictures taken and stored after some times say of a bolt together; None where none shows it."""
+    marks = [
+        MarkFinding(finding.decision, one.frame_sha256, one.calibration, finding.reasons, one.taken_us, one.view)
+        for one in (stored.inspection for stored in pictures if stored.stored_us >= stored_us)
+        if one.taken_us >= taken_us
+        for number, finding in _bolts_of(plan, one)
+        if number == bolt
+    ]
+    return mark_of_views(marks)
 
 
 def _mark_of(before: JointRecord | None) -> MarkFinding | None:

@@ -17,6 +17,7 @@ from plant.joints import (
     judge_group,
     judge_joint,
     judge_order,
+    mark_of_views,
 )
 
 NOW = 1_790_000_000_000_000
@@ -126,3 +127,34 @@ def test_a_flange_is_released_only_when_each_bolt_is() -> None:
 def test_every_reason_is_a_sentence() -> None:
     assert all(words.endswith((".", ": {note}")) for words in {**CURVE_REASONS, **JOINT_REASONS}.values())
     assert all(words and not words.endswith(".") for words in FAULT_WORDS.values())
+
+
+def _view(view: str, taken_us: int, decision: Decision) -> MarkFinding:
+    return replace(SEEN, view=view, taken_us=taken_us, decision=decision)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        (Decision.OK, Decision.OK, Decision.OK),
+        (Decision.NOK, Decision.OK, Decision.NOK),
+        (Decision.OK, Decision.REVIEW, Decision.REVIEW),
+        (Decision.OK, Decision.NOT_DECIDABLE, Decision.OK),
+        (Decision.REVIEW, Decision.NOT_DECIDABLE, Decision.REVIEW),
+        (Decision.NOT_DECIDABLE, Decision.NOT_DECIDABLE, Decision.NOT_DECIDABLE),
+        (Decision.NOK, Decision.REVIEW, Decision.NOK),
+    ],
+)
+def test_views_of_one_bolt_are_judged_together_in_whatever_order_they_come(first: Decision, second: Decision, together: Decision) -> None:
+    for one, other in ((first, second), (second, first)):
+        found = mark_of_views([_view("left", 1, one), _view("right", 2, other)])
+        assert found is not None
+        assert found.decision is together
+
+
+def test_a_new_picture_of_a_view_replaces_its_old_one_but_never_one_that_is_not_ok() -> None:
+    doubtful, clear = _view("left", 1, Decision.REVIEW), _view("left", 2, Decision.OK)
+    assert mark_of_views([doubtful, clear]) == clear
+    turned = _view("left", 0, Decision.NOK)
+    assert mark_of_views([clear, turned, doubtful]) == turned
+    assert mark_of_views([]) is None

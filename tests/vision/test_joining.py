@@ -9,7 +9,7 @@ import pytest
 
 from plant.clock import SystemClock
 from plant.equipment import EquipmentId
-from plant.inspections import Decision, Finding, FrameHash, Inspection, Reason, Subject
+from plant.inspections import Decision, Finding, FrameHash, Inspection, Reason, Subject, frame_hash
 from plant.joint_curves import JointCurve
 from plant.joints import JointGroupPlan, JointState
 from plant.settings import SiteFile
@@ -22,7 +22,7 @@ from storage import tightening
 from storage.catalogue import register_site
 from storage.database import Connection, connect
 from storage.inspections import PictureFacts, add_inspections
-from storage.joints import read_groups, read_joints, read_revisions
+from storage.joints import JointRecord, add_joint, read_groups, read_joints, read_revisions
 from vision.joining import Joining
 
 STATION = EquipmentId("acme/north/line/bearing")
@@ -163,6 +163,75 @@ def test_a_mark_that_is_seen_completes_a_joint_and_one_that_moved_makes_it_a_cas
     assert bolts[1].picture == "ab" * 32
     assert bolts[2].state is JointState.CASE
     assert bolts[2].reasons[0].code == "disagree_mark"
+
+
+LOOKED = replace(PLAN, picture=True, camera_station="cameras", order=())
+MARKS = {
+    Decision.OK: (),
+    Decision.NOK: (Reason("mark_nok", {"why": "turned"}),),
+    Decision.NOT_DECIDABLE: (Reason("bolt_covered"),),
+}
+
+
+def _picture(connection: Connection, view: str, decision: Decision, taken_us: int, part: str) -> str:
+    """Store that a view saw bolt 1 of a part; return the picture's id."""
+    frame = frame_hash(f"{view} {decision} {taken_us} {part}".encode())
+    finding = Finding("bolt", (0, 0, 9, 9), 0.9, {"bolt_number": 1}, decision, MARKS[decision])
+    seen = Inspection(frame, "cameras", view, part, taken_us, Subject.BOLTS, "m", "cal-1", decision, (finding,))
+    add_inspections(connection, [(seen, False)], PictureFacts("png", 1, 9, 9, 1.0, 1.0, 0.0), SystemClock().now_us(), NOW)
+    return frame
+
+
+def _first_bolt(connection: Connection, part: str) -> JointRecord:
+    _follow(connection, LOOKED)
+    return next(joint for joint in read_joints(connection, part=part) if joint.bolt == 1)
+
+
+def test_a_nut_that_one_view_saw_turned_stays_a_case_whatever_other_views_say(connection: Connection) -> None:
+    _learned(connection)
+    _tighten(connection, 3000, "EX-5", 1)
+    assert _first_bolt(connection, "EX-5").state is JointState.WAITING
+    turned = _picture(connection, "left", Decision.NOK, NOW + 9_000_000, "EX-5")
+    assert _first_bolt(connection, "EX-5").state is JointState.CASE
+    _picture(connection, "right", Decision.OK, NOW + 9_100_000, "EX-5")
+    _picture(connection, "left", Decision.OK, NOW + 9_200_000, "EX-5")
+    still = _first_bolt(connection, "EX-5")
+    assert (still.state, still.mark, still.picture) == (JointState.CASE, Decision.NOK, turned)
+    assert len(read_revisions(connection, "bearing", "EX-5", 1)) == 2, "what says nothing new makes no revision"
+
+
+def test_a_bolt_that_one_view_could_not_judge_is_judged_by_the_other(connection: Connection) -> None:
+    _learned(connection)
+    _tighten(connection, 3000, "EX-6", 1)
+    _picture(connection, "left", Decision.NOT_DECIDABLE, NOW + 9_000_000, "EX-6")
+    assert _first_bolt(connection, "EX-6").state is JointState.CASE
+    clear = _picture(connection, "right", Decision.OK, NOW + 9_100_000, "EX-6")
+    released = _first_bolt(connection, "EX-6")
+    assert (released.state, released.picture) == (JointState.RELEASED, clear)
+    _picture(connection, "left", Decision.NOT_DECIDABLE, NOW + 9_200_000, "EX-6")
+    assert _first_bolt(connection, "EX-6").state is JointState.RELEASED
+
+
+def test_pictures_from_before_a_bolt_was_tightened_say_nothing_of_it(connection: Connection) -> None:
+    _learned(connection)
+    _tighten(connection, 3000, "EX-7", 1)
+    _picture(connection, "left", Decision.NOK, NOW + 2_999_999, "EX-7")
+    assert _first_bolt(connection, "EX-7").reasons[-1].code == "no_picture"
+
+
+def test_what_a_person_answered_stands_until_a_later_picture_says_otherwise(connection: Connection) -> None:
+    _learned(connection)
+    _tighten(connection, 3000, "EX-8", 1)
+    _picture(connection, "left", Decision.NOK, NOW + 9_000_000, "EX-8")
+    case = _first_bolt(connection, "EX-8")
+    answered = replace(
+        case, state=JointState.RELEASED, decision=Decision.OK, actor="inspector", note="looked", made_us=SystemClock().now_us()
+    )
+    add_joint(connection, answered)
+    _picture(connection, "right", Decision.OK, NOW + 9_100_000, "EX-8")
+    assert _first_bolt(connection, "EX-8").actor == "inspector"
+    _picture(connection, "right", Decision.NOK, NOW + 9_200_000, "EX-8")
+    assert _first_bolt(connection, "EX-8").state is JointState.CASE
 
 
 def test_a_revision_is_never_changed(connection: Connection) -> None:
