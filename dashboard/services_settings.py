@@ -6,13 +6,14 @@ A file is checked together with all others as it would stand, then put in place 
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from pathlib import Path
 
 from dashboard.context import Person
 from dashboard.services_people import require
 from dashboard.settings_parts import parts_of
 from dashboard.settings_text import difference, holds_secret, with_limits, with_shift, without_secrets
-from dashboard.site_files import parsed, settings_files, write_durable
+from dashboard.site_files import SettingsText, read_settings, settings_files, write_durable
 from dashboard.views_settings import (
     LimitRuleView,
     LimitsDraft,
@@ -63,11 +64,11 @@ class SettingsService:
         texts = self._texts()
         with self._pool.connection() as connection, connection.transaction():
             hold_versions(connection)
-            for name, content in texts.items():
-                self._note_found(connection, name, content)
+            for name, text in texts.items():
+                self._note_found(connection, name, text.content)
             newest = {version.file: version for version in reversed(read_versions(connection, most=1000))}
         views = []
-        for name, content in texts.items():
+        for name, content in ((name, text.content) for name, text in texts.items()):
             changed = (self._folder / name).stat().st_mtime_ns // 1000
             by = newest[name].actor if name in newest else ""
             views.append(SettingsFileView(name, len(content.splitlines()), changed, by, holds_secret(content)))
@@ -77,12 +78,12 @@ class SettingsService:
         """Return each piece of the settings in force, with file and line; and the rules of signals that are numbers, with their limits."""
         require(who, Role.ENGINEER)
         site, texts = load_site(self._site_file), self._texts()
-        pieces = {name: parts_of(name, without_secrets(content), site) for name, content in texts.items()}
-        rules = [rule for name, content in texts.items() for rule in _limit_rules(name, content, pieces[name])]
+        pieces = {name: parts_of(name, text, site) for name, text in texts.items()}
+        rules = [rule for name, text in texts.items() for rule in _limit_rules(name, text, pieces[name])]
         found = [part for of_file in pieces.values() for part in of_file]
         own = self._home / "settings.toml"
         if own.is_file():
-            return [*found, *parts_of("settings.toml", without_secrets(own.read_text("utf-8")), None)], rules
+            return [*found, *parts_of("settings.toml", read_settings(own), None)], rules
         return found, rules
 
     def parts(self, who: Person) -> list[SettingsPartView]:
@@ -104,8 +105,8 @@ class SettingsService:
         require(who, Role.ENGINEER)
         return [
             ShiftRuleView(name, number, calendar.name, calendar.equipment, shift.name, shift.begin, shift.end, shift.days)
-            for name, content in self._texts().items()
-            for number, calendar in enumerate(_as_settings(name, content).calendars, 1)
+            for name, text in self._texts().items()
+            for number, calendar in enumerate(_as_settings(name, text).calendars, 1)
             for shift in calendar.shifts
         ]
 
@@ -206,23 +207,20 @@ class SettingsService:
 
     # -- files -------------------------------------------------------------------------------------------------------
 
-    def _texts(self) -> dict[str, str]:
+    def _texts(self) -> dict[str, SettingsText]:
         """Return what each settings file holds, by its path below the folder."""
-        try:
-            return {str(path.relative_to(self._folder)): path.read_text("utf-8") for path in settings_files(self._site_file)}
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{self._folder}: a file cannot be read: {error}") from error
+        return {str(text.path.relative_to(self._folder)): text for text in settings_files(self._site_file)}
 
     def _text(self, file: str) -> str:
         """Return what one of the settings files holds; Rejected for any other file."""
         texts = self._texts()
         if file not in texts:
             raise Rejected("this is no settings file of the factory")
-        return texts[file]
+        return texts[file].content
 
     def _judge(self, file: str, content: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what is wrong with all settings as they would stand, and what comes and goes."""
-        path = next(path for path in settings_files(self._site_file) if path == self._folder / file)
+        path = next(text.path for text in settings_files(self._site_file) if text.path == self._folder / file)
         if "\0" in content:
             return (f"{file}: holds the character NUL",), ()
         try:
@@ -258,11 +256,11 @@ def _names(site: Site) -> set[str]:
     return {*map(str, (node.id for node in site.equipment)), *(str(s.path) for s in site.signals), *(str(s.id) for s in site.sources)}
 
 
-def _limit_rules(file: str, content: str, parts: list[SettingsPartView]) -> list[LimitRuleView]:
+def _limit_rules(file: str, text: SettingsText, parts: list[SettingsPartView]) -> list[LimitRuleView]:
     """Return the rules of one file; ``parts``: its pieces."""
     views = []
     signals = [part for part in parts if part.kind == "signals"]
-    for number, (rule, part) in enumerate(zip(_as_settings(file, content).signals, signals, strict=True), 1):
+    for number, (rule, part) in enumerate(zip(_as_settings(file, text).signals, signals, strict=True), 1):
         if not rule.data_type.is_text:
             limits = rule.limits
             ends = (limits.low_low, limits.low, limits.high, limits.high_high)
@@ -270,9 +268,9 @@ def _limit_rules(file: str, content: str, parts: list[SettingsPartView]) -> list
     return views
 
 
-def _as_settings(file: str, content: str) -> SiteFile:
+def _as_settings(file: str, text: SettingsText) -> SiteFile:
     try:
-        return SiteFile.model_validate(parsed(content))
+        return SiteFile.model_validate(tomllib.loads(text.content) if text.tables is None else text.tables)
     except ValueError as error:  # of TOML or of a key
         raise SettingsError(f"{file}: {error}") from error
 

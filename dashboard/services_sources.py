@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from dashboard.context import Person
 from dashboard.drafts import DiscoverDraft, SourceDraft
 from dashboard.hub import Hub
 from dashboard.services_people import require
-from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, parsed, read_draft, settings_files, write_durable
+from dashboard.site_files import INCLUDE_LINE, NOTE, draft_to_toml, draft_without_secrets, read_draft, settings_files, write_durable
 from dashboard.views import CheckView, FoundVariableView, SourceView
 from plant.clock import Clock
 from plant.equipment import SEGMENT
@@ -149,10 +149,10 @@ class SourceService:
         """Return how many signals the source gives, all settings read as they would stand; raises SettingsError."""
         with tempfile.TemporaryDirectory(prefix="leadhand-check-") as folder:
             mirror = Path(folder).resolve()
-            for path in settings_files(self._site_file):
-                copy = mirror / path.relative_to(self._site_file.parent)
+            for file in settings_files(self._site_file):
+                copy = mirror / file.path.relative_to(self._site_file.parent)
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
+                copy.write_text(file.content, "utf-8")
             candidate = mirror / _FOLDER / f"{source}.toml"
             candidate.parent.mkdir(exist_ok=True)
             (mirror / _FOLDER / "_about.toml").write_text(NOTE, "utf-8")
@@ -215,7 +215,7 @@ def _for_audit(path: Path) -> Any:
 
 def _with_include(content: str) -> str:
     """Return a site file that includes ``sources.d``. Raises SettingsError where its ``include`` must be changed by hand."""
-    include = parsed(content).get("include")
+    include = tomllib.loads(content).get("include")
     if include is None:
         return INCLUDE_LINE + content
     if any(pattern in {f"{_FOLDER}/*.toml", f"{_FOLDER}/*", "**/*.toml"} for pattern in include):

@@ -6,8 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from dashboard.settings_text import places
-from dashboard.site_files import parsed
+from dashboard.settings_text import places, without_secrets
+from dashboard.site_files import SettingsText
 from dashboard.views_settings import SettingsPartView
 from plant.errors import SettingsError
 from plant.patterns import expand, matches
@@ -18,13 +18,14 @@ _NAMED_BY = ("name", "id", "path", "equipment", "code")
 _LONGEST = 400
 
 
-def parts_of(file: str, content: str, site: Site | None) -> list[SettingsPartView]:
-    """Return the pieces of one file in their order; ``site``: the factory they make, where it is one."""
+def parts_of(file: str, text: SettingsText, site: Site | None) -> list[SettingsPartView]:
+    """Return the pieces of one file in their order, passwords hidden; ``site``: the factory they make, where it is one."""
+    shown = without_secrets(text.content)
     try:
-        tables = parsed(content)
+        tables = text.tables if text.tables is not None and shown == text.content else tomllib.loads(shown)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{file}: not TOML: {error}") from error
-    lines = places(content)
+    lines = places(shown)
     found = []
     for kind, value in tables.items():
         for number, piece in enumerate(value if isinstance(value, list) and value and isinstance(value[0], dict) else [value]):

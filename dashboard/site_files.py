@@ -7,7 +7,7 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
         for entry in entries:
             lines += ["", f"[[{name}]]", *(f"{toml_key(key)} = {toml_value(value)}" for key, value in entry.items())]
     content = "\n".join(lines) + "\n"
-    said = SiteFile.model_validate(parsed(content))
+    said = SiteFile.model_validate(tomllib.loads(content))
     if said != SiteFile(equipment=draft.equipment, sources=(source,), signals=draft.signals):
         raise SettingsError(f"{draft.source.id}: cannot be written as TOML without loss")
     return content
@@ -48,7 +48,7 @@ def draft_to_toml(draft: SourceDraft, password_file: str | None) -> str:
 def read_draft(path: Path) -> SourceDraft:
     """Return what a source's file says. Raises SettingsError where it holds anything else than one source with its signals."""
     try:
-        file = SiteFile.model_validate(parsed(path.read_text("utf-8")))
+        file = SiteFile.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (OSError, ValueError, ValidationError) as error:
         raise SettingsError(f"{path}: {error}") from error
     if len(file.sources) != 1 or file.sources[0].id != path.stem or file.include or file.site is not None:
@@ -62,8 +62,30 @@ def draft_without_secrets(draft: SourceDraft) -> dict[str, Any]:
     return content | ({"password": "changed"} if draft.password is not None else {})
 
 
-def settings_files(site_file: Path) -> Iterator[Path]:
-    """Yield the site file and all files it includes. Raises SettingsError for one that lies outside its folder."""
+@dataclass(frozen=True, slots=True)
+class SettingsText:
+    """A settings file as it was read."""
+
+    path: Path
+    content: str
+    tables: Mapping[str, Any] | None
+    """What it says; None where it is no TOML, which ``load_site`` tells of."""
+
+
+def read_settings(path: Path) -> SettingsText:
+    """Return what a settings file holds. Raises SettingsError for one that cannot be read."""
+    try:
+        content = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    try:
+        return SettingsText(path, content, tomllib.loads(content))
+    except tomllib.TOMLDecodeError:
+        return SettingsText(path, content, None)
+
+
+def settings_files(site_file: Path) -> Iterator[SettingsText]:
+    """Yield the site file and all files it includes. Raises SettingsError for one that cannot be read or lies outside its folder."""
     waiting, seen = [site_file], set[Path]()
     while waiting:
         path = waiting.pop(0)
@@ -74,20 +96,12 @@ def settings_files(site_file: Path) -> Iterator[Path]:
             raise SettingsError(
                 f"{path}: lies outside {site_file.parent}: settings can be changed here only where all of them lie within it"
             )
-        yield path
-        try:
-            patterns = parsed(path.read_text("utf-8")).get("include", [])
-        except (OSError, ValueError):
-            continue  # load_site says what is wrong with it
+        text = read_settings(path)
+        yield text
+        patterns = [] if text.tables is None else text.tables.get("include", [])
         for pattern in patterns if isinstance(patterns, list) else []:
             if isinstance(pattern, str) and pattern and not pattern.startswith("/") and not re.search(r"(^|/)\.\.(/|$)", pattern):
                 waiting.extend(sorted(path.parent.glob(pattern)))
-
-
-@lru_cache(maxsize=16)
-def parsed(content: str) -> Mapping[str, Any]:
-    """Return what a settings file says, not to be changed: one look at the settings asks for it many times. Raises TOMLDecodeError."""
-    return tomllib.loads(content)
 
 
 def write_durable(path: Path, content: str, mode: int = 0o600) -> None:

@@ -18,7 +18,7 @@ from tests.node_parts import Node, prepare_node
 from tests.standstill import Standstill
 
 _TEMPLATE = "leadhand_template"
-_LONG = frozenset({"test_replay_recording.py", "test_demo.py", "test_up.py"})
+_LONG = frozenset({"test_replay_recording.py", "test_demo.py", "test_up.py", "test_whole_demo.py"})
 
 # the same examples in each run, however slow the machine: a failure comes again. Ever new ones: --hypothesis-profile=explore
 examples.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,9 +16,17 @@
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.leadhand = Object.assign(window.dash_clientside.leadhand || {}, {
     withGrid: async function (clicks) {
+      const { no_update, set_props } = window.dash_clientside;
+      set_props("add-discover", { loading: true });
       fetched = fetched || fetchGrid(document.querySelector("meta[name=leadhand-grid]").content);
-      await fetched;
-      return clicks;
+      try {
+        await fetched;
+      } catch {
+        set_props("add-discover", { loading: false });
+        const lh = window.leadhand, words = lh.say("The page could not be loaded whole. Try again.");
+        return [no_update, { namespace: "dash_html_components", type: "Div", props: { className: "notice wrong", children: words } }];
+      }
+      return [clicks, no_update];
     },
   });
 })();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dash import html
 from dash.development.base_component import Component
 
@@ -43,8 +45,8 @@ def layout(context: PageContext, services: Services) -> Component:
             ]
         )
     names = {node.id: node.name for node in equipment}
-    shown = units if len(units) <= _MOST_UNITS else _above_units(equipment, units)
-    standing = [node for node in equipment if node.id not in measured or node in shown]
+    shown = units if len(units) <= _MOST_UNITS else _lines_of(equipment, units)
+    standing = equipment if shown is units else _down_to(equipment, shown)
     return html.Div(
         className="overview",
         children=[
@@ -76,11 +78,23 @@ def register(app: PageApp, services: Services) -> None:
     """Nothing happens on this page but the stream."""
 
 
-def _above_units(equipment: list[EquipmentView], units: list[EquipmentView]) -> list[EquipmentView]:
-    """Return what units belong to, each once and in the order of the plant; a unit that belongs to nothing stands for itself."""
+def _lines_of(equipment: list[EquipmentView], units: list[EquipmentView]) -> list[EquipmentView]:
+    """Return the lines that units belong to, each once and in the order of the plant; a unit on no line stands for itself."""
     known = {node.id for node in equipment}
-    wanted = {node.parent if node.parent in known else node.id for node in units}
+    lines = {node.id: "/".join(node.id.split("/")[: _DEPTH_OF_LINE + 1]) for node in units}
+    wanted = {line if line in known else unit for unit, line in lines.items()}
     return [node for node in equipment if node.id in wanted]
+
+
+def _down_to(equipment: list[EquipmentView], shown: list[EquipmentView]) -> list[EquipmentView]:
+    """Return equipment without what stands below those that are shown."""
+    ends = {node.id for node in shown}
+    return [node for node in equipment if not any(above in ends for above in _all_above(node.id))]
+
+
+def _all_above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _groups(shown: list[EquipmentView], names: dict[str, str], bars: dict[str, list[SignalView]], t: Texts) -> list[Component]:

@@ -22,6 +22,8 @@ from plant.errors import Rejected, SettingsError, Unavailable
 from storage.people import Role
 
 _MOST = 60
+_MOST_LATE = 5000
+"""Among so many open orders late ones are looked for."""
 _REFUSED = (Rejected, Unavailable, PermissionError, SettingsError, ValidationError, binascii.Error)
 _LARGEST_FILE = 1_400_000
 """In base64 a request of the largest size."""
@@ -30,6 +32,7 @@ _LARGEST_FILE = 1_400_000
 def layout(context: PageContext, services: Services) -> Component:
     """Return the page; its list is drawn again every two seconds while the stream lives and something changed."""
     t = texts_of(context.language)
+    mark = _mark(services, "open", None, None)  # before the list: what comes in between is drawn with the next beat
     states = [("open", t("open orders")), ("late", t("late")), ("done", t("done")), ("cancelled", t("cancelled")), ("all", t("all"))]
     return html.Div(
         className="orders share part-orders",
@@ -68,7 +71,7 @@ def layout(context: PageContext, services: Services) -> Component:
             html.Div(id="part-orders-shown"),
             *(drawn.bringing(t, _LARGEST_FILE) if context.may(Role.ENGINEER) else []),
             dcc.Store(id="part-orders-open"),
-            dcc.Store(id="part-orders-mark", data=_mark(services, "open", None, None)),
+            dcc.Store(id="part-orders-mark", data=mark),
             dcc.Store(id="part-orders-beat"),
             html.Div(**also(data_beat="part-orders-beat")),
         ],
@@ -205,14 +208,14 @@ def _mark(services: Services, which: str | None, factory: str | None, find: str 
 def _list(services: Services, context: PageContext, t: Texts, which: str, factory: str | None, find: str | None) -> list[Component]:
     state = {"all": None, "late": "open"}.get(which, which)
     try:
-        found = services.part_orders.orders(
-            state=state, factory=factory, find=(find or "").strip(), most=10 * _MOST if which == "late" else _MOST
-        )
+        most = _MOST_LATE if which == "late" else _MOST
+        found = services.part_orders.orders(state=state, factory=factory, find=(find or "").strip(), most=most)
     except Unavailable as error:
         return [notice(t("The database is away: {why}", why=error), wrong=True)]
-    more = len(found) == _MOST
+    more = len(found) == most
     if which == "late":
-        found = [one for one in found if drawn.is_late(one)][:_MOST]
+        late = [one for one in found if drawn.is_late(one)]
+        more, found = more or len(late) > _MOST, late[:_MOST]
     nothing = (
         t("No order fits.")
         if which != "open" or factory or find

@@ -77,13 +77,14 @@ def register(app: PageApp, services: Services) -> None:
     app.clientside(
         ClientsideFunction("leadhand", "withGrid"),
         Output("add-asked", "data"),
+        Output("add-found", "children", allow_duplicate=True),
         Input("add-discover", "n_clicks"),
         prevent_initial_call=True,
     )
 
     @app.callback(
         Output("add-found", "children"),
-        Output("add-choose", "children"),
+        Output("add-variables", "children"),
         Output("add-choose", "className"),
         Input("add-asked", "data"),
         _FORM,
@@ -97,7 +98,7 @@ def register(app: PageApp, services: Services) -> None:
             found = services.sources.discover(_discovery(form))
         except _REFUSED as error:
             return notice(problems_of(error, t), wrong=True), no_update, "hidden"
-        return notice(t("{n} variables found. Choose what to read.", n=len(found))), _choosing(found, t), "panel"
+        return notice(t("{n} variables found. Choose what to read.", n=len(found))), _grid(found, t), "panel"
 
     @app.callback(
         Output("add-result", "children"),
@@ -217,16 +218,15 @@ def _adding(t: Texts) -> Component:
                     html.Div(id="add-found"),
                 ],
             ),
-            html.Div(id="add-choose", className="hidden"),
+            _choosing(t),
             dcc.Store(id="add-asked"),
         ]
     )
 
 
-def _choosing(found: list[FoundVariableView], t: Texts) -> list[Component]:
-    """Return what was found, and the fields of the source that is to read some of it."""
-    return [
-        _grid(found, t),
+def _choosing(t: Texts) -> Component:
+    """Return room for what will be found, and the fields of the source that is to read some of it."""
+    fields = [
         html.Div(
             className="field-row",
             style={"marginTop": "1rem"},
@@ -240,6 +240,7 @@ def _choosing(found: list[FoundVariableView], t: Texts) -> list[Component]:
         ),
         html.Div(id="add-result"),
     ]
+    return html.Div([html.Div(id="add-variables"), *fields], id="add-choose", className="hidden")
 
 
 def _grid(found: list[FoundVariableView], t: Texts) -> Component:

@@ -32,6 +32,9 @@ def board(nodes: Iterable[EquipmentView], names: dict[str, str] | None = None, s
 
 
 def _card(node: EquipmentView, bars: list[SignalView], t: Texts) -> Component:
+    if not node.signals:  # nothing is known of it: it has no state
+        name, none = html.Span(node.name, className="name"), html.Div(t("no signals"), className="small quiet")
+        return html.Div(link([html.Div(name, className="row"), none], equipment_address(node.id), name=""), className="card")
     content = [
         html.Div([html.Span(node.name, className="name"), _part(state("waiting", "…"), "state")], className="row"),
         *[_mini(signal, t) for signal in bars],

@@ -21,6 +21,12 @@ id = "large"
 [[equipment]]
 path = "machining/line-{{1..{LINES}}}/unit-{{1..{UNITS_OF_A_LINE}}}"
 
+[[equipment]]
+path = "machining/line-{{1..{LINES}}}/unit-1/table"
+
+[[equipment]]
+path = "machining/line-1/spare"
+
 [[sources]]
 protocol = "opcua"
 id = "plant"
@@ -29,7 +35,7 @@ security = {{ policy = "None", mode = "None" }}
 allow_insecure = true
 
 [[signals]]
-equipment = "machining/*/*"
+equipment = "machining/*/unit-*"
 name = "torque"
 source = "plant"
 address = "nsu=urn:acme;s={{equipment}}.{{signal}}"
@@ -56,5 +62,8 @@ def test_a_large_plant_is_shown_by_its_lines_and_a_line_by_its_units(large: Runn
         cards.first.locator("a").click()
         expect(page.locator("h1")).to_have_text("line-1")
         expect(cards).to_have_count(UNITS_OF_A_LINE)
+        spare = page.locator(".card", has_text="spare")
+        expect(spare).to_contain_text("no signals")
+        expect(spare.locator("[data-part=state]")).to_have_count(0)
         cards.last.locator("a").click()
         expect(page.locator("h1")).to_have_text("unit-21")

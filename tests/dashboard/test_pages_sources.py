@@ -15,9 +15,12 @@ from playwright.sync_api import Page, expect
 
 from plant.signals import SignalPath
 from plant.site import load_site
+from storage.people import Role
 from tests.dashboard.browser import WAIT_MS, chromium, until, visitor
+from tests.dashboard.running import RunningDashboard
 from tests.dashboard.stage import dashboard_before, make_stage
 from tests.databases import fresh_database
+from tests.ingest.parts import PATIENCE
 from tests.protocols.opcua_servers import started
 
 pytestmark = pytest.mark.browser
@@ -50,7 +53,7 @@ def opc_ua_server() -> Iterator[str]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(30 * PATIENCE)
     yield address[0]
     loop.call_soon_threadsafe(ended.set)
     thread.join(60)
@@ -76,10 +79,15 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
             page.locator("#add-discover").click()
             expect(page.locator("#add-found .notice")).to_contain_text("variables found", timeout=WAIT_MS)
             _lies_in_rows_within_its_frame(page)
+            page.get_by_label("Name of the source").fill("press plc")
+            page.locator("#add-discover").click()
+            expect(page.locator("#add-discover[data-loading]")).to_have_count(1)
+            expect(page.locator("#add-discover[data-loading]")).to_have_count(0, timeout=WAIT_MS)
+            expect(page.get_by_label("Name of the source")).to_have_value("press plc")
+            expect(page.locator("#add-result")).to_be_empty()
             for name in ("Force kN", "Mode"):
                 row = page.locator(".ag-center-cols-container .ag-row", has=page.get_by_text(name, exact=True))
                 row.first.locator("input[type=checkbox]").check()
-            page.get_by_label("Name of the source").fill("press plc")
             page.get_by_label("Equipment (area/line/unit)").fill("forming/line-7/press-1")
             page.locator("#add-check").click()
             expect(page.locator("#add-result .notice.wrong")).to_contain_text("press plc")
@@ -93,6 +101,20 @@ def test_an_engineer_adds_a_source_by_discovering_choosing_checking_and_saving(
         force = signals[SignalPath("acme/north/forming/line-7/press-1/Force-kN")]
         assert force.address == "nsu=urn:acme:press;s=force"
         assert SignalPath("acme/north/forming/line-7/press-1/Mode") in signals
+
+
+def test_a_grid_that_does_not_come_is_told_and_asked_for_again(dashboard: RunningDashboard) -> None:
+    with chromium() as browser, visitor(browser, dashboard.url, dashboard.session(Role.ENGINEER)) as (page, watch):
+        page.goto(dashboard.url + "/sources")
+        grid = "**/" + str(page.locator("meta[name=leadhand-grid]").get_attribute("content")).rpartition("/")[2]
+        page.route(grid, lambda route: route.abort())
+        watch.outage = True
+        page.locator("#add-discover").click()
+        expect(page.locator("#add-found .notice.wrong")).to_contain_text("could not be loaded whole")
+        page.unroute(grid)
+        watch.outage = False
+        page.locator("#add-discover").click()
+        expect(page.locator("#add-found .notice.wrong")).not_to_contain_text("could not be loaded whole", timeout=WAIT_MS)
 
 
 def _lies_in_rows_within_its_frame(page: Page) -> None:

@@ -116,7 +116,13 @@ def test_a_deep_link_asked_first_gets_all_scripts(database_url: str, tmp_path: P
             deep = re.findall(r'src="([^"?]+)', client.get("/sources").text)
             first = re.findall(r'src="([^"?]+)', client.get("/").text)
             again = re.findall(r'src="([^"?]+)', client.get("/sources").text)
-            assert [s for s in deep if s.startswith("/bundle/")]
+            page = client.get("/sources").text
+            assert re.findall(r'src="[^"]*/assets/([^"?]+\.js)', page) == ["05_early.js"], "all others come bundled, none twice"
+            assert re.findall(r'href="[^"]*/assets/([^"?]+\.css)', page) == []
+            bundles = re.findall(r'"(/bundle/[^"]+)"', page)
+            assert sorted(name.rpartition(".")[2] for name in bundles) == ["css", "js"]
+            assert all("immutable" in client.get(name).headers["cache-control"] for name in bundles)
+            assert client.get("/bundle/pages-0.js").status_code == 404
             assert deep == again
             assert set(first) <= set(deep)
             assert [s for s in deep if client.get(s).status_code != 200] == []

@@ -23,9 +23,10 @@ from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Visit, audit, 
 from tests.ingest.parts import PATIENCE, until
 from tests.node_parts import Node
 
-pytestmark = [pytest.mark.heavy, pytest.mark.browser]
+pytestmark = [pytest.mark.heavy, pytest.mark.browser, pytest.mark.timeout(600 * PATIENCE)]
 _REPOSITORY: Final = Path(__file__).parents[2]
 _TOLD_SECONDS: Final = 360
+"""Beside other tests; a machine of its own needs half of it."""
 _DRAWN_SECONDS: Final = 60
 """A page beside a whole factory on the same cores."""
 _VISITS: Final = (
@@ -67,8 +68,7 @@ def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield Demo(folder / "home", link.partition("/login")[0], session_by(browser, link))
 
 
-@pytest.mark.timeout(600 * PATIENCE)
-def test_the_demo_tells_its_story_within_six_minutes(running: Demo) -> None:
+def test_the_demo_tells_its_story_to_its_end(running: Demo) -> None:
     story = running.until_told()
     since = dict(story.reached)
     assert since[Chapter.ALARM] < since[Chapter.PROPOSED] < since[Chapter.EXECUTED] <= since[Chapter.GAIN]
