@@ -13,29 +13,14 @@ import itertools
 import os
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from playwright.sync_api import Error
 
 from tests.dashboard.browser import chromium
-from tests.dashboard.demo_stage import PLACES, demo, session_by
+from tests.dashboard.demo_stage import PLACES, dashboard_by
 from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Eye, Visit, audit, axe_source, eye, paths
 from tests.node_parts import prepare_node
-
-
-@contextmanager
-def plant(link: str | None, seconds: float) -> Iterator[str]:
-    """Lend a one-time login link: the one given, else that of a demo which has run for so long."""
-    if link is not None:
-        yield link
-        return
-    with tempfile.TemporaryDirectory(prefix="leadhand-every-page-") as home, demo(Path(home)) as found:
-        time.sleep(seconds)
-        yield found
 
 
 def _faults(look: Eye, address: str, visit: Visit, axe: str | None) -> list[str]:
@@ -49,14 +34,12 @@ def _faults(look: Eye, address: str, visit: Visit, axe: str | None) -> list[str]
 def main() -> int:
     """Look at all pages; return how the process ends."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--seconds", type=float, default=150, help="how long the demo runs before the first page is opened")
-    asked.add_argument("--link", help="a one-time login link of a dashboard that runs already")
+    asked.add_argument("--link", help="a one-time login link of a dashboard that runs already; else a demo's whose story is told")
     given = asked.parse_args()
     axe, begun = axe_source(prepare_node().folder), time.monotonic()
     wrong: list[str] = []
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
-    with plant(given.link, given.seconds) as link, chromium() as browser:
-        address, session = link.partition("/login")[0], session_by(browser, link)
+    with chromium() as browser, dashboard_by(browser, given.link) as (address, session):
         views = list(itertools.product(LANGUAGES, THEMES, WIDTHS))
         counts: dict[str, list[int]] = {path: [] for path in paths(*PLACES)}
         for language, theme, width in views:

@@ -1,21 +1,17 @@
 """What each page of the dashboard weighs and how long it takes until it shows content, for who comes new and for who was there.
 
-    python -m benchmarks.page_weight [--settle 120] [--times 5] [--only /alarms ...] [--address URL --session SECRET]
+    python -m benchmarks.page_weight [--times 5] [--only /alarms ...] [--link URL]
 
-Starts the demo, lets it make something to show, and opens every page of the navigation in Chromium as its administrator: once with an empty
+Starts the demo, waits until its story is told, and opens every page of the navigation in Chromium as its administrator: once with an empty
 cache, then again and again with a full one. Bytes are those that passed the wire, compressed as they were, until the page stood still.
-Promised: content within 3 s and 1.5 s; 1 MB, or 1.5 MB on pages with charts. ``--address``: a dashboard that runs already.
+Promised: content within 3 s and 1.5 s; 1 MB, or 1.5 MB on pages with charts. ``--link``: a dashboard that runs already.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import sys
-import tempfile
-import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,11 +21,10 @@ from benchmarks.browsing import CONTENT, open_ms, unheard, watch_for
 from benchmarks.promises import Promises
 from dashboard.navigation import ENTRIES
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.demo_stage import demo, session_by
+from tests.dashboard.demo_stage import PLACES, dashboard_by
 
 COLD_MS, WARM_MS = 3000.0, 1500.0
 PLAIN_MB, CHART_MB = 1.0, 1.5
-_ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 _CHARTS = "() => document.querySelector('canvas, [data-trend], .uplot, .js-plotly-plot, svg.chart') !== null"
 _STILL_MS = 1500
 
@@ -92,21 +87,13 @@ def look(browser: Browser, address: str, session: str, path: str, times: int) ->
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settle", type=float, default=120.0, help="seconds that the demo runs before")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", nargs="*")
-    parser.add_argument("--address")
-    parser.add_argument("--session", default="")
+    parser.add_argument("--link", help="a one-time login link of a dashboard that runs already; else a demo's whose story is told")
     options = parser.parse_args()
     promises, seen = Promises(0), []
-    with contextlib.ExitStack() as stack:
-        browser = stack.enter_context(chromium())
-        address, session = options.address, options.session
-        if address is None:
-            link = stack.enter_context(demo(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="leadhand-bench-")))))
-            address, session = link.partition("/login")[0], session_by(browser, link)
-            time.sleep(options.settle)
-        paths = options.only or [*ENTRIES, "/tour", "/account", _ROBOT]
+    with chromium() as browser, dashboard_by(browser, options.link) as (address, session):
+        paths = options.only or [*ENTRIES, "/account", *(PLACES if options.link is None else ())]
         promises.head("the demo runs")
         print(f"  {'page':44} {'charts':>6} {'cold ms':>8} {'warm ms':>8} {'cold kB':>8} {'warm kB':>8}  heaviest")
         for path in paths:

@@ -17,7 +17,7 @@ import numpy as np
 from playwright.sync_api import Page
 
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.demo_stage import demo, session_by
+from tests.dashboard.demo_stage import demo
 
 PICTURES = {
     "runs": ("", "[data-unit] .state"),
@@ -44,10 +44,9 @@ def main(folder: Path) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="leadhand-tour-") as home, demo(Path(home)) as link, chromium() as browser:
-        address = link.partition("/login")[0]
-        session = session_by(browser, link)
-        with visitor(browser, address, session, width=_WIDTH, height=_HEIGHT) as (page, _):
+    with tempfile.TemporaryDirectory(prefix="leadhand-tour-") as home, chromium() as browser, demo(browser, Path(home)) as found:
+        address = found.address
+        with visitor(browser, address, found.session, width=_WIDTH, height=_HEIGHT) as (page, _):
             for number, (chapter, (begins, content)) in enumerate(PICTURES.items(), 1):
                 page.goto(f"{address}/tour", wait_until="domcontentloaded")
                 page.locator(f"[data-chapter={chapter}][data-seen='1']").wait_for(timeout=_LONGEST_MS)

@@ -6,15 +6,13 @@ Without ``--all`` only the pictures that the README shows are taken. Starts the 
 from __future__ import annotations
 
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.dashboard.browser import chromium, visitor
-from tests.dashboard.demo_stage import demo, session_by
+from tests.dashboard.demo_stage import dashboard_by
 
 ROBOT = "/equipment/acme/north/welding/boom-line/robot-1"
 PAGES = {
@@ -54,17 +52,12 @@ PAGES = {
     "settings": ("/settings", "#settings-parts td"),
 }
 SHOWN = {"overview-en-light", "equipment-zh-dark"}
-_RUNNING_SECONDS = 130
-"""The live trend shows two minutes: let them fill."""
 
 
 def main(folder: Path, *, everything: bool) -> None:
     """Take the pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="leadhand-pictures-") as home, demo(Path(home)) as link, chromium() as browser:
-        address = link.partition("/login")[0]
-        session = session_by(browser, link)
-        time.sleep(_RUNNING_SECONDS)
+    with chromium() as browser, dashboard_by(browser, None) as (address, session):
         for language in ("en", "zh"):
             for theme in ("light", "dark"):
                 with visitor(browser, address, session, language=language, theme=theme) as (page, _):

@@ -58,6 +58,6 @@ def english(texts: list[str], theirs: set[str]) -> list[str]:
 
 def english_on(look: Eye, address: str, path: str, theirs: set[str], *, seconds: float = 20) -> list[str]:
     """Open a page and return its texts that hold English words of ours."""
-    look.page.goto(address + path)
+    look.page.goto(address + path, wait_until="commit")
     settle(look, path, seconds=seconds)
     return [f"{path}: {each}" for each in english(look.page.evaluate(_TEXTS), theirs)]

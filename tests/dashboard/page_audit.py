@@ -109,7 +109,7 @@ def eye(browser: Browser, address: str, session: str, visit: Visit) -> Iterator[
 def audit(look: Eye, address: str, visit: Visit, axe: str | None, *, seconds: float = 20) -> list[str]:
     """Open a page and return what is wrong with it, each in a line; without ``axe`` only its measures are looked at."""
     page, watch = look.page, look.watch
-    page.goto(address + visit.path)
+    page.goto(address + visit.path, wait_until="commit")  # what people see is waited for below
     settle(look, visit.path, seconds=seconds)
     wrong: list[str] = []
     if axe is not None:

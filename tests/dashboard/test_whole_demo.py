@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser
 
-from dashboard.services_tour import Chapter, TourService, TourView
-from plant.clock import SystemClock
-from storage.database import Pool
+from dashboard.services_tour import Chapter
 from tests.dashboard.browser import chromium
-from tests.dashboard.demo_stage import PLACES, demo, session_by
+from tests.dashboard.demo_stage import PLACES, Demo, demo
 from tests.dashboard.english_words import english_on, words_of
 from tests.dashboard.page_audit import LANGUAGES, THEMES, WIDTHS, Visit, audit, axe_source, eye, paths
-from tests.ingest.parts import PATIENCE, until
+from tests.ingest.parts import PATIENCE
 from tests.node_parts import Node
 
 pytestmark = [pytest.mark.heavy, pytest.mark.browser, pytest.mark.timeout(600 * PATIENCE)]
 _REPOSITORY: Final = Path(__file__).parents[2]
-_TOLD_SECONDS: Final = 360
-"""Beside other tests; a machine of its own needs half of it."""
 _DRAWN_SECONDS: Final = 60
 """A page beside a whole factory on the same cores."""
 _VISITS: Final = (
@@ -34,23 +27,6 @@ _VISITS: Final = (
     *((LANGUAGES[0], THEMES[0], width) for width in WIDTHS[1:]),
 )
 """Each language in each theme; at the other widths the longer words in one theme (``benchmarks/every_page.py`` looks at all twelve)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demo:
-    """A running demo and one who is logged in."""
-
-    home: Path
-    address: str
-    session: str
-
-    def until_told(self) -> TourView:
-        """Return the whole story once it is told; each page has something to show then."""
-        url = json.loads((self.home / "run" / "database.out").read_text())["url"]
-        with closing(Pool(url, 1, "test", statement_seconds=20)) as pool:
-            service = TourService(pool, SystemClock(), self.home)
-            until(lambda: service.story().next is None, _TOLD_SECONDS, every=1)
-            return service.story()
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +39,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def running(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """The demo, for all tests of this file."""
-    folder = tmp_path_factory.mktemp("demo")
-    with demo(folder) as link:
-        yield Demo(folder / "home", link.partition("/login")[0], session_by(browser, link))
+    with demo(browser, tmp_path_factory.mktemp("demo")) as found:
+        yield found
 
 
 def test_the_demo_tells_its_story_to_its_end(running: Demo) -> None:
