@@ -139,7 +139,7 @@ class Joining:
                 continue
             # what a person answered stands until a later picture says otherwise
             mark = _mark_since(pictures, plan, bolt, tightened.result.time_us, before.made_us if before.actor else 0)
-            if mark is None or (before.actor and mark.decision is Decision.OK):
+            if mark is None or (before.actor and mark.decision in {Decision.OK, Decision.NOT_DECIDABLE}):
                 continue
             if (mark.decision, mark.frame_sha256, mark.calibration) == (before.mark, before.picture, before.picture_calibration):
                 continue

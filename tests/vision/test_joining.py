@@ -170,6 +170,7 @@ MARKS = {
     Decision.OK: (),
     Decision.NOK: (Reason("mark_nok", {"why": "turned"}),),
     Decision.NOT_DECIDABLE: (Reason("bolt_covered"),),
+    Decision.REVIEW: (Reason("mark_smeared"),),
 }
 
 
@@ -229,9 +230,11 @@ def test_what_a_person_answered_stands_until_a_later_picture_says_otherwise(conn
     )
     add_joint(connection, answered)
     _picture(connection, "right", Decision.OK, NOW + 9_100_000, "EX-8")
+    _picture(connection, "left", Decision.NOT_DECIDABLE, NOW + 9_150_000, "EX-8")
     assert _first_bolt(connection, "EX-8").actor == "inspector"
-    _picture(connection, "right", Decision.NOK, NOW + 9_200_000, "EX-8")
-    assert _first_bolt(connection, "EX-8").state is JointState.CASE
+    doubted = _picture(connection, "right", Decision.REVIEW, NOW + 9_200_000, "EX-8")
+    again = _first_bolt(connection, "EX-8")
+    assert (again.state, again.mark, again.picture) == (JointState.CASE, Decision.REVIEW, doubted)
 
 
 def test_a_revision_is_never_changed(connection: Connection) -> None:
