@@ -20,6 +20,7 @@ _PLAIN: Final = 1.5
 """Standard deviation of grey values below which a row or column shows nothing."""
 _MOST_WOVEN: Final = 0.5
 _MOST_CUT: Final = 1.95
+_MOST_JOINED: Final = 1.0
 
 
 def measure(pixels: Pixels) -> FrameStatistics:
@@ -38,7 +39,7 @@ def measure(pixels: Pixels) -> FrameStatistics:
         100 * float(np.mean(values >= _WHITE)),
         100 * flat,
         picture_damage.torn(pixels),
-        picture_damage.cut(pixels),
+        *picture_damage.cut_and_joined(pixels),
         picture_damage.woven_percent(pixels),
     )
 
@@ -63,6 +64,8 @@ def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
         reasons.append(Reason("torn", {"value": round(found.torn, 1), "limit": limits.torn_above}))
     if found.cut > _MOST_CUT:
         reasons.append(Reason("torn", {"value": round(found.cut, 2), "limit": _MOST_CUT}))
+    if found.joined > _MOST_JOINED:
+        reasons.append(Reason("torn", {"value": round(found.joined, 2), "limit": _MOST_JOINED}))
     if found.woven_percent > _MOST_WOVEN:
         reasons.append(Reason("torn", {"value": round(found.woven_percent, 1), "limit": _MOST_WOVEN}))
     return reasons

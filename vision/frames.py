@@ -29,6 +29,8 @@ class FrameStatistics:
     """The clearest straight step between two rows of blocks, in times of how much such steps differ from column to column."""
     cut: float
     """How much more two neighbouring rows differ than those around them, across the whole width: two pictures in one file."""
+    joined: float
+    """How little two neighbouring rows have in common, times how much more they differ than those around them."""
     woven_percent: float
     """Share of the picture in which every second row or column stands out: damaged JPEG data weave such cloth, cameras do not."""
 

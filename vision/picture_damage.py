@@ -21,6 +21,8 @@ _LATER: Final = (1, _BLOCK, 2 * _BLOCK)
 """So many rows further down a cut goes on at the left that begins within a row: of pixels, of blocks, of blocks with halved colours."""
 _AROUND: Final = (-8, -3, -2, -1, 1, 2, 3, 8)
 _NOISE: Final = 16.0
+_EVEN: Final = 60.0
+"""Rows that vary less than that have nothing to go on with."""
 _MOST: Final = 4.0
 """One piece of a row tells at most so much: an edge of a thing must not stand for the whole row."""
 
@@ -46,23 +48,37 @@ def torn(pixels: Pixels) -> float:
     return float(both.max())
 
 
-def cut(pixels: Pixels) -> float:
-    """Return how much more two neighbouring rows differ than the rows around them do, across the whole width: 1 is as usual.
+def cut_and_joined(pixels: Pixels) -> tuple[float, float]:
+    """Return two signs that two pictures are joined in one file, of which the second begins in any row and anywhere in it.
 
-    Two pictures joined in one file, of which the second begins in any row and anywhere in it. Of 1,001 real photos none came above 1.85,
-    nor when they were saved anew in poor quality; of pictures joined at random 19 in 20 do.
+    ``cut``: how much more two neighbouring rows differ than the rows around them do, across the whole width: 1 is as usual. Of 1,001 real
+    photos none came above 1.85, nor when they were saved anew in poor quality; of pictures joined at random 19 in 20 do.
+
+    ``joined``: that, times how little the two rows have in common: rows of one picture go on, also where all of it is rough. Of these
+    photos none came above .63, in half their size .8; of pictures joined at random 84 in 100 come above 1, among them such as ``cut`` misses.
     """
     some = np.ascontiguousarray(pixels[:, :: max(1, pixels.shape[1] // _COLUMNS)])
     if some.shape[0] < 4 * _BLOCK or some.shape[1] < _PIECES:
-        return 0.0
+        return 0.0, 0.0
     steps = cv2.absdiff(some[1:], some[:-1])
     each = steps[:, : steps.shape[1] // _PIECES * _PIECES].reshape(len(steps) * _PIECES, -1).astype(np.float32)
     energy = np.einsum("ij,ij->i", each, each).reshape(-1, _PIECES) / each.shape[1]
     far = max(_AROUND)
     wide = np.pad(energy, ((far, far), (0, 0)), mode="edge")
     around = np.maximum.reduce([wide[far + by : far + by + len(energy)] for by in _AROUND])
-    clear = np.minimum(np.sqrt(energy / (around + _NOISE)), _MOST)
-    return max(_clearest(clear, later, at) for later in _LATER for at in range(_PIECES))
+    clear = np.asarray(np.minimum(np.sqrt(energy / (around + _NOISE)), _MOST), np.float32)
+    cut = max(_clearest(clear, later, at) for later in _LATER for at in range(_PIECES))
+    return cut, float((_unlike(some) * (clear.sum(axis=1) - clear.min(axis=1))).max()) / (_PIECES - 1)
+
+
+def _unlike(some: Pixels) -> Floats:
+    """Return (rows - 1): how far each row is from the one above it, in times of what both vary: about 1 where they have nothing in common."""
+    rows = some.astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    flat = rows.reshape(len(rows), -1)
+    power, shared = np.einsum("ij,ij->i", flat, flat), np.einsum("ij,ij->i", flat[1:], flat[:-1])
+    both = power[1:] + power[:-1]
+    return np.asarray((both - 2 * shared) / (both + _EVEN * some.shape[1] * some.shape[2]), np.float32)
 
 
 def _clearest(clear: Floats, later: int, at: int) -> float:

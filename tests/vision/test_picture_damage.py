@@ -67,6 +67,21 @@ def test_two_pictures_in_one_file_are_torn(at: int) -> None:
     assert not codes(scene(4))
 
 
+def rough(seed: int) -> Pixels:
+    """Return a surface without one even place, such as rust or spatter from near."""
+    drawn = np.random.default_rng(seed).normal(0, 1, (240, 320, 3))
+    grey = cv2.GaussianBlur(drawn, (0, 0), 0.9) * 110 + 120
+    return np.asarray(np.clip(grey, 0, 255), np.uint8)
+
+
+def test_two_rough_pictures_in_one_file_are_torn_as_their_rows_have_nothing_in_common() -> None:
+    made = joined(rough(1), rough(2), 320 * 100)
+    assert measure(made).cut < 1.95, "rows around the cut differ nearly as much"
+    assert "torn" in codes(made)
+    assert not codes(rough(1))
+    assert not codes(rough(2))
+
+
 def test_a_straight_edge_of_a_thing_and_coarse_blocks_are_not_torn() -> None:
     pixels = scene(2).copy()
     pixels[118:] = np.clip(pixels[118:].astype(int) - 60, 0, 255).astype(np.uint8)
