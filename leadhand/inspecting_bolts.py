@@ -12,11 +12,11 @@ from leadhand.inspecting import inspect_folder
 from plant.errors import SettingsError
 from plant.inspections import FrameHash, Subject, frame_hash
 from plant.settings_bolts import BoltCircleSettings
-from vision.bolt_maps import MODEL_FILE, shipped_net
+from vision.bolt_maps import MODEL_FILE
 from vision.bolts import BoltInspector, BoltView, bolt_view
 from vision.frames import Frame
 from vision.images import PICTURE_EXTENSIONS
-from vision.shipped import eyes_with
+from vision.shipped import nets_with
 from vision.unjudged import NoModel
 
 
@@ -34,9 +34,7 @@ def inspect_bolts(folder: Path, settings: BoltCircleSettings, marks: Path | None
     def view_of(frame: Frame) -> BoltView:
         return bolt_view(views.get(frame.sha256, settings), (frame.pixels.shape[1], frame.pixels.shape[0]))
 
-    told = inspect_folder(
-        folder, BoltInspector(shipped_net(), view_of, eyes_with(marks)) if MODEL_FILE.exists() else NoModel(Subject.BOLTS)
-    )
+    told = inspect_folder(folder, BoltInspector(nets_with(marks), view_of) if MODEL_FILE.exists() else NoModel(Subject.BOLTS))
     return {"validated_on": "simulated pictures only", **told}
 
 

@@ -7,7 +7,7 @@ What does not fit (too few, another pitch, another count) is refused with Reject
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -75,24 +75,25 @@ def locate(
     *,
     sigma_px: float = 0.4,
     most_residual_mm: float = 1.5,
+    most_sigma_mm: float = 0.5,
     nearest: tuple[float, float] | None = None,
     nearest_place: int = 0,
 ) -> CirclePose:
     """Return the pose of the circle by where its bolts stand on the flange in the picture (n, 2).
 
-    ``rectify`` (2, 2) is roughly the map from mm of the flange to px, a nut's affine map, up to a turn. The bolt nearest to ``nearest``,
-    else the picture's middle, has the place ``nearest_place``. Raises Rejected where the circle does not fit.
+    ``rectify`` (2, 2) is roughly the map from mm of the flange to px, a nut's affine map, up to a turn. The circle's place that is nearest
+    to ``nearest``, else to the picture's middle, is ``nearest_place``, whether a bolt was found there or not. Raises Rejected where the
+    circle does not fit, by more than ``most_residual_mm`` or so badly that a place has a standard error above ``most_sigma_mm``.
     """
     if len(points_px) < FEWEST_BOLTS:
         reason = Reason("circle_few_bolts", {"found": len(points_px), "least": FEWEST_BOLTS})
         raise CircleRefusedError(f"{len(points_px)} bolts were found, {FEWEST_BOLTS} at least are needed to locate the circle", reason)
     rays = straightened(points_px, lens)
-    middle = int(np.argmin(np.hypot(*(points_px - np.array(nearest or lens.centre_px)).T)))
     best: tuple[float, Numbers, npt.NDArray[np.int64]] | None = None
     for way in (1.0, -1.0):  # which side of the tilt is nearer, the nuts do not tell
         flat = _flattened(rays * lens.focal_px, rectify, lens, way)
         for centre in _centres(flat, drawing.diameter_mm / 2):
-            steps = _steps(flat - centre, drawing, middle, nearest_place)
+            steps = _steps(flat - centre, drawing)
             if steps is None:
                 continue
             fitted, cost = _fitted(rays, flat, steps, drawing, rectify, lens)
@@ -101,7 +102,37 @@ def locate(
     if best is None:
         reason = Reason("circle_other", {"count": drawing.count, "diameter": drawing.diameter_mm})
         raise CircleRefusedError(f"the bolts do not stand as {drawing.count} on a circle of {drawing.diameter_mm:g} mm do", reason)
-    return _posed(best[1], best[2], rays, drawing, lens, sigma_px, most_residual_mm)
+    pose = _posed(best[1], best[2], rays, drawing, lens, sigma_px, (most_residual_mm, most_sigma_mm))
+    away = np.hypot(*(places_px(pose, drawing, lens) - np.array(nearest or lens.centre_px)).T)
+    return _counted_on(pose, drawing, nearest_place - int(np.nanargmin(away)))
+
+
+def _counted_on(pose: CirclePose, drawing: CircleDrawing, steps: int) -> CirclePose:
+    """Return the same pose with its places counted from another one."""
+    turn = _about_z(2 * np.pi * steps / drawing.count)
+    flat = turn[:2, :2]
+    return replace(
+        pose,
+        turn=pose.turn @ turn.T,
+        places=(pose.places + steps) % drawing.count,
+        found_mm=pose.found_mm @ flat.T,
+        offset_mm=pose.offset_mm @ flat.T,
+        covariance_mm2=flat @ pose.covariance_mm2 @ flat.T,
+    )
+
+
+def places_px(pose: CirclePose, drawing: CircleDrawing, lens: CameraLens) -> Numbers:
+    """Return (count, 2): where each place of the circle is in the picture or beside it; nan behind the camera."""
+    nominal = _nominal(np.arange(drawing.count), drawing)
+    seen = np.column_stack([nominal, np.zeros(len(nominal))]) @ pose.turn.T + pose.shift_mm
+    with np.errstate(divide="ignore", invalid="ignore"):
+        straight = seen[:, :2] / seen[:, 2:]
+        r2 = (straight**2).sum(axis=1, keepdims=True)
+        stretch = 1 + lens.distortion[0] * r2 + lens.distortion[1] * r2**2
+        slope = 1 + 3 * lens.distortion[0] * r2 + 5 * lens.distortion[1] * r2**2
+        bent = straight * stretch * ([-1.0, 1.0] if lens.mirrored else [1.0, 1.0])
+    bent[(seen[:, 2] <= 0) | (slope[:, 0] <= 0)] = np.nan  # where the slope is below 0, the formula bends back into the picture
+    return np.asarray(bent * lens.focal_px + np.array(lens.centre_px), np.float64)
 
 
 def straightened(points_px: Numbers, lens: CameraLens) -> Numbers:
@@ -142,16 +173,16 @@ def _centres(flat: Numbers, radius: float) -> list[Numbers]:
     return found
 
 
-def _steps(from_centre: Numbers, drawing: CircleDrawing, middle: int, place: int) -> npt.NDArray[np.int64] | None:
-    """Return each bolt's place by its angle about the centre; None where they are no whole steps, or two have the same."""
+def _steps(from_centre: Numbers, drawing: CircleDrawing) -> npt.NDArray[np.int64] | None:
+    """Return each bolt's place by its angle about the centre, from the first one on; None where they are no whole steps."""
     # seen from the camera side with y down, counter-clockwise on the flange is clockwise in these numbers
     angles = -np.arctan2(from_centre[:, 1], from_centre[:, 0])
-    steps = (angles - angles[middle] + np.pi) % (2 * np.pi) - np.pi
+    steps = (angles - angles[0] + np.pi) % (2 * np.pi) - np.pi
     counted = steps * drawing.count / (2 * np.pi)
     whole = np.round(counted)
     if np.abs(counted - whole).max() > 0.42 or len(set(whole.astype(int) % drawing.count)) < len(whole):
         return None
-    return np.asarray((whole.astype(np.int64) + place) % drawing.count, np.int64)
+    return np.asarray(whole.astype(np.int64) % drawing.count, np.int64)
 
 
 def _fitted(
@@ -185,18 +216,29 @@ def _misses(pose: Numbers, rays: Numbers, nominal: Numbers, focal_px: float) -> 
 
 
 def _posed(
-    pose: Numbers, places: npt.NDArray[np.int64], rays: Numbers, drawing: CircleDrawing, lens: CameraLens, sigma_px: float, most_mm: float
+    pose: Numbers,
+    places: npt.NDArray[np.int64],
+    rays: Numbers,
+    drawing: CircleDrawing,
+    lens: CameraLens,
+    sigma_px: float,
+    most_mm: tuple[float, float],
 ) -> CirclePose:
     turn, shift = _matrix(pose[:3]), pose[3:]
     nominal = _nominal(places, drawing)
     found = _on_flange(rays, turn, shift)
     offset = found - nominal
     residual = float(np.sqrt((offset**2).sum(axis=1).mean()))
-    if not np.isfinite(residual) or residual > most_mm:
-        reason = Reason("circle_off", {"off": round(min(residual, 1e6), 2), "limit": most_mm})
-        text = f"the circle does not fit: its bolts are {residual:.2f} mm off by root mean square, {most_mm:g} mm at most"
+    if not np.isfinite(residual) or residual > most_mm[0]:
+        reason = Reason("circle_off", {"off": round(min(residual, 1e6), 2), "limit": most_mm[0]})
+        text = f"the circle does not fit: its bolts are {residual:.2f} mm off by root mean square, {most_mm[0]:g} mm at most"
         raise CircleRefusedError(text, reason)
     covariance = _covariance(pose, rays, nominal, lens, max(sigma_px, _spread_px(pose, rays, nominal, lens)))
+    sigma = float(np.sqrt(np.trace(covariance, axis1=1, axis2=2).max() / 2))
+    if not sigma <= most_mm[1]:
+        reason = Reason("circle_unsure", {"sigma": round(min(sigma, 1e6), 2), "limit": most_mm[1]})
+        text = f"the circle is located too poorly: a bolt's place has a standard error of {sigma:.2f} mm, {most_mm[1]:g} mm at most"
+        raise CircleRefusedError(text, reason)
     return CirclePose(turn, shift, places, found, offset, covariance, residual)
 
 

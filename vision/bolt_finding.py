@@ -1,13 +1,13 @@
-"""Where the bolts are in a picture of any size: the net looks at it in several sizes.
+"""Where the bolts are in a picture of any size.
 
-In the picture of one bolt, what hangs together is the bolt or its hole. In a wide view the net takes plain flange for the top of a nut, as
-it has seen no flange without a bolt: there a bolt is a round top with something else all around, and a second look from near decides.
+A wide view is looked at by a detector (YOLO); in the picture of one bolt, what hangs together in the maps of parts is the bolt or its hole.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 import cv2
 import numpy as np
@@ -15,17 +15,19 @@ import numpy as np
 from vision.bolt_maps import STEP_PX, MapSource, Seen
 from vision.frames import Pixels
 from vision.nut_shape import Floats
+from vision.onnx_models import DetectionModel, load_model
 
-_SMALLEST_SIDE: Final = 96
+MODEL_FILE: Final = Path(__file__).with_name("models") / "bolt_places.onnx"
+PLACE_CLASSES: Final = ("bolt", "hole")
+PLACES_PX: Final = 384
+LEAST_SURE: Final = 0.25
+_SURELY: Final = 0.6
+"""How sure the detector must be: to have a place looked at from near, and for it to count even if that is unclear."""
+_MOST_OVERLAP: Final = 0.3
+_WIDE_PX: Final = 288
 _RADIUS: Final = (12.0, 38.0)
-"""Corner radius, in pixels of the net's picture, that it knows."""
+"""Corner radius, in pixels of the picture that the net of parts is given, that it knows."""
 _HOLE_TO_CORNER: Final = 1.6
-_SIZES: Final = tuple(6 * 1.16**step for step in range(8))
-"""Radii of round tops that a wide view is searched for, in places of the maps."""
-_LIKE_A_BOLT: Final = 0.5
-_SURELY: Final = 0.75
-"""How much more of a place than of what is around it must be a nut's top: to be looked at from near, and to count even if that is unclear.
-By renders that no figure is taken from."""
 _ALIKE: Final = 1.5
 _MOST_PLACES: Final = 24
 
@@ -38,60 +40,86 @@ class BoltPlace:
     radius_px: float
     """Of the nut's corners, roughly."""
     share: float
-    """How much of it the net is sure of."""
+    """How sure the net is of it."""
     hole: bool
     sure: bool = True
     """False where only a look from near can tell whether there is a bolt."""
 
 
-def find_bolts(pixels: Pixels, net: MapSource, *, radius_px: float | None = None) -> list[BoltPlace]:
-    """Return the bolts and holes of a picture, from the left upper corner on; ``radius_px``: of the nut's corners, where it is known."""
+class PlaceSource(Protocol):
+    """Whatever tells where bolts are in a wide view."""
+
+    def places(self, pixels: Pixels) -> list[BoltPlace]:
+        """Return them, the surest first."""
+        ...
+
+
+class PlaceNet:
+    """The shipped detector."""
+
+    def __init__(self, model: DetectionModel) -> None:
+        self._model = model
+
+    def places(self, pixels: Pixels) -> list[BoltPlace]:
+        """Return the bolts and holes of a wide view, the surest first; a bolt and a hole are not in one place."""
+        found: list[BoltPlace] = []
+        seen = self._model.detect(pixels, LEAST_SURE, _MOST_OVERLAP)
+        for (left, top, right, bottom), share, class_id in zip(
+            seen.xyxy.tolist(), seen.confidence.tolist(), seen.class_id.tolist(), strict=True
+        ):
+            hole = PLACE_CLASSES[class_id] == "hole"
+            radius = (right - left + bottom - top) / 4 * (_HOLE_TO_CORNER if hole else 1)
+            place = BoltPlace(((left + right) / 2, (top + bottom) / 2), radius, share, hole, sure=share > _SURELY)
+            if all(apart(place, other) for other in found):
+                found.append(place)
+        return found[:_MOST_PLACES]
+
+
+def shipped_places() -> PlaceNet:
+    """Return the detector that comes with Leadhand. Raises Rejected where it is missing."""
+    return PlaceNet(load_model(MODEL_FILE))
+
+
+def apart(place: BoltPlace, other: BoltPlace) -> bool:
+    """Return whether there is room for two bolts in two places."""
+    away = np.hypot(place.centre_px[0] - other.centre_px[0], place.centre_px[1] - other.centre_px[1])
+    return bool(away > 1.2 * max(place.radius_px, other.radius_px))
+
+
+def find_bolts(pixels: Pixels, net: MapSource, wide: PlaceSource | None = None, *, radius_px: float | None = None) -> list[BoltPlace]:
+    """Return the bolts and holes of a picture, from the left upper corner on.
+
+    ``wide`` looks at wide views; where it finds none, or is not given, a picture shows one bolt that fills most of it. ``radius_px``: of
+    the nut's corners, where it is known.
+    """
+    found = wide.places(pixels) if wide is not None and min(pixels.shape[:2]) > _WIDE_PX else []
+    kept = [each for each in found if radius_px is None or 1 / _ALIKE < each.radius_px / radius_px < _ALIKE]
+    if not kept:
+        for _, place in sorted(_by_parts(pixels, net, radius_px), key=lambda each: each[0]):
+            if all(apart(place, other) for other in kept):
+                kept.append(place)
+    return sorted(kept, key=lambda place: (round(place.centre_px[1] / 50), place.centre_px[0]))
+
+
+def _by_parts(pixels: Pixels, net: MapSource, radius_px: float | None) -> list[tuple[float, BoltPlace]]:
+    """Return what hangs together in the maps of a picture's parts, each with how far it is from the size that the net knows best."""
+    side = min(pixels.shape[:2])
     found: list[tuple[float, BoltPlace]] = []
-    wide = min(pixels.shape[:2]) > 3 * _SMALLEST_SIDE
-    for scale in _scales(pixels, radius_px):
+    for scale in [96 / side, 64 / side, 144 / side] if radius_px is None else [24 / radius_px]:
         small = (
             pixels
             if scale == 1
             else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         )
-        found += _at_one_scale(np.asarray(small, np.uint8), net, scale, wide=wide)
-    kept: list[BoltPlace] = []
-    for _, place in sorted(found, key=lambda each: each[0]):
-        if all(
-            np.hypot(place.centre_px[0] - o.centre_px[0], place.centre_px[1] - o.centre_px[1]) > 1.2 * max(o.radius_px, place.radius_px)
-            for o in kept
-        ):
-            kept.append(place)
-    kept = _of_one_size(kept)[:_MOST_PLACES] if wide else kept
-    return sorted(kept, key=lambda place: (round(place.centre_px[1] / 50), place.centre_px[0]))
+        height, width = small.shape[:2]
+        padded = cv2.copyMakeBorder(np.asarray(small, np.uint8), 0, -height % 16, 0, -width % 16, cv2.BORDER_REPLICATE)
+        maps = net.look(np.asarray(padded, np.uint8))
+        found += _hanging_together(maps.parts[Seen.HOLE], scale, hole=True)
+        found += _hanging_together(np.asarray(maps.parts[Seen.NUT_TOP] + maps.parts[Seen.BOLT_END], np.float32), scale, hole=False)
+    return found
 
 
-def _of_one_size(places: list[BoltPlace]) -> list[BoltPlace]:
-    """Return the places without the unsure ones that are far larger or smaller than the sure ones: a circle has bolts of one size."""
-    sure = [place.radius_px for place in places if place.sure and not place.hole]
-    usual = float(np.median(sure)) if sure else 0.0
-    return [place for place in places if place.sure or not sure or 1 / _ALIKE < place.radius_px / usual < _ALIKE]
-
-
-def _scales(pixels: Pixels, radius_px: float | None) -> list[float]:
-    if radius_px is not None:
-        return [24 / radius_px]
-    side = min(pixels.shape[:2])
-    if side <= 3 * _SMALLEST_SIDE:  # a crop of one bolt
-        return [96 / side, 64 / side, 144 / side]
-    return [scale for scale in (1.0, 0.5, 0.25, 0.125) if side * scale >= _SMALLEST_SIDE and side * scale <= 1000]
-
-
-def _at_one_scale(small: Pixels, net: MapSource, scale: float, *, wide: bool) -> list[tuple[float, BoltPlace]]:
-    height, width = small.shape[:2]
-    padded = cv2.copyMakeBorder(small, 0, -height % 16, 0, -width % 16, cv2.BORDER_REPLICATE)
-    maps = net.look(np.asarray(padded, np.uint8))
-    top = np.asarray(maps.parts[Seen.NUT_TOP] + maps.parts[Seen.BOLT_END], np.float32)
-    holes = _hanging_together(maps.parts[Seen.HOLE], scale, hole=True, sure=not wide)
-    return holes + (_standing_out(top, scale) if wide else _hanging_together(top, scale, hole=False))
-
-
-def _hanging_together(share: Floats, scale: float, *, hole: bool, sure: bool = True) -> list[tuple[float, BoltPlace]]:
+def _hanging_together(share: Floats, scale: float, *, hole: bool) -> list[tuple[float, BoltPlace]]:
     found = []
     count, labels, stats, centres = cv2.connectedComponentsWithStats((share > 0.5).astype(np.uint8))
     for label in range(1, count):
@@ -100,34 +128,9 @@ def _hanging_together(share: Floats, scale: float, *, hole: bool, sure: bool = T
         if not _RADIUS[0] <= radius <= _RADIUS[1] or _ragged(stats[label], area):
             continue
         at = _in_picture(float(centres[label][0]), float(centres[label][1]), scale)
-        place = BoltPlace(at, float(radius) / scale, float(share[labels == label].mean()), hole, sure)
+        place = BoltPlace(at, float(radius) / scale, float(share[labels == label].mean()), hole)
         found.append((abs(float(np.log(radius / 24))), place))
     return found
-
-
-def _standing_out(top: Floats, scale: float) -> list[tuple[float, BoltPlace]]:
-    """Return where a round piece of a nut's top has something else around it, the clearest first."""
-    score, size = np.full(top.shape, -1, np.float32), np.zeros(top.shape, np.float32)
-    for radius in _SIZES:
-        disc, ring = _disc_and_ring(radius)
-        here = cv2.filter2D(top, -1, disc, borderType=cv2.BORDER_REPLICATE) - cv2.filter2D(top, -1, ring, borderType=cv2.BORDER_REPLICATE)
-        better = here > score
-        score, size = np.where(better, here, score), np.where(better, np.float32(radius), size)
-    peaks = (score >= cv2.dilate(score, np.ones((9, 9), np.uint8))) & (score > _LIKE_A_BOLT)
-    found = []
-    for y, x in np.argwhere(peaks):
-        radius, share = float(size[y, x]) * STEP_PX * 1.05, float(score[y, x])
-        place = BoltPlace(_in_picture(float(x), float(y), scale), radius / scale, share, hole=False, sure=share > _SURELY)
-        found.append((1 - share + 0.1 * abs(float(np.log(radius / 24))), place))
-    return found
-
-
-def _disc_and_ring(radius: float) -> tuple[Floats, Floats]:
-    reach = int(np.ceil(1.5 * radius))
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-    away = np.hypot(x, y)
-    disc, ring = away <= 0.9 * radius, (away >= 1.12 * radius) & (away <= 1.45 * radius)
-    return np.asarray(disc / disc.sum(), np.float32), np.asarray(ring / ring.sum(), np.float32)
 
 
 def _in_picture(x: float, y: float, scale: float) -> tuple[float, float]:

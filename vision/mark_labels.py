@@ -24,7 +24,7 @@ from vision.bolt_maps import BoltMaps, MapSource, Window, shipped_net
 from vision.bolt_near import NearEyes, NearLook
 from vision.bolt_pose import EdgeNet, shipped_edges
 from vision.bolt_start import StartNet, shipped_starts
-from vision.bolts import BoltView, look_at_bolt
+from vision.bolts import BoltNets, BoltView, look_at_bolt
 from vision.detections import Floats
 from vision.frames import Pixels
 from vision.labelled import Labelled, LabelledSet, Truth, class_names, groups_of, label_path, pictures_of, refuse, text_lines
@@ -153,7 +153,8 @@ def _crop(pixels: Pixels, bolt: LabelledBolt, size: Numbers, nets: PoseNets) -> 
     corners = bolt.xyxy.reshape(2, 2) * size
     middle, radius = corners.mean(axis=0), float((corners[1] - corners[0]).max()) / 2
     kept = _Kept(nets)
-    look_at_bolt(pixels, BoltPlace((float(middle[0]), float(middle[1])), radius, 1.0, hole=False), nets.parts, BoltView(), kept)
+    place = BoltPlace((float(middle[0]), float(middle[1])), radius, 1.0, hole=False)
+    look_at_bolt(pixels, place, BoltNets(nets.parts, near=kept), BoltView())
     if kept.found is None:
         return None
     square, planes, to_square = kept.found

@@ -13,11 +13,12 @@ import structlog
 from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
+from vision.bolt_finding import shipped_places
 from vision.bolt_maps import MODEL_FILE, BoltNet
 from vision.bolt_near import NearEyes, shipped_eyes
 from vision.bolt_pose import shipped_edges
 from vision.bolt_start import shipped_starts
-from vision.bolts import BoltInspector, BoltView, bolt_view
+from vision.bolts import BoltInspector, BoltNets, BoltView, bolt_view
 from vision.frames import Frame
 from vision.inspecting import Inspector
 from vision.mark_net import MarkNet
@@ -50,16 +51,18 @@ def make_inspector(subject: Subject, file: Path, plan: VisionPlan) -> Inspector:
     if subject is Subject.WELDS:
         return WeldInspector(load_model(file), plan.view)
     marks = plan.settings.marks
-    return BoltInspector(BoltNet(load_maps(file)), partial(_bolts, plan), eyes_with(None if marks is None else plan.folder / marks))
+    return BoltInspector(nets_with(None if marks is None else plan.folder / marks, file), partial(_bolts, plan))
 
 
-def eyes_with(marks: Path | None) -> NearEyes:
-    """Return the eyes that look at bolts from near, with a net of marks of a plant's own where it has one. Raises Rejected."""
+def nets_with(marks: Path | None, parts: Path = MODEL_FILE) -> BoltNets:
+    """Return the nets that bolts are looked at with, with a net of marks of a plant's own where it has one. Raises Rejected."""
     if marks is None:
-        return shipped_eyes()
-    if read_sheet(marks).task != "marks":
+        near = shipped_eyes()
+    elif read_sheet(marks).task != "marks":
         raise Rejected(f"{marks} is no net of marks: 'leadhand vision train --task marks' makes one")
-    return NearEyes(shipped_starts(), shipped_edges(), MarkNet(load_maps(marks)))
+    else:
+        near = NearEyes(shipped_starts(), shipped_edges(), MarkNet(load_maps(marks)))
+    return BoltNets(BoltNet(load_maps(parts)), shipped_places(), near)
 
 
 def _bolts(plan: VisionPlan, frame: Frame) -> BoltView:

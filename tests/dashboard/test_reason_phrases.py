@@ -17,6 +17,7 @@ from plant.joint_words import FAULT_WORDS
         Reason("unusual", {"what": "3: peak torque", "value": 1.0, "low": 2.0, "high": 3.0, "unit": ""}),
         Reason("never_reached", {"what": "angle from 70 % of the torque to the next tenth"}),
         Reason("circle_off", {"off": 2.4, "limit": 1.5}),
+        Reason("circle_unsure", {"sigma": 0.7, "limit": 0.5}),
     ],
 )
 def test_a_reason_said_in_chinese_holds_no_english_phrase(reason: Reason) -> None:

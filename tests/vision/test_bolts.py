@@ -9,7 +9,7 @@ from plant.inspections import Decision, frame_hash
 from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import crop_scene, render
 from vision.bolt_maps import shipped_net
-from vision.bolts import BoltInspector, BoltView
+from vision.bolts import BoltInspector, BoltNets, BoltView
 from vision.frames import Frame, Pixels
 
 
@@ -25,7 +25,7 @@ def test_the_shipped_net_calls_no_loosened_bolt_ok_and_the_same_picture_gets_the
     for seed in range(2):
         scene = crop_scene(seed, Crop(radius_px=(46, 48), margin=(1.8, 1.85), off_centre=0.05), state=BoltState.LOOSENED)
         view = BoltView(mirrored=scene.lens.mirrored)
-        inspector = BoltInspector(shipped_net(), functools.partial(seen_as, view))
+        inspector = BoltInspector(BoltNets(shipped_net()), functools.partial(seen_as, view))
         pixels = render(scene).pixels
         first, again = (inspector.inspect(frame(pixels)) for _ in range(2))
         assert first.decision is not Decision.OK
@@ -36,5 +36,5 @@ def test_a_picture_without_bolts_is_not_decidable() -> None:
     rng = np.random.default_rng(1)
     noise = rng.integers(60, 190, (200, 240, 3)).astype(np.uint8)
     for pixels in (noise, np.full((200, 240, 3), 120, np.uint8)):
-        found = BoltInspector(shipped_net(), lambda _frame: BoltView()).inspect(frame(pixels))
+        found = BoltInspector(BoltNets(shipped_net()), lambda _frame: BoltView()).inspect(frame(pixels))
         assert found.decision is not Decision.OK

@@ -11,12 +11,13 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import Scene, crop_scene, render, view_scene
 from tests.vision.bolt_truth import middle_truth, true_maps
 from vision.bolt_circle import CameraLens, CircleDrawing
-from vision.bolt_maps import STEP_PX, Seen, Window, shipped_net
-from vision.bolt_near import NearLook, shipped_eyes
+from vision.bolt_maps import STEP_PX, Seen, Window
+from vision.bolt_near import NearLook
 from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
-from vision.bolts import BoltView, clear_bolts, located, look_at_bolts
+from vision.bolts import BoltView, located, look_at_bolts
 from vision.mark_net import COLUMNS, FLANGE_MM, NUT_MM, MarkLook, shipped_marks, unrolled
 from vision.nut_shape import NutShape, NutSizes
+from vision.shipped import nets_with
 from vision.witness_mark import strokes
 
 CROP = Crop(radius_px=(46, 50), margin=(1.8, 1.85), off_centre=0.05)
@@ -97,13 +98,12 @@ def test_all_bolts_of_a_wide_view_are_found_and_located_though_plain_flange_look
     shown, lens = render(scene), scene.lens
     camera = CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored)
     view = BoltView(mirrored=lens.mirrored, circle=CircleDrawing(scene.diameter_mm, scene.count), lens=camera)
-    looked = clear_bolts(look_at_bolts(shown.pixels, shipped_net(), view, shipped_eyes()))
+    looked = look_at_bolts(shown.pixels, nets_with(None), view)
     assert len(looked) == len(shown.truths) == 5
-    bases = np.array([each.base_px() for each in looked])
-    nearest = bases[np.argmin(np.hypot(*(bases - np.array([lens.width / 2, lens.height / 2])).T))]
-    number = min(shown.truths, key=lambda truth: float(np.hypot(*(nearest - truth.base_px)))).number
-    pose, _ = located(looked, replace(view, middle_bolt=number), shown.pixels)
-    assert pose is not None
+    middle = np.array([lens.width / 2, lens.height / 2])
+    number = min(shown.truths, key=lambda truth: float(np.hypot(*(middle - truth.base_px)))).number
+    circle, _ = located(looked, replace(view, middle_bolt=number), shown.pixels)
+    assert circle is not None
     where = {truth.number: (truth.x_mm, truth.y_mm) for truth in shown.truths}
-    off = [np.hypot(*(found - where[int(place) + 1])) for place, found in zip(pose.places, pose.found_mm, strict=True)]
+    off = [np.hypot(*(found - where[int(place) + 1])) for place, found in zip(circle.pose.places, circle.pose.found_mm, strict=True)]
     assert np.max(off) < 0.6
