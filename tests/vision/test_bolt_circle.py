@@ -5,7 +5,7 @@ import pytest
 
 from plant.errors import Rejected
 from simulators.bolt_lens import Lens, look_at, project
-from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, Numbers, locate, spindle_offsets
+from vision.bolt_circle import CameraLens, CircleDrawing, CirclePose, CircleRefusedError, Numbers, locate, places_px, spindle_offsets
 
 DRAWING = CircleDrawing(1100.0, 36)
 
@@ -63,6 +63,36 @@ def test_the_covariance_tells_how_far_off_the_places_are() -> None:
         off = pose.found_mm - true[:, :2]
         pulls += [float(o @ np.linalg.inv(c) @ o) / 2 for o, c in zip(off, pose.covariance_mm2, strict=True)]
     assert 0.1 < np.mean(pulls) < 2.0
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_places_without_a_bolt_are_told_where_the_camera_would_see_them(mirrored: bool) -> None:
+    lens = camera(mirrored=mirrored)
+    pose = located(lens, project(lens, bolts([-3, -2, 0, 1, 2])))
+    told = CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored)
+    places = places_px(pose, DRAWING, told)
+    assert np.abs(places[[33, 34, 35, 0, 1, 2, 3]] - project(lens, bolts([-3, -2, -1, 0, 1, 2, 3]))).max() < 0.5
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_bolts_are_counted_from_the_place_in_the_middle_also_where_no_bolt_is_found_there(mirrored: bool) -> None:
+    lens = camera(mirrored=mirrored)
+    whole = located(lens, project(lens, bolts([-3, -2, -1, 0, 1, 2])))
+    pose = located(lens, project(lens, bolts([-3, -2, -1, 1, 2])))
+    assert pose.places.tolist() == [33, 34, 35, 1, 2]
+    kept = [0, 1, 2, 4, 5]
+    assert np.abs(pose.found_mm - whole.found_mm[kept]).max() < 0.05
+    assert np.abs(pose.turn - whole.turn).max() < 1e-3
+
+
+def test_a_circle_that_fits_badly_is_refused_as_unsure() -> None:
+    lens = camera(mirrored=False)
+    seen = project(lens, bolts([-2, -1, 0, 1]))
+    assert located(lens, seen).residual_mm < 0.05
+    seen[1] += [3.0, 3.0]
+    with pytest.raises(CircleRefusedError) as refused:
+        located(lens, seen)
+    assert refused.value.reason.code == "circle_unsure"
 
 
 def test_a_circle_that_does_not_fit_is_refused() -> None:
