@@ -22,7 +22,8 @@ from plant.inspections import Decision, Finding, frame_hash
 from simulators.bolt_lens import project
 from simulators.bolt_scenes import VERSION, BoltTruth, Rendered, Scene, render, view_scene
 from vision.bolt_circle import CameraLens, CircleDrawing
-from vision.bolts import BoltInspector, BoltView
+from vision.bolt_looks import BoltView
+from vision.bolts import BoltInspector
 from vision.frames import Frame
 from vision.shipped import nets_with
 

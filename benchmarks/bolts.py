@@ -30,10 +30,10 @@ from plant.joints import decision_of_views
 from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import CORNER_MM, VERSION, BoltTruth, Rendered, Scene, crop_scene, render
 from simulators.bolt_surfaces import Part
+from vision.bolt_looks import BoltNets, BoltView, LookedAt, look_at_bolts
 from vision.bolt_maps import MODEL_FILE, BoltNet
 from vision.bolt_near import NearEyes, shipped_eyes
 from vision.bolt_reading import MEASURED_DEG
-from vision.bolts import BoltNets, BoltView, LookedAt, look_at_bolts
 from vision.frames import Pixels
 from vision.onnx_models import load_maps
 

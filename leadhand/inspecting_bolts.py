@@ -12,8 +12,9 @@ from leadhand.inspecting import inspect_folder
 from plant.errors import SettingsError
 from plant.inspections import FrameHash, Subject, frame_hash
 from plant.settings_bolts import BoltCircleSettings
+from vision.bolt_looks import BoltView
 from vision.bolt_maps import MODEL_FILE
-from vision.bolts import BoltInspector, BoltView, bolt_view
+from vision.bolts import BoltInspector, bolt_view
 from vision.frames import Frame
 from vision.images import PICTURE_EXTENSIONS
 from vision.shipped import nets_with

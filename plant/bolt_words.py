@@ -24,6 +24,7 @@ BOLT_REASONS: Final = {
     "circle_few_bolts": "The bolt circle could not be located: {found} bolts were found, {least} at least are needed.",
     "circle_other": "The bolt circle could not be located: the bolts do not stand as {count} on a circle of {diameter} mm do.",
     "circle_off": "The bolt circle could not be located: its bolts are {off} mm off, {limit} mm at most.",
+    "bolt_beside": "The bolt seems to stand {off} mm beside its place on the circle, {limit} mm at most: it was not made out rightly.",
     "circle_unsure": "The bolt circle could not be located well enough: a place has a standard error of {sigma} mm, {limit} mm at most.",
     "simulated_only": "The model of bolts was validated on simulated pictures only.",
 }

@@ -16,6 +16,7 @@ FRAME_REASONS: Final = {
     "overexposed": "The picture is overexposed: {value} % of it is white, {limit} % at most.",
     "blurred": "The picture is not sharp: {value}, {limit} at least.",
     "flat": "Most of the picture is one colour: {value} % of it, {limit} % at most.",
+    "harsh": "The picture is harsher than cameras make them ({value}, {limit} at most): its file is damaged.",
     "torn": "The picture is torn by a straight step ({value}, {limit} at most): its file is damaged.",
     "repeated": "This very picture was told to be of part '{part}' already: the camera repeats itself.",
     "inspector_failed": "The inspection failed: {why}.",

@@ -19,6 +19,8 @@ _WHITE: Final = 250
 _PLAIN: Final = 1.5
 """Standard deviation of grey values below which a row or column shows nothing."""
 _MOST_WOVEN: Final = 0.5
+_MOST_SHARP: Final = 6000.0
+"""Of 1,001 real photos none came above 3,100, also in smaller sizes; a JPEG whose tables are those of a poorer quality does."""
 _MOST_CUT: Final = 1.95
 _MOST_JOINED: Final = 1.0
 
@@ -58,6 +60,8 @@ def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
         reasons.append(Reason("overexposed", {"value": round(found.white_percent, 1), "limit": limits.white_percent}))
     if found.sharpness < limits.sharp_above:
         reasons.append(Reason("blurred", {"value": round(found.sharpness, 2), "limit": limits.sharp_above}))
+    if found.sharpness > _MOST_SHARP:
+        reasons.append(Reason("harsh", {"value": round(found.sharpness), "limit": _MOST_SHARP}))
     if found.flat_percent > limits.flat_percent:
         reasons.append(Reason("flat", {"value": round(found.flat_percent, 1), "limit": limits.flat_percent}))
     if found.torn > limits.torn_above:

@@ -20,11 +20,11 @@ from plant.bolts import BoltState
 from plant.errors import Rejected
 from vision.bolt_circle import CameraLens
 from vision.bolt_finding import BoltPlace
+from vision.bolt_looks import BoltNets, BoltView, look_at_bolt
 from vision.bolt_maps import BoltMaps, MapSource, Window, shipped_net
 from vision.bolt_near import NearEyes, NearLook
 from vision.bolt_pose import EdgeNet, shipped_edges
 from vision.bolt_start import StartNet, shipped_starts
-from vision.bolts import BoltNets, BoltView, look_at_bolt
 from vision.detections import Floats
 from vision.frames import Pixels
 from vision.labelled import Labelled, LabelledSet, Truth, class_names, groups_of, label_path, pictures_of, refuse, text_lines

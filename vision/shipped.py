@@ -14,11 +14,12 @@ from plant.errors import Rejected, SettingsError
 from plant.inspections import Subject
 from plant.vision_rules import VisionPlan
 from vision.bolt_finding import shipped_places
+from vision.bolt_looks import BoltNets, BoltView
 from vision.bolt_maps import MODEL_FILE, BoltNet
 from vision.bolt_near import NearEyes, shipped_eyes
 from vision.bolt_pose import shipped_edges
 from vision.bolt_start import shipped_starts
-from vision.bolts import BoltInspector, BoltNets, BoltView, bolt_view
+from vision.bolts import BoltInspector, bolt_view
 from vision.frames import Frame
 from vision.inspecting import Inspector
 from vision.mark_net import MarkNet

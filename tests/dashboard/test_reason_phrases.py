@@ -17,6 +17,8 @@ from plant.joint_words import FAULT_WORDS
         Reason("unusual", {"what": "3: peak torque", "value": 1.0, "low": 2.0, "high": 3.0, "unit": ""}),
         Reason("never_reached", {"what": "angle from 70 % of the torque to the next tenth"}),
         Reason("circle_off", {"off": 2.4, "limit": 1.5}),
+        Reason("bolt_beside", {"off": 3.1, "limit": 1.0}),
+        Reason("harsh", {"value": 8218, "limit": 6000.0}),
         Reason("circle_unsure", {"sigma": 0.7, "limit": 0.5}),
     ],
 )

@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 
 from plant.bolts import BoltState
 from plant.inspections import Decision, frame_hash
@@ -11,8 +12,10 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import crop_scene, render, view_scene
 from vision.bolt_circle import CameraLens, CircleDrawing
 from vision.bolt_finding import BoltPlace
+from vision.bolt_looks import BoltNets, BoltView, look_at_bolts
 from vision.bolt_maps import shipped_net
-from vision.bolts import BoltInspector, BoltNets, BoltView, located, look_at_bolts
+from vision.bolts import BoltInspector
+from vision.bolts_of_circle import held_against, located
 from vision.frames import Frame, Pixels
 from vision.shipped import nets_with
 
@@ -77,7 +80,7 @@ def test_each_bolt_of_a_wide_view_is_told_once_with_its_number_also_where_none_o
             assert np.hypot(each.measures["x_mm"] - where[number][0], each.measures["y_mm"] - where[number][1]) < 0.6
 
 
-def test_a_circle_is_located_by_all_but_one_bolt_where_that_one_is_not_where_it_seemed() -> None:
+def test_a_bolt_that_is_not_where_it_seemed_neither_moves_the_circle_nor_is_judged_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = view_scene(49_500_002, good=True)
     shown, lens = render(scene), scene.lens
     camera = CameraLens(lens.focal_px, lens.centre_px, lens.distortion, lens.mirrored)
@@ -93,3 +96,13 @@ def test_a_circle_is_located_by_all_but_one_bolt_where_that_one_is_not_where_it_
     assert not reasons
     assert all(each is not moved for each in circle.by)
     assert circle.number(moved) == whole.number(wrong), "it still is known which bolt it is"
+
+    kept, anew = held_against(circle, [looked[0], moved], shown.pixels, nets_with(None), view)
+    assert kept is looked[0]
+    assert anew.reading.mark is not None
+    assert wrong.reading.mark is not None
+    assert abs(anew.reading.mark.angle_deg - wrong.reading.mark.angle_deg) < 1.5
+    monkeypatch.setattr("vision.bolts_of_circle.look_at_bolt", lambda *_: moved)
+    (still,) = held_against(circle, [moved], shown.pixels, nets_with(None), view)
+    assert (still.reading.decision, still.reading.mark) == (Decision.NOT_DECIDABLE, None)
+    assert [reason.code for reason in still.reading.reasons] == ["bolt_beside"]

@@ -11,10 +11,11 @@ from simulators.bolt_draws import Crop
 from simulators.bolt_scenes import Scene, crop_scene, render, view_scene
 from tests.vision.bolt_truth import middle_truth, true_maps
 from vision.bolt_circle import CameraLens, CircleDrawing
+from vision.bolt_looks import BoltView, look_at_bolts
 from vision.bolt_maps import STEP_PX, Seen, Window
 from vision.bolt_near import NearLook
 from vision.bolt_reading import BoltLimits, BoltReading, read_bolt
-from vision.bolts import BoltView, located, look_at_bolts
+from vision.bolts_of_circle import located
 from vision.mark_net import COLUMNS, FLANGE_MM, NUT_MM, MarkLook, shipped_marks, unrolled
 from vision.nut_shape import NutShape, NutSizes
 from vision.shipped import nets_with

@@ -82,6 +82,17 @@ def test_two_rough_pictures_in_one_file_are_torn_as_their_rows_have_nothing_in_c
     assert not codes(rough(2))
 
 
+def test_a_jpeg_with_the_tables_of_a_poorer_quality_is_harsh() -> None:
+    grey = np.random.default_rng(5).normal(120, 30, (240, 320, 3))
+    made = np.asarray(np.clip(cv2.GaussianBlur(grey, (0, 0), 0.7), 0, 255), np.uint8)
+    fine, coarse = jpeg(made, 90), jpeg(made, 30)
+    content = bytearray(fine)
+    for at in (place for place in range(len(fine)) if fine[place : place + 2] == b"\xff\xdb"):
+        content[at + 5 : at + 69] = coarse[at + 5 : at + 69]
+    assert "harsh" in codes(decode(bytes(content), LIMITS))
+    assert not codes(decode(fine, LIMITS))
+
+
 def test_a_straight_edge_of_a_thing_and_coarse_blocks_are_not_torn() -> None:
     pixels = scene(2).copy()
     pixels[118:] = np.clip(pixels[118:].astype(int) - 60, 0, 255).astype(np.uint8)
