@@ -29,6 +29,7 @@ _RADIUS: Final = (12.0, 38.0)
 """Corner radius, in pixels of the picture that the net of parts is given, that it knows."""
 _HOLE_TO_CORNER: Final = 1.6
 _ALIKE: Final = 1.5
+_MANY: Final = 8
 _MOST_PLACES: Final = 24
 
 
@@ -86,18 +87,26 @@ def apart(place: BoltPlace, other: BoltPlace) -> bool:
     return bool(away > 1.2 * max(place.radius_px, other.radius_px))
 
 
+def shows_many(pixels: Pixels, radii_px: list[float]) -> bool:
+    """Return whether bolts of these radii leave room in a picture for many of them; else it shows one from near."""
+    return bool(min(pixels.shape[:2]) > _MANY * np.median(radii_px))
+
+
 def find_bolts(pixels: Pixels, net: MapSource, wide: PlaceSource | None = None, *, radius_px: float | None = None) -> list[BoltPlace]:
     """Return the bolts and holes of a picture, from the left upper corner on.
 
-    ``wide`` looks at wide views; where it finds none, or is not given, a picture shows one bolt that fills most of it. ``radius_px``: of
-    the nut's corners, where it is known.
+    ``wide`` looks at wide views; where it is sure of none, or is not given, a picture shows one bolt that fills most of it. ``radius_px``:
+    of the nut's corners, where it is known.
     """
     found = wide.places(pixels) if wide is not None and min(pixels.shape[:2]) > _WIDE_PX else []
-    kept = [each for each in found if radius_px is None or 1 / _ALIKE < each.radius_px / radius_px < _ALIKE]
+    found = [each for each in found if radius_px is None or 1 / _ALIKE < each.radius_px / radius_px < _ALIKE]
+    sure = [each.radius_px for each in found if each.sure]
+    kept: list[BoltPlace] = found if sure and shows_many(pixels, sure) else []
     if not kept:
         for _, place in sorted(_by_parts(pixels, net, radius_px), key=lambda each: each[0]):
             if all(apart(place, other) for other in kept):
                 kept.append(place)
+    kept = kept or found
     return sorted(kept, key=lambda place: (round(place.centre_px[1] / 50), place.centre_px[0]))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from plant.inspections import Decision
 from plant.settings_vision import FrameCheckSettings
 from vision.bolt_circle import CameraLens, CircleDrawing
-from vision.bolt_finding import BoltPlace, PlaceSource, find_bolts
+from vision.bolt_finding import BoltPlace, PlaceSource, find_bolts, shows_many
 from vision.bolt_maps import BoltMaps, MapSource, Window, cut, look_steadily
 from vision.bolt_near import NearEyes, NearLook
 from vision.bolt_paint import paint_by_colour
@@ -89,7 +89,7 @@ def look_at_bolts(pixels: Pixels, nets: BoltNets, view: BoltView) -> list[Looked
     if not places or max(pixels.shape[:2]) > 3 * min(pixels.shape[:2]):
         return []
     sure = [place.radius_px for place in places if place.sure] or [place.radius_px for place in places]
-    if min(pixels.shape[:2]) <= 8 * np.median(sure):
+    if not shows_many(pixels, sure):
         middle = np.array([pixels.shape[1], pixels.shape[0]]) / 2
         places = [min(places, key=lambda place: float(np.hypot(*(np.array(place.centre_px) - middle))))]
     looked = [look_at_bolt(pixels, place, nets, view) for place in places]

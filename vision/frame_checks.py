@@ -22,7 +22,9 @@ _MOST_WOVEN: Final = 0.5
 _MOST_SHARP: Final = 6000.0
 """Of 1,001 real photos none came above 3,100, also in smaller sizes; a JPEG whose tables are those of a poorer quality does."""
 _MOST_CUT: Final = 1.95
-_MOST_JOINED: Final = 1.0
+_MOST_JOINED: Final = 0.7
+_MOST_BOTH: Final = 3.1
+"""Of ``torn`` times ``cut``: of 1,001 real photos none came above 2.99."""
 
 
 def measure(pixels: Pixels) -> FrameStatistics:
@@ -53,26 +55,19 @@ def statistics_of(frame: Frame) -> FrameStatistics:
 
 def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
     """Return why a picture is too poor to be judged; nothing where it is good enough."""
-    reasons = []
-    if found.brightness < limits.dark_below:
-        reasons.append(Reason("dark", {"value": round(found.brightness, 1), "limit": limits.dark_below}))
-    if found.white_percent > limits.white_percent:
-        reasons.append(Reason("overexposed", {"value": round(found.white_percent, 1), "limit": limits.white_percent}))
-    if found.sharpness < limits.sharp_above:
-        reasons.append(Reason("blurred", {"value": round(found.sharpness, 2), "limit": limits.sharp_above}))
-    if found.sharpness > _MOST_SHARP:
-        reasons.append(Reason("harsh", {"value": round(found.sharpness), "limit": _MOST_SHARP}))
-    if found.flat_percent > limits.flat_percent:
-        reasons.append(Reason("flat", {"value": round(found.flat_percent, 1), "limit": limits.flat_percent}))
-    if found.torn > limits.torn_above:
-        reasons.append(Reason("torn", {"value": round(found.torn, 1), "limit": limits.torn_above}))
-    if found.cut > _MOST_CUT:
-        reasons.append(Reason("torn", {"value": round(found.cut, 2), "limit": _MOST_CUT}))
-    if found.joined > _MOST_JOINED:
-        reasons.append(Reason("torn", {"value": round(found.joined, 2), "limit": _MOST_JOINED}))
-    if found.woven_percent > _MOST_WOVEN:
-        reasons.append(Reason("torn", {"value": round(found.woven_percent, 1), "limit": _MOST_WOVEN}))
-    return reasons
+    least = (("dark", found.brightness, limits.dark_below, 1), ("blurred", found.sharpness, limits.sharp_above, 2))
+    most = (
+        ("overexposed", found.white_percent, limits.white_percent, 1),
+        ("harsh", found.sharpness, _MOST_SHARP, 0),
+        ("flat", found.flat_percent, limits.flat_percent, 1),
+        ("torn", found.torn, limits.torn_above, 1),
+        ("torn", found.cut, _MOST_CUT, 2),
+        ("torn", found.torn * found.cut, _MOST_BOTH, 2),
+        ("torn", found.joined, _MOST_JOINED, 2),
+        ("torn", found.woven_percent, _MOST_WOVEN, 1),
+    )
+    beyond = [each for each in least if each[1] < each[2]] + [each for each in most if each[1] > each[2]]
+    return [Reason(code, {"value": round(value, digits), "limit": limit}) for code, value, limit, digits in beyond]
 
 
 def expired(view: ViewSettings, taken_us: int) -> list[Reason]:
