@@ -106,3 +106,15 @@ def test_a_bolt_that_is_not_where_it_seemed_neither_moves_the_circle_nor_is_judg
     (still,) = held_against(circle, [moved], shown.pixels, nets_with(None), view)
     assert (still.reading.decision, still.reading.mark) == (Decision.NOT_DECIDABLE, None)
     assert [reason.code for reason in still.reading.reasons] == ["bolt_beside"]
+
+
+def test_a_bolt_from_near_is_found_whatever_the_size_of_its_picture() -> None:
+    nets = nets_with(None)
+    for radius in (46, 110, 160):
+        scene = crop_scene(236_000_003, Crop(radius_px=(radius, radius + 1), margin=(2.2, 2.4), off_centre=0.1), state=BoltState.LOOSENED)
+        shown = render(scene)
+        looked = look_at_bolts(shown.pixels, nets, BoltView(mirrored=scene.lens.mirrored))
+        truth = min(shown.truths, key=lambda one: np.hypot(*(np.array(one.top_px) - shown.pixels.shape[0] / 2)))
+        assert len(looked) == 1
+        assert np.hypot(*(np.array(looked[0].base_px()) - truth.base_px)) < 0.1 * truth.radius_px
+        assert looked[0].reading.decision is not Decision.OK
