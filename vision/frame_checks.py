@@ -22,7 +22,8 @@ _MOST_WOVEN: Final = 0.5
 _MOST_SHARP: Final = 6000.0
 """Of 1,001 real photos none came above 3,100, also in smaller sizes; a JPEG whose tables are those of a poorer quality does."""
 _MOST_CUT: Final = 1.95
-_MOST_JOINED: Final = 0.7
+_MOST_JOINED: Final = 1.05
+"""Of ``cut`` times ``joined``: of 1,001 real photos none came above .89."""
 _MOST_BOTH: Final = 3.1
 """Of ``torn`` times ``cut``: of 1,001 real photos none came above 2.99."""
 
@@ -63,7 +64,7 @@ def poor(found: FrameStatistics, limits: FrameCheckSettings) -> list[Reason]:
         ("torn", found.torn, limits.torn_above, 1),
         ("torn", found.cut, _MOST_CUT, 2),
         ("torn", found.torn * found.cut, _MOST_BOTH, 2),
-        ("torn", found.joined, _MOST_JOINED, 2),
+        ("torn", found.cut * found.joined, _MOST_JOINED, 2),
         ("torn", found.woven_percent, _MOST_WOVEN, 1),
     )
     beyond = [each for each in least if each[1] < each[2]] + [each for each in most if each[1] > each[2]]
