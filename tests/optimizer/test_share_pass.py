@@ -44,14 +44,16 @@ CLIP = PartOrder("C-1", "cranes", "clip", 100, WorkKind.STAMPING, None, "DC04", 
 SHEETS = (StockSheet("H-12", 4000, 2000, 5, "S355J2", 12.0, 0.0), StockSheet("R-12", 1500, 900, 1, "S355J2", 12.0, 0.0, remnant=True))
 
 
-def rules(**told: Any) -> ShareRules:
+def rules(*, day_begins_in: int = 0, **told: Any) -> ShareRules:
+    """Rules of a day that begins ``day_begins_in`` hours from this one; without it the whole day is ahead, whatever the hour is."""
+    begins = (CLOCK.now_us() // HOUR + day_begins_in) % 24
     speeds = [{"up_to_mm": 50, "mm_per_minute": 1000, "kerf_mm": 2, "gap_mm": 6, "margin_mm": 10}]
     centres = [
         {"name": "laser", "kind": "cutting", "calendar": "always", "speeds": speeds, "unit": "cut/*"},
         {"name": "press", "kind": "stamping", "calendar": "always"},
     ]
     factories = [{"name": "excavators", "own": True}, {"name": "cranes"}]
-    given = {"factories": factories, "centres": centres, "horizon_days": 3, "nest_seconds": 2, **told}
+    given = {"factories": factories, "centres": centres, "horizon_days": 3, "nest_seconds": 2, "day_begins_hour": begins, **told}
     return ShareRules(ShareSettings.model_validate(given), root="acme/north")
 
 
@@ -126,6 +128,16 @@ def test_a_nest_of_the_same_parts_and_sheets_is_not_made_again_and_a_cancelled_o
     cancel_part_order(connection, "W-1", actor="anna", now_us=CLOCK.now_us())
     work(sharing, connection)
     assert read_nests(connection, states=[NestState.PROPOSED]) == []
+
+
+def test_what_does_not_fit_in_the_rest_of_a_day_is_nested_for_the_next_and_no_piece_is_lost(connection: Connection) -> None:
+    sharing = SharePass(rules(day_begins_in=1), CLOCK)
+    sharing.begin()
+    bring(connection, replace(WEB, quantity=60))
+    work(sharing, connection)
+    nests = read_nests(connection, states=[NestState.PROPOSED])
+    assert sum(one.figures["parts"] for one in nests) + sum(left["quantity"] for one in nests for left in one.figures["left"]) == 60
+    assert max(one.to_us for one in nests) > (CLOCK.now_us() // HOUR + 2) * HOUR
 
 
 def test_an_optimizer_that_is_killed_while_it_nests_leaves_nothing_half_and_another_goes_on(connection: Connection) -> None:
